@@ -1,0 +1,69 @@
+"""All checks, in the environment of `make env`: `make test`, or one alone with `make test STEP=export`.
+
+export     the package is what the notebooks export, and the notebooks are clean
+notebooks  every notebook runs from top to bottom, cells flagged slow apart
+tests      pytest; last, so that its summary is the last thing printed"""
+import difflib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+WORKERS = 2  # each worker loads models of its own
+ENV = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
+       "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def call(*cmd):
+    return subprocess.run([str(c) for c in cmd], cwd=ROOT, env=ENV).returncode == 0
+
+
+def texts():
+    "All that exporting and cleaning may write."
+    files = [*ROOT.glob("nbs/**/*.ipynb"), *ROOT.glob("eagle_nb/**/*.py"), ROOT/"pyproject.toml"]
+    return {f.relative_to(ROOT).as_posix(): f.read_text(encoding="utf-8") for f in files if ".ipynb_checkpoints" not in f.parts}
+
+
+def export():
+    before = texts()
+    ok = call(BIN/"nbdev_export") and call(BIN/"nbdev_clean")
+    after = texts()
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name, ""), after.get(name, "")
+        if old == new: continue
+        ok = False
+        print(f"{name} was not up to date; it is now, look at the change and commit it:")
+        print("\n".join([*difflib.unified_diff(old.splitlines(), new.splitlines(), "before", "after", n=1, lineterm="")][:20]))
+    return ok
+
+
+def notebooks():
+    return call(BIN/"nbdev_test", "--n_workers", WORKERS, "--do_print", "--timing")
+
+
+def tests():
+    return call(BIN/"python", "-m", "pytest", "tests", "-q")
+
+
+STEPS = {f.__name__: f for f in (export, notebooks, tests)}
+
+
+def main():
+    chosen = sys.argv[1:] or list(STEPS)
+    if unknown := set(chosen)-set(STEPS): sys.exit(f"unknown step {', '.join(sorted(unknown))!r}: choose from {', '.join(STEPS)}")
+    failed = []
+    for name in chosen:
+        print(f"[test] {name}", flush=True)
+        start = time.time()
+        if not STEPS[name](): failed.append(name)
+        if name == "tests": break  # pytest's summary stays last
+        print(f"[test] {name}: {'ok' if name not in failed else f'FAILED; alone: make test STEP={name};'} "
+              f"{time.time()-start:.0f} s", flush=True)
+        ENV["FAILED_STEPS"] = " ".join(failed)  # a test reads it, so that the last line does not say that all is well
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__": main()

@@ -1,0 +1,30 @@
+# Each command makes or reuses the environment in .venv first (.ci/env.py says how).
+PYTHON ?= python3
+STEP   ?=
+BIN    := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test lab clean
+
+help: ## show this list
+	@echo "eagle-nb: where multimodal LLMs look and what they rely on"
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-13s %s\n", $$1, $$2}'
+	@echo "Another Python: make demo PYTHON=python3.12 (3.10 or newer; now: $(PYTHON))"
+
+env: ## make or refresh .venv, without more
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "No '$(PYTHON)' here: install Python 3.10 or newer, or add PYTHON=/path/to/python3 to the make command."; exit 1; }
+	@$(PYTHON) .ci/env.py
+
+demo: env ## explain one picture: a table here, a picture and a page in figures/
+	@$(BIN)/python -m eagle_nb.demo
+
+test: env ## all checks; one alone with STEP=export, STEP=notebooks or STEP=tests
+	@$(BIN)/python .ci/test.py $(STEP)
+
+lab: env ## open JupyterLab on the notebooks
+	@$(BIN)/jupyter lab nbs
+
+clean: ## remove .venv, caches and build products
+	rm -rf .venv build dist *.egg-info _docs _proc .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +
