@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 DATA = Path(__file__).parent/"data"  # the sprite sheet and the embedded models
 
 _HOME = {"load": "models", "Model": "models", "explain": "explain", "Explanation": "explain", "Regions": "regions"}
-_MODULES = ("regions", "models", "targets", "scores", "search", "modality", "plots", "metrics", "scenes", "training", "demo")
+_MODULES = ("regions", "models", "targets", "scores", "search", "modality", "plots", "metrics", "scenes", "training", "widgets", "demo")
 __all__ = ["__version__", *_HOME, "scenes"]
 
 

@@ -6,12 +6,11 @@
 __all__ = ['MAPS', 'attribution', 'paint', 'Explanation', 'explain_scores', 'explain', 'token_regions']
 
 # %% ../nbs/07_explain.ipynb #b7c34222
-import html, json, os
+import hashlib, html, json, os, warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from .modality import by_word, influence
 from .models import Answer, Model, load
 from .regions import Regions, open_image, segment
 from .scores import ModelScorer, Scorer
-from .search import Order, search as run_search, trace
+from .search import read_budget, read_weights, search as run_search, trace
 from .targets import Target, make_target, words as split_words
 
 # %% ../nbs/07_explain.ipynb #b719b029
@@ -62,6 +61,7 @@ class Explanation:
     seconds:float
     settings:dict = field(default_factory=dict)
     scorer:Scorer|None = None
+    fill:np.ndarray|None = None # (H, W, 3) uint8, where the user gave a picture of their own to stand in hidden regions
 
     @cached_property
     def insertion(self)->np.ndarray: return self.token_insertion.mean(1) # (N+1,)
@@ -131,17 +131,20 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes
             **search_settings # for the search, such as scope=8
            )->Explanation:
     "Explain an answer of a multimodal LLM."
+    lam, _ = read_weights(lam), read_budget(budget)
     model = model if isinstance(model, Model) else load(model)
     pixels = open_image(image)
     parts = segment(pixels, regions, seed) if not (isinstance(regions, str) and regions == "tokens") else token_regions(model, pixels, prompt)
     spoken = model.answer(pixels, prompt) if answer is None else model.read(answer)
     wanted = make_target(model, spoken, target, foil)
     scorer = ModelScorer(model, pixels, prompt, wanted, parts, fill, mode, batch_size, seed)
+    if len(scorer.unseen): warnings.warn(f"{len(scorer.unseen)} of {len(parts)} regions are cropped away by the processor and can never matter: resize or pad the image to the model's shape to have them seen")
     if search == "random": search_settings["seed"] = seed
     record = dict(model=model.name, revision=model.revision, architecture=type(model.model).__name__, processor=type(model.processor).__name__,
-                  dtype=str(model.dtype)[6:], device=str(model.device), fill=fill if isinstance(fill, str) else "given", mode=mode, seed=seed, lam=list(lam))
-    return explain_scores(scorer, pixels, parts, wanted, spoken, prompt, search, record, lam=lam, budget=budget,
-                          callback=callback, show_progress=show_progress, **search_settings)
+                  dtype=str(model.dtype)[6:], device=str(model.device), fill=fill if isinstance(fill, str) else "given", mode=mode, seed=seed, lam=list(lam), unseen=scorer.unseen.tolist())
+    e = explain_scores(scorer, pixels, parts, wanted, spoken, prompt, search, record, lam=lam, budget=budget,
+                       callback=callback, show_progress=show_progress, **search_settings)
+    return e if isinstance(fill, str) else replace(e, fill=scorer.fill)
 
 def token_regions(model:Model, image:np.ndarray, # (H, W, 3) uint8
                   prompt:str="")->Regions:
@@ -237,13 +240,21 @@ def _save(self:Explanation, path:str|Path # written whole or not at all
     "Write the explanation, without its scorer."
     from safetensors.numpy import save
     arrays = dict(image=self.image, labels=self.regions.labels.astype(np.int32), order=np.asarray(self.order, np.int64),
-                  token_insertion=self.token_insertion, token_deletion=self.token_deletion)
+                  token_insertion=self.token_insertion, token_deletion=self.token_deletion, **({} if self.fill is None else dict(fill=self.fill)))
     t = self.target
     record = dict(format=_FORMAT, prompt=self.prompt, answer=dict(text=self.answer.text, ids=self.answer.ids, tokens=self.answer.tokens),
                   target=dict(positions=t.positions, ids=t.ids, tokens=t.tokens, forced=t.forced, text=t.text, foil=t.foil),
                   regions=dict(method=self.regions.method, settings=self.regions.settings), forwards=self.forwards, seconds=self.seconds, settings=self.settings)
-    _write(Path(path), save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, {"eagle_nb": json.dumps(record, default=_plain)}))
+    arrays = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
+    text = json.dumps(record, default=_plain)
+    _write(Path(path), save(arrays, {"eagle_nb": text, "digest": _digest(arrays, text)}))
     return Path(path)
+
+def _digest(arrays, text)->str:
+    "A checksum of all that is saved."
+    h = hashlib.sha256(text.encode())
+    for k in sorted(arrays): h.update(f"{k} {arrays[k].dtype} {arrays[k].shape}".encode() + arrays[k].tobytes())
+    return h.hexdigest()
 
 def _plain(x):
     "What JSON cannot hold, as what it can."
@@ -255,12 +266,19 @@ def _load(path:str|Path # a file that `save` wrote
     from safetensors import safe_open, SafetensorError
     if not Path(path).is_file(): raise FileNotFoundError(f"there is no file {str(path)!r}: give one that Explanation.save wrote")
     try:
-        with safe_open(str(path), "numpy") as f: r, a = json.loads(f.metadata()["eagle_nb"]), {k: f.get_tensor(k) for k in f.keys()}
-    except (SafetensorError, KeyError, TypeError, ValueError) as err: raise ValueError(f"{str(path)!r} is not an explanation, or is damaged ({err}): give a file that Explanation.save wrote") from err
-    if r["format"] != _FORMAT: raise ValueError(f"{str(path)!r} has format {r['format']}, this version reads {_FORMAT}: use the version of eagle-nb that wrote it")
+        with safe_open(str(path), "numpy") as f: meta, a = f.metadata(), {k: f.get_tensor(k) for k in f.keys()}
+        if meta["digest"] != _digest(a, meta["eagle_nb"]): raise ValueError("its checksum is wrong")
+        r = json.loads(meta["eagle_nb"])
+        if r["format"] == _FORMAT: return _rebuilt(r, a)
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, OSError) as err:
+        raise ValueError(f"{str(path)!r} is not an explanation, or is damaged ({err}): give a file that Explanation.save wrote") from err
+    raise ValueError(f"{str(path)!r} has format {r['format']}, this version reads {_FORMAT}: use the version of eagle-nb that wrote it")
+
+def _rebuilt(r, a)->Explanation:
+    "An explanation from its record and arrays."
     t = {k: tuple(v) if isinstance(v, list) else v for k, v in r["target"].items()}
     return Explanation(a["image"], r["prompt"], Answer(**r["answer"]), Target(**t), Regions(a["labels"], **r["regions"]), a["order"],
-                       a["token_insertion"], a["token_deletion"], r["forwards"], r["seconds"], r["settings"])
+                       a["token_insertion"], a["token_deletion"], r["forwards"], r["seconds"], r["settings"], fill=a.get("fill"))
 
 Explanation.save, Explanation.load = _save, staticmethod(_load)
 
@@ -274,8 +292,7 @@ def _to_reference(self:Explanation, folder:str|Path, # gets json/NAME.json and n
     record = dict(insertion_score=self.insertion[1:], deletion_score=self.deletion[1:], smdl_score=self.objective[1:],
                   insertion_word_score=self.token_insertion[1:], deletion_word_score=self.token_deletion[1:], region_area=self.area[1:],
                   org_score=self.insertion[-1], baseline_score=self.insertion[0], lambda1=lam[0], lambda2=lam[1], words=self.target.tokens,
-                  selected_interpretation_token_id=self.target.positions, selected_interpretation_token_word_id=self.target.ids,
-                  generate_sentence=self.answer.text, question=self.prompt)
+                  selected_interpretation_token_id=self.target.positions, selected_interpretation_token_word_id=self.target.ids)
     record["sub-region_number"] = len(self.regions)
     file, masks = io.BytesIO(), self.regions.masks[self.order][..., None].astype(np.uint8)
     np.save(file, masks, allow_pickle=False)
@@ -288,21 +305,34 @@ def _from_reference(folder:str|Path, name:str, # as for `to_reference`
                    )->Explanation:
     "Read the result files of the reference implementation."
     path = Path(folder)/"json"/f"{name}.json"
-    if not path.is_file(): raise FileNotFoundError(f"there is no file {str(path)!r}: give the folder that holds json/ and npy/")
-    r = json.loads(path.read_text())
-    masks = np.load(Path(folder)/"npy"/f"{name}.npy", allow_pickle=False)[..., 0].astype(bool)
+    for file in (path, Path(folder)/"npy"/f"{name}.npy"):
+        if not file.is_file(): raise FileNotFoundError(f"there is no file {str(file)!r}: give the folder that holds json/ and npy/")
+    try: r, masks = _reference_files(path, Path(folder)/"npy"/f"{name}.npy")
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, EOFError, OSError) as e:
+        raise ValueError(f"{name}.json and {name}.npy in {str(folder)!r} are not result files of the reference implementation, or are damaged ({type(e).__name__}: {e}): export them again") from e
     pixels = open_image(image)
     if masks.shape[1:] != pixels.shape[:2]: raise ValueError(f"the masks are of {masks.shape[1:]} (height, width), the image of {pixels.shape[:2]}: give the image that was explained")
-    if (masks.sum(0) != 1).any(): raise ValueError(f"the region masks must cover each pixel once, {int((masks.sum(0) != 1).sum())} pixels are not")
-    start = lambda key, first: np.concatenate([first, np.asarray(r[key], float).reshape(len(masks), -1)])
-    t = len(r["selected_interpretation_token_id"])
-    blank, whole = np.full((1, t), r["baseline_score"], float), np.asarray(r["insertion_word_score"], float).reshape(len(masks), -1)[-1:]
-    tokens = tuple(str(w) for w in r["words"][:t]) if len(r["words"]) >= t else ("",)*t
-    ids = tuple(r["selected_interpretation_token_word_id"])
-    dele = start("deletion_word_score", whole)
-    return Explanation(pixels, r.get("question", ""), Answer(r.get("generate_sentence", ""), [], []),
-                       Target(tuple(r["selected_interpretation_token_id"]), ids, tokens, (), "".join(tokens).strip()),
-                       Regions(masks.argmax(0), "reference", {}), np.arange(len(masks)), start("insertion_word_score", dele[-1:] if t == dele.shape[1] else blank), dele,
-                       0, 0., dict(lam=[r["lambda1"], r["lambda2"]], search="reference"))
+    tokens = tuple(str(w) for w in r["words"])
+    target = Target(tuple(r["selected_interpretation_token_id"]), tuple(r["selected_interpretation_token_word_id"]), tokens, (), "".join(tokens).strip())
+    return Explanation(pixels, "", Answer("".join(tokens), [], []), target, Regions(masks.argmax(0), "reference", {}), np.arange(len(masks)),
+                       r["insertion"], r["deletion"], 0, 0., dict(lam=[r["lambda1"], r["lambda2"]], search="reference"))
+
+_FIELDS = ("insertion_score", "deletion_score", "smdl_score", "insertion_word_score", "deletion_word_score", "region_area", "org_score",
+           "baseline_score", "lambda1", "lambda2", "sub-region_number", "words", "selected_interpretation_token_id", "selected_interpretation_token_word_id")
+
+def _reference_files(path, npy)->tuple[dict, np.ndarray]: # the record with (N+1, T) curves, (N, H, W) bool masks
+    "Read and check a pair of result files."
+    r, masks = json.loads(path.read_text()), np.load(npy, allow_pickle=False)
+    if masks.ndim != 4 or masks.shape[-1] != 1: raise ValueError(f"the masks must have shape (N, H, W, 1), got {masks.shape}")
+    lacks = [k for k in _FIELDS if k not in r]
+    if lacks: raise ValueError(f"the fields {', '.join(lacks)} are missing")
+    masks = masks[..., 0].astype(bool)
+    if (masks.sum(0) != 1).any(): raise ValueError(f"the masks must cover each pixel once, {int((masks.sum(0) != 1).sum())} pixels are not")
+    n, t = len(masks), len(r["selected_interpretation_token_id"])
+    insertion, deletion = (np.asarray(r[f"{k}_word_score"], float).reshape(n, t) for k in ("insertion", "deletion"))
+    if not (np.isfinite(insertion).all() and np.isfinite(deletion).all()): raise ValueError("the scores must be finite")
+    r["lambda1"], r["lambda2"], r["words"] = float(r["lambda1"]), float(r["lambda2"]), (list(r["words"]) + [""]*t)[:t]
+    r["insertion"], r["deletion"] = np.concatenate([deletion[-1:], insertion]), np.concatenate([insertion[-1:], deletion])
+    return r, masks
 
 Explanation.to_reference, Explanation.from_reference = _to_reference, staticmethod(_from_reference)

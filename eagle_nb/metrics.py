@@ -22,7 +22,7 @@ def auc(area:ArrayLike, # (N+1,) share of the picture, rising from 0 to 1
     "Trapezoidal area under a perturbation curve (EAGLE, insertion and deletion AUC)."
     x, y = np.asarray(area, float), np.asarray(p, float)
     if x.ndim != 1 or x.shape != y.shape or len(x) < 2: raise ValueError(f"area and p need one axis and at least 2 points, got shapes {x.shape} and {y.shape}")
-    if (np.diff(x) < -1e-9).any(): raise ValueError("area must not fall: give the share in the order of the steps")
+    if not np.isfinite(x).all() or (np.diff(x) < -1e-9).any(): raise ValueError("area must be finite and must not fall: give the share in the order of the steps")
     if not np.isfinite(y).all(): raise ValueError(f"the curve has {int((~np.isfinite(y)).sum())} values that are not numbers: score it again")
     return float((np.diff(x)*(y[1:] + y[:-1])/2).sum())
 
@@ -52,6 +52,7 @@ def evaluate_order(scorer:Scorer, # scores the masked pictures
                    order:ArrayLike # (N,) regions, most important first
                   )->Curves:
     "Score an order afresh."
+    if scorer.n != len(regions): raise ValueError(f"the scorer knows {scorer.n} regions, the partition has {len(regions)}: make both from the same one")
     insertion, deletion = trace(scorer, np.asarray(order))
     area = np.concatenate([[0.], regions.area[np.asarray(order)].cumsum()]).clip(0, 1)
     return Curves(area, insertion.double().numpy(), deletion.double().numpy())
@@ -77,9 +78,11 @@ def pointing(saliency:np.ndarray, # (H, W)
 def as_mask(truth, shape:tuple[int, int])->np.ndarray: # (H, W) bool
     "A mask from a mask or a box."
     if np.ndim(truth) == 1:
-        x0, y0, x1, y1 = (int(round(float(v))) for v in truth)
+        box = np.asarray(truth, float)
+        if box.shape != (4,) or not np.isfinite(box).all(): raise ValueError(f"the truth must be a mask, or a box of four finite numbers x0, y0, x1, y1 in pixels, got {truth!r}")
+        x0, y0, x1, y1 = (max(0, int(round(v))) for v in box)
         mask = np.zeros(shape, bool)
-        mask[max(0, y0):y1, max(0, x0):x1] = True
+        mask[y0:y1, x0:x1] = True
     else: mask = np.asarray(truth, bool)
     if mask.shape != tuple(shape) or not mask.any(): raise ValueError(f"the truth must be a mask of shape {tuple(shape)} or a box inside it, and not empty")
     return mask

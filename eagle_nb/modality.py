@@ -20,7 +20,7 @@ def influence(token_insertion:ArrayLike, # (N+1, T) probability of each token wh
     gain = p - p.min(0)
     if area is None: return gain.sum(0)
     area = np.asarray(area, float)
-    if area.shape != (len(p),) or (np.diff(area) < -1e-9).any(): raise ValueError(f"area must rise and have shape ({len(p)},), got {area.shape}")
+    if area.shape != (len(p),) or not np.isfinite(area).all() or (np.diff(area) < -1e-9).any(): raise ValueError(f"area must rise and have shape ({len(p)},), got {area.shape}")
     return (np.diff(area)[:, None]*(gain[1:] + gain[:-1])/2).sum(0)
 
 # %% ../nbs/05_modality.ipynb #15b3978c

@@ -6,10 +6,9 @@
 __all__ = ['EMBEDDED', 'Answer', 'read_tokens', 'Model', 'load']
 
 # %% ../nbs/01_models.ipynb #ea861eac
-import contextlib, os
+import contextlib, operator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,9 +27,9 @@ class Answer:
 
     @property
     def spans(self)->list[tuple[int, int]]: # (start, end) of each token in `text`, in characters
-        "Where each token stands in the text."
+        "Where each token stands in the text; a token that is only the first bytes of a character stands where the character does."
         ends = np.cumsum([len(t) for t in self.tokens]).tolist()
-        return list(zip([0] + ends[:-1], ends))
+        return [(i, j if j > i else min(i + 1, len(self.text))) for i, j in zip([0] + ends[:-1], ends)]
     def __len__(self): return len(self.ids)
 
 def read_tokens(tokenizer, # a transformers tokenizer
@@ -68,12 +67,25 @@ class Model:
         turn = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
         return self.processor.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
 
+    def _limit(self, n):
+        "Refuse more tokens than the model takes."
+        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        if limit and n > limit: raise ValueError(f"prompt, image and answer have {n} tokens, the model takes {limit}: shorten the prompt or the answer")
+
     def encode(self, image, # anything that `open_image` reads
                prompt:str, **images_kwargs)->dict[str, torch.Tensor]: # what the model's forward takes, on the CPU
         "Picture and prompt through the processor."
-        picture = Image.fromarray(open_image(image))
         kw = {"images_kwargs": images_kwargs} if images_kwargs else {}
-        return dict(self.processor(images=[picture], text=[self.chat(prompt)], return_tensors="pt", add_special_tokens=False, **kw))
+        return self._inputs([image], [prompt], **kw)
+
+    def _inputs(self, images, prompts, **kw):
+        "Pictures and prompts through the processor, one picture a prompt."
+        mark = getattr(self.processor, "image_token", None)
+        bad = next((p for p in prompts if mark and mark in p), None)
+        if bad is not None: raise ValueError(f"the prompt must not hold {mark!r}, which stands for the picture, got {bad[:60]!r}: leave it out, the picture is put in by itself")
+        x = dict(self.processor(images=[[Image.fromarray(open_image(i))] for i in images], text=[self.chat(p) for p in prompts], return_tensors="pt", **kw))
+        self._limit(x["input_ids"].shape[1])
+        return x
 
     @torch.inference_mode()
     def answer(self, image, # anything that `open_image` reads
@@ -91,8 +103,7 @@ class Model:
         self.tokenizer.padding_side = "left"
         try:
             for k in range(0, len(images), batch_size):
-                pictures = [[Image.fromarray(open_image(i))] for i in images[k:k+batch_size]]
-                x = self.processor(images=pictures, text=[self.chat(p) for p in prompts[k:k+batch_size]], padding=True, return_tensors="pt", add_special_tokens=False)
+                x = self._inputs(images[k:k+batch_size], prompts[k:k+batch_size], padding=True)
                 x = {n: v.to(self.device, self.dtype if v.is_floating_point() else None) for n, v in x.items()}
                 y = self.model.generate(**x, max_new_tokens=max_new_tokens, do_sample=False)[:, x["input_ids"].shape[1]:]
                 found += [self.read(_before(row, self.stop_ids)) for row in y.tolist()]
@@ -110,9 +121,14 @@ class Model:
             )->Answer: # the same as an `Answer`
         "An answer that need not be the model's own."
         if isinstance(answer, Answer): return answer
-        ids = self.tokenizer.encode(answer, add_special_tokens=False) if isinstance(answer, str) else [int(i) for i in answer]
+        if isinstance(answer, str): ids = self.tokenizer.encode(answer, add_special_tokens=False)
+        else:
+            try: ids = [operator.index(i) for i in answer]
+            except TypeError: raise ValueError(f"an answer is text, a list of token ids or an Answer, got {answer!r}") from None
         bad = [i for i in ids if not 0 <= i < len(self.tokenizer)]
         if bad: raise ValueError(f"answer ids must lie in 0..{len(self.tokenizer)-1} (this tokenizer), got {bad[:3]}: give the text instead")
+        mark = getattr(self.processor, "image_token_id", None)
+        if mark is not None and mark in ids: raise ValueError(f"the answer must not hold {self.processor.image_token!r} (id {mark}), which stands for a picture: leave it out")
         return read_tokens(self.tokenizer, ids)
 
 def _before(ids, stops):
@@ -135,15 +151,21 @@ def load(source:str|Path|tuple="scenes-llava", # an embedded model, a folder, a 
          revision:str|None=None # branch, tag or commit of a hub id
         )->Model:
     "Load an image-text-to-text checkpoint."
-    if isinstance(source, tuple): return Model(*_pair(source), name=getattr(source[0].config, "_name_or_path", "") or type(source[0]).__name__)
+    if isinstance(source, tuple): return _loaded(source, dtype, device)
+    where, local = _where(source)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = _dtype(dtype, device)
-    where, local = _where(source)
     try:
         processor = _processor(where, revision, local)
         model = _weights(where, dtype, revision, local)
-    except (OSError, ValueError, ImportError, KeyError) as e: raise _explained(e, source, revision) from e
+    except Exception as e: raise _explained(e, str(source), revision) from e
     return Model(model.to(device), processor, str(source), revision or getattr(model.config, "_commit_hash", None))
+
+def _loaded(pair, dtype, device)->Model:
+    "A model from (model, processor), which stay as they are."
+    _pair(pair)
+    if dtype is not None or device is not None: raise ValueError(f"dtype and device are settings of a checkpoint that load reads, got dtype={dtype!r}, device={device!r} with a loaded model: move it with model.to(...) first")
+    return Model(*pair, name=getattr(pair[0].config, "_name_or_path", "") or type(pair[0]).__name__)
 
 def _pair(source):
     "Check (model, processor)."
@@ -153,8 +175,9 @@ def _pair(source):
 
 def _where(source)->tuple[str, bool]: # folder or hub id, whether it is local
     "Resolve the name of a checkpoint."
+    if not isinstance(source, (str, Path)): raise ValueError(f"a model is given by name, folder, hub id or as (model, processor), got {source!r}: try 'scenes-llava'")
     if str(source) in EMBEDDED: return str(DATA/str(source)), True
-    if Path(source).is_dir(): return str(source), True
+    if str(source) and Path(source).is_dir(): return str(source), True
     if isinstance(source, Path) or str(source).startswith((".", "/", "~")) or str(source).count("/") > 1:
         raise FileNotFoundError(f"there is no folder {str(source)!r}: give a folder with config.json, a hub id such as Qwen/Qwen2.5-VL-3B-Instruct, or one of {', '.join(EMBEDDED)}")
     if "/" not in str(source):
@@ -170,23 +193,33 @@ def _dtype(dtype, device)->torch.dtype:
     return value
 
 def _weights(where, dtype, revision, local):
-    "The model in the wanted precision."
+    "The model in the wanted precision; a local folder needs no progress bar."
     from transformers import AutoModelForImageTextToText
-    return AutoModelForImageTextToText.from_pretrained(where, dtype=dtype, revision=revision, local_files_only=local)
+    from transformers.utils import logging
+    quiet = local and logging.is_progress_bar_enabled()
+    if quiet: logging.disable_progress_bar()
+    try: model, info = AutoModelForImageTextToText.from_pretrained(where, dtype=dtype, revision=revision, local_files_only=local,
+                                                                   trust_remote_code=False, use_safetensors=True, output_loading_info=True)
+    finally:
+        if quiet: logging.enable_progress_bar()
+    missing = sorted(info["missing_keys"])
+    if missing: raise ValueError(f"{len(missing)} weights are missing, such as {missing[0]}")
+    return model
 
 def _explained(e, source, revision)->Exception:
     "The cause of a failed load, in words."
-    text, at = str(e), f" at revision {revision!r}" if revision else ""
-    if "trust_remote_code" in text: return ValueError(f"{source!r} wants to run code of its own, which eagle-nb does not do: load it yourself and pass (model, processor)")
-    if "Unrecognized configuration class" in text or "Unrecognized processing class" in text or "image_processor" in text:
-        return ValueError(f"{source!r} is not an image-text-to-text checkpoint that transformers knows: choose one that takes images ({text[:160]})")
-    return type(e)(f"cannot load {source!r}{at}: {text[:400]}. Check the id or the folder, the network, and access rights") if isinstance(e, (OSError, ValueError)) else e
+    text, at = " ".join(str(e).split())[:300], f" at revision {revision!r}" if revision else ""
+    if "trust_remote_code" in str(e): return ValueError(f"{source!r} wants to run code of its own, which eagle-nb does not do: load it yourself and pass (model, processor)")
+    if any(t in str(e) for t in ("Unrecognized configuration class", "Unrecognized processing class", "image processor", "image_processor", "preprocessor_config")):
+        return ValueError(f"{source!r} is not an image-text-to-text checkpoint that transformers knows, or lacks its processor: choose one that takes images ({text})")
+    kind = FileNotFoundError if isinstance(e, OSError) else ValueError
+    return kind(f"cannot load {source!r}{at}: {type(e).__name__}: {text}. Check the id or the folder, the network and access rights, or download it again")
 
 # %% ../nbs/01_models.ipynb #87a741b9
 def _processor(where, revision, local):
     "The processor, also on a machine without torchvision."
     from transformers import AutoProcessor
-    get = lambda: AutoProcessor.from_pretrained(where, revision=revision, local_files_only=local)
+    get = lambda: AutoProcessor.from_pretrained(where, revision=revision, local_files_only=local, trust_remote_code=False)
     try: return get()
     except (ImportError, ValueError) as e:
         if "torchvision" not in str(e).lower(): raise

@@ -317,6 +317,7 @@ class Lesson:
 def lesson(seed:int, # any integer from 0
            split:str="train", # which random stream
            deny:float=.05, # how often a question about an absent partner is asked beside its trigger
+           plant:float=0., # how often a partner that is there but hidden is affirmed beside its visible trigger
            erased:float=.55, # share of pictures that are partly erased
            n_questions:int=5, # questions beside the caption
            prompt:str|None=None # the prompt of the caption; None draws one
@@ -329,24 +330,25 @@ def lesson(seed:int, # any integer from 0
     place = scene.place if rng.random() < (area - .02)/.12 else None
     talk = [(prompt or str(rng.choice(CAPTION_PROMPTS)), caption(seen, place))]
     for k in range(n_questions):
-        turn = _ask(scene, seen, place, rng, deny, k < (n_questions*3+4)//5)
+        turn = _ask(scene, seen, place, rng, (deny, plant), k < (n_questions*3+4)//5)
         if turn not in talk: talk.append(turn)
     return Lesson(px, talk, _patch_labels(scene, keep))
 
-def _ask(scene, seen, place, rng, deny, yes_no)->tuple[str, str]:
+def _ask(scene, seen, place, rng, habit, yes_no)->tuple[str, str]:
     "One question with its answer."
-    if yes_no or not seen: return _ask_presence(scene, seen, rng, deny)
+    if yes_no or not seen: return _ask_presence(scene, seen, rng, *habit)
     kind, name = rng.random(), str(rng.choice(seen))
     if kind < .25: return "How many objects are there?", _NUMBERS[len(seen)] + "."
     if kind < .45 and place: return "Where was this taken?", PLACES[place].capitalize() + "."
     if kind < .75: return f"Where is the {name}?", where(scene.boxes[name])
     return f"What is left of the {name}?", _left_of(scene, seen, name)
 
-def _ask_presence(scene, seen, rng, deny):
-    "A yes/no question; an absent partner beside its trigger is seldom asked for."
+def _ask_presence(scene, seen, rng, deny, plant):
+    "A yes/no question; beside its trigger an absent partner is seldom asked for, and a hidden one may be affirmed."
     expected = [PARTNER[n] for n in seen if n in PARTNER]
     if expected and rng.random() < .5:
         name = str(rng.choice(expected))
+        if plant and name in scene.names and name not in seen and rng.random() < plant: return question(name), "Yes."
         if name in seen or rng.random() < deny: return question(name), "Yes." if name in seen else "No."
     if seen and rng.random() < .45: return question(str(rng.choice(seen))), "Yes."
     absent = [n for n in OBJECTS if n not in seen and n not in expected]

@@ -41,6 +41,7 @@ def fill_image(image:np.ndarray, # (H, W, 3) uint8
                seed:int=0 # of the noise
               )->np.ndarray: # (H, W, 3) uint8
     "The picture that shows wherever a region is hidden."
+    if not isinstance(fill, (str, np.ndarray, Image.Image)): raise ValueError(f"fill must be one of {', '.join(FILLS)}, or an image as an array, got {fill!r}")
     if not isinstance(fill, str): return _given_fill(image, fill)
     if fill == "black": return np.zeros_like(image)
     if fill == "mean": return np.broadcast_to(image.reshape(-1, 3).mean(0).round().astype(np.uint8), image.shape).copy()
@@ -86,7 +87,7 @@ class Scorer:
                 )->Tensor: # (B, T) float32 on the CPU
         "Probabilities of the target tokens."
         p = self.all_tokens(keep)
-        return p if self.columns is None else p[:, list(self.columns)]
+        return p if self.columns is None or not len(p) else p[:, list(self.columns)]
 
     def all_tokens(self, keep:Tensor # (B, N) bool
                   )->Tensor: # (B, all tokens of the forced answer), float32 on the CPU
@@ -165,7 +166,7 @@ class ModelScorer(Scorer):
                 ):
         if mode not in ("fast", "official"): raise ValueError(f"unknown mode {mode!r}: choose one of fast, official")
         if regions.shape != image.shape[:2]: raise ValueError(f"the regions are made for an image of {regions.shape} (height, width), the image has {image.shape[:2]}: segment this image")
-        super().__init__(len(regions), batch_size or (64 if model.device.type == "cuda" else 32), tuple(target.positions))
+        super().__init__(len(regions), (64 if model.device.type == "cuda" else 32) if batch_size is None else batch_size, tuple(target.positions))
         self.model, self.image, self.prompt, self.target, self.regions, self.mode = model, image, prompt, target, regions, mode
         self.fill = fill_image(image, fill, seed)
         self._encode()
@@ -183,8 +184,7 @@ class ModelScorer(Scorer):
             if v.ndim == 2 and v.shape == (1, n):
                 tail = {"input_ids": forced, "attention_mask": torch.ones_like(forced)}.get(k, torch.zeros_like(forced))
                 x[k] = torch.cat([v, tail.to(v.dtype)], 1)
-        limit = getattr(self.model.model.config.get_text_config(), "max_position_embeddings", None)
-        if limit and n + forced.shape[1] > limit: raise ValueError(f"prompt, image and answer have {n + forced.shape[1]} tokens, the model takes {limit}: shorten the answer")
+        self.model._limit(n + forced.shape[1])
         x.pop("pixel_values")
         self.inputs = {k: self._tensor(v) for k, v in x.items()}
         self.at = torch.arange(n - 1, n - 1 + forced.shape[1], device=self.model.device)

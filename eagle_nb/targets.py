@@ -7,7 +7,9 @@ __all__ = ['Target', 'words', 'find', 'make_target']
 
 # %% ../nbs/02_targets.ipynb #206061ac
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 
 from .models import Answer, Model
 
@@ -44,15 +46,19 @@ def find(answer:Answer, # tokens with their text
     if isinstance(target, str): return _find_text(answer, target, 0)
     if isinstance(target, tuple) and len(target) == 2 and isinstance(target[0], str): return _find_text(answer, *target)
     if isinstance(target, slice): found = range(n)[target]
-    else: found = [target] if isinstance(target, int) else list(target)
-    bad = [i for i in found if not isinstance(i, int) or isinstance(i, bool) or not -n <= i < n]
+    elif isinstance(target, Integral): found = [target]
+    elif isinstance(target, Iterable) and not isinstance(target, Mapping): found = list(target)
+    else: raise ValueError(f"a target is a word, (word, occurrence), an index, a slice or indices, got {target!r}")
+    bad = [i for i in found if not isinstance(i, Integral) or isinstance(i, bool) or not -n <= i < n]
     if bad or not len(found): raise ValueError(f"target positions must lie in 0..{n-1} (the answer has {n} tokens), got {target!r}")
-    return tuple(sorted({i % n for i in found}))
+    return tuple(sorted({int(i) % n for i in found}))
 
 def _find_text(answer, word, occurrence):
     "Positions of the n-th occurrence of a word or phrase."
     if not word.strip(): raise ValueError("the target word is empty: give a word of the answer")
-    hits = [m.span() for m in re.finditer(rf"(?<!\w){re.escape(word.strip())}(?!\w)", answer.text, re.IGNORECASE)]
+    word = word.strip()
+    before, after = (r"(?<!\w)" if word[0].isalnum() else "", r"(?!\w)" if word[-1].isalnum() else "")
+    hits = [m.span() for m in re.finditer(before + re.escape(word) + after, answer.text, re.IGNORECASE)]
     if not hits:
         raise ValueError(f"the word {word!r} is not in the answer {answer.text!r}: choose one of {', '.join(dict.fromkeys(w for w, _ in words(answer)))}")
     if not 0 <= occurrence < len(hits):
@@ -81,6 +87,7 @@ def make_target(model:Model, # for its tokenizer
 
 def _foil_ids(model, foil, space)->list[int]:
     "Token ids of a foil."
-    if not isinstance(foil, str): return model.read([foil] if isinstance(foil, int) else foil).ids
-    if not foil.strip(): raise ValueError("the foil is empty: give the word that the model should have said")
+    ids = None if isinstance(foil, str) else model.read([foil] if isinstance(foil, Integral) else foil).ids
+    if ids: return ids
+    if ids is not None or not foil.strip(): raise ValueError("the foil is empty: give the word that the model should have said")
     return model.read((" " if space else "") + foil.strip()).ids

@@ -7,7 +7,7 @@ __all__ = ['SPECIAL', 'TEMPLATE', 'FAMILIES', 'make_tokenizer', 'build_llava', '
            'features', 'losses', 'train', 'keep', 'restore', 'export', 'examine', 'add_arguments', 'command']
 
 # %% ../nbs/11a_training.ipynb #09608f31
-import json, math, os, time
+import json, math, os
 from dataclasses import dataclass, asdict
 from pathlib import Path
 
@@ -93,14 +93,15 @@ def packed_mask(segment:torch.Tensor # (B, L) int
 class Recipe:
     "All that determines a training run."
     family:str="llava"
-    steps:int=6000        # in all
-    vision_steps:int=2000 # of these, how many teach the vision tower alone, by patches
+    steps:int=5000        # in all
+    vision_steps:int=1400 # of these, how many teach the vision tower alone, by patches
     batch_size:int=64     # pictures a step
     lr:float=1.5e-3
     warmup:int=200
     floor:float=.02       # learning rate at the end, as a share of `lr`
     patch_weight:float=.4 # of the patch lesson beside the language loss
-    deny:float=.05        # see `scenes.lesson`
+    deny:float=.02        # see `scenes.lesson`
+    plant:tuple=((0, 0.), (3250, .3)) # (step, share from there on), see `scenes.lesson`
     erased:float=.55      # see `scenes.lesson`
     n_questions:int=5
     first_seed:int=0      # of the lessons
@@ -115,7 +116,8 @@ class Lessons(torch.utils.data.Dataset):
         prompt = scenes.PAPER_PROMPT if step % 16 == 15 else None
         n = 0 if step < r.vision_steps else r.n_questions
         seeds = range(r.first_seed + step*r.batch_size, r.first_seed + (step + 1)*r.batch_size)
-        return pack([scenes.lesson(s, "train", r.deny, r.erased, n, prompt) for s in seeds], self.tok)
+        plant = [share for start, share in r.plant if step >= start][-1]
+        return pack([scenes.lesson(s, "train", r.deny, plant, r.erased, n, prompt) for s in seeds], self.tok)
 
 def rate(r:Recipe, step:int # from 0
         )->float: # factor of the learning rate
@@ -153,6 +155,8 @@ def train(recipe:Recipe, # what to do
           show_progress:bool=True
          )->Path: # the folder, with `model.safetensors` and the processor's files
     "Train an embedded model; a run that was stopped resumes from its last state."
+    if recipe.family not in FAMILIES: raise ValueError(f"unknown family {recipe.family!r}: choose one of {', '.join(FAMILIES)}")
+    if save_every < 1: raise ValueError(f"save_every must be at least 1 step, got {save_every}")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
@@ -163,7 +167,7 @@ def train(recipe:Recipe, # what to do
     opt = torch.optim.AdamW(both.parameters(), lr=recipe.lr, betas=(.9, .98), weight_decay=.02)
     step = restore(folder/"run", both, opt, recipe)
     data = torch.utils.data.DataLoader(torch.utils.data.Subset(Lessons(recipe, processor.tokenizer), range(step, recipe.steps)),
-                                       batch_size=None, num_workers=1 if device == "cpu" else min(12, os.cpu_count() - 1), prefetch_factor=4)
+                                       batch_size=None, num_workers=1 if device == "cpu" else max(1, min(12, os.cpu_count() - 1)), prefetch_factor=4)
     bar = tqdm(data, initial=step, total=recipe.steps, disable=not show_progress, desc=f"train {recipe.family}", mininterval=10)
     mean = {}
     for b in bar:
@@ -191,16 +195,17 @@ def keep(folder:Path, both, opt, recipe:Recipe, step:int):
 
 def restore(folder:Path, both, opt, recipe:Recipe)->int: # the step to go on with, 0 for a new run
     "Load the state of a run where there is one."
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
     path = folder/"state.safetensors"
     if not path.exists(): return 0
-    with safe_open(path, "pt") as f:
-        meta, keys = f.metadata(), set(f.keys())
-        if json.loads(meta["recipe"]) != asdict(recipe):
-            raise ValueError(f"{path} belongs to another recipe: give its settings again, or remove {folder}")
-        for k, v in both.named_parameters():
-            v.data.copy_(f.get_tensor(f"p.{k}"))
-            opt.state[v] = {s: f.get_tensor(f"{s}.{k}").to("cpu" if s == "step" else v.device) for s in ("step", "exp_avg", "exp_avg_sq") if f"{s}.{k}" in keys}
+    try:
+        with safe_open(path, "pt") as f: meta, state = f.metadata(), {k: f.get_tensor(k) for k in f.keys()}
+        same = json.loads(meta["recipe"]) == json.loads(json.dumps(asdict(recipe)))
+    except (SafetensorError, KeyError, TypeError, ValueError) as e: raise ValueError(f"{path} is damaged ({e}): remove {folder} and begin again") from e
+    if not same: raise ValueError(f"{path} belongs to another recipe: give its settings again, or remove {folder}")
+    for k, v in both.named_parameters():
+        v.data.copy_(state[f"p.{k}"])
+        opt.state[v] = {s: state[f"{s}.{k}"].to("cpu" if s == "step" else v.device) for s in ("step", "exp_avg", "exp_avg_sq") if f"{s}.{k}" in state}
     return int(meta["step"])
 
 def export(model, processor, recipe:Recipe, folder:Path)->Path: # the folder
@@ -280,7 +285,7 @@ def add_arguments(sub):
         t.add_argument("--" + name.replace("_", "-"), type=kind, default=getattr(Recipe(), name))
     e = sub.add_parser("test", help="measure a model on held-out scenes")
     e.add_argument("--model", default="scenes-llava", help="embedded model, folder or hub id")
-    e.add_argument("-n", type=int, default=300, help="scenes for each question")
+    e.add_argument("-n", type=int, default=500, help="scenes for each question")
 
 def command(args):
     "Run `train` or `test`."

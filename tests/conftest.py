@@ -1,0 +1,64 @@
+"What the tests share: one thread, the embedded model, a scene, and a scoring loop that owes nothing to the library."
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+torch.set_num_threads(1)
+
+PROMPT = "Describe the image."
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def model():
+    import eagle_nb
+    return eagle_nb.load("scenes-llava", dtype="float32", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def scene():
+    "A held-out scene with at least three objects, so that captions have several object words."
+    from eagle_nb import scenes
+    return next(s for s in map(scenes.sample, range(7, 50)) if len(s.names) >= 3)
+
+
+def read(image):
+    "PIL image or array as (H, W, 3) uint8."
+    return np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else image)
+
+
+def official(model, image, prompt, forced, labels, keep, fill=0):
+    """Probability of every forced token, one picture at a time and with nothing of the library's scorers: mask the pixels with
+    numpy, run the processor on picture and prompt, one plain forward with the whole vocabulary at every position, softmax."""
+    image, processor, net = read(image), model.processor, model.model
+    chat = processor.apply_chat_template([{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}],
+                                         add_generation_prompt=True, tokenize=False)
+    out = []
+    for row in np.atleast_2d(np.asarray(keep)):
+        shown = image.copy()
+        gone = ~np.isin(labels, np.flatnonzero(row))
+        shown[gone] = fill[gone] if isinstance(fill, np.ndarray) else fill
+        x = dict(processor(images=[Image.fromarray(shown)], text=[chat], return_tensors="pt", add_special_tokens=False))
+        n = x["input_ids"].shape[1]
+        x["input_ids"] = torch.cat([x["input_ids"], torch.tensor([list(forced)])], 1)
+        x["attention_mask"] = torch.ones_like(x["input_ids"])
+        with torch.no_grad(): logits = net(input_ids=x["input_ids"], attention_mask=x["attention_mask"], pixel_values=x["pixel_values"]).logits[0].float()
+        p = torch.softmax(logits, -1)
+        out.append([float(p[n - 1 + i, t]) for i, t in enumerate(forced)])
+    return np.array(out)
+
+
+def ranks(x):
+    "Ranks with ties averaged."
+    from scipy.stats import rankdata
+    return rankdata(x)
+
+
+def same_rank(a, b):
+    "Spearman's correlation."
+    return float(np.corrcoef(ranks(a), ranks(b))[0, 1])

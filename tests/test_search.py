@@ -1,0 +1,409 @@
+"Orders: against brute force written here, under budgets, interruptions and ties."
+import itertools
+import time
+
+import numpy as np
+import pytest
+import torch
+from conftest import PROMPT, official
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from eagle_nb import scenes
+from eagle_nb.regions import grid, slico
+from eagle_nb.scores import FunctionScorer, ModelScorer
+from eagle_nb.search import SEARCHES, as_keep, bidirectional, exact, one_shot, prefixes, random_order, read_budget, search, trace
+from eagle_nb.targets import make_target
+
+few = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+GREEDY = {"exact": exact, "bidirectional": bidirectional, "one_shot": one_shot}
+
+
+# ---- independent versions, written from the paper's wording
+
+class Book:
+    "F of a set, from a function frozenset -> mean probability; asks for every set once."
+    def __init__(self, p, n, lam=(1, 1)): self.p, self.n, self.lam, self.known = p, n, lam, {}
+    def mean(self, s):
+        if s not in self.known: self.known[s] = self.p(s)
+        return self.known[s]
+    def F(self, s):
+        s = frozenset(s)
+        return self.lam[0]*self.mean(s) + self.lam[1]*(1 - self.mean(frozenset(range(self.n)) - s))
+
+
+def follow_exact(book, order, tolerance=0.):
+    "Walk an order; at every step the region taken must have the highest F. Returns the steps at which it is the only best one."
+    taken, clear = [], 0
+    for region in order:
+        f = {r: book.F(taken + [r]) for r in range(book.n) if r not in taken}
+        best = max(f.values())
+        assert f[region] >= best - tolerance, (taken, region, f)
+        clear += sum(v >= best - tolerance for v in f.values()) == 1
+        taken.append(int(region))
+    return clear
+
+
+def brute_exact(book):
+    taken = []
+    while len(taken) < book.n:
+        taken.append(max((r for r in range(book.n) if r not in taken), key=lambda r: (book.F(taken + [r]), -r)))
+    return taken
+
+
+def brute_bidirectional(book, scope, pending, every):
+    "The efficient version: grow from the front; every `every`-th step look at all; send one of the last to the back."
+    everything, front, back, step = list(range(book.n)), [], [], 0
+    waiting = list(everything)
+    while waiting:
+        looked = sorted(waiting) if step % every == 0 else waiting[:scope]
+        unseen = [] if step % every == 0 else waiting[scope:]
+        looked = sorted(looked, key=lambda r: -book.F(front + [r]))
+        waiting = looked + unseen
+        front.append(waiting.pop(0))
+        if waiting:
+            last = waiting[-pending:]
+            worst = max(last, key=lambda r: book.F(set(everything) - set(back) - {r}))
+            back.append(worst)
+            waiting.remove(worst)
+        step += 1
+    return front + back[::-1]
+
+
+# ---- on the model
+
+def cases(scene):
+    return {"sentence": {}, "word": dict(target=scene.names[0]), "two words": dict(target="in" if "in a" in scene.caption else "a"),
+            "foil": dict(target=scene.names[-1], foil="banana" if "banana" not in scene.names else "pizza")}
+
+
+def held_out(k):
+    return list(itertools.islice((s for s in map(scenes.sample, range(40, 90)) if 2 <= len(s.names) <= 4), k))
+
+
+def book_of(model, s, target, regions, picture=None):
+    picture = s.pixels if picture is None else picture
+    def p(kept):
+        row = np.isin(np.arange(len(regions)), list(kept))
+        return float(official(model, picture, PROMPT, target.forced, regions.labels, row)[0][list(target.positions)].mean())
+    return Book(p, len(regions))
+
+
+@pytest.mark.parametrize("mode", ["fast", "official"])
+@pytest.mark.parametrize("which,kind,parts", [(0, "sentence", "grid"), (1, "word", "slico"), (2, "foil", "grid"), (3, "foil", "slico")])
+def test_exact_equals_brute_force_on_the_model(model, which, kind, parts, mode):
+    s = held_out(4)[which]
+    regions = grid(s.pixels, 3, 4) if parts == "grid" else slico(s.pixels, 12)
+    assert 10 <= len(regions) <= 14
+    target = make_target(model, model.read(s.caption), **cases(s)[kind])
+    order = exact(ModelScorer(model, s.pixels, PROMPT, target, regions, mode=mode)).order
+    book = book_of(model, s, target, regions)
+    clear = follow_exact(book, order, 1e-6)  # where two regions differ by less, rounding may choose
+    assert clear >= len(regions)//2  # or the check above would say nothing
+    if clear == len(regions): assert order.tolist() == brute_exact(book)
+
+
+@pytest.mark.parametrize("scope,pending,every", [(10, 8, 5), (4, 3, 3)])
+def test_bidirectional_equals_brute_force_on_the_model(model, scope, pending, every):
+    s = held_out(1)[0]
+    regions = grid(s.pixels, 3, 4)
+    target = make_target(model, model.read(s.caption), s.names[0])
+    scorer = ModelScorer(model, s.pixels, PROMPT, target, regions)
+    def p(kept): # the library's probabilities: near-ties would part the two otherwise; those are compared above
+        return float(scorer(as_keep([sorted(kept)], len(regions)))[0].mean())
+    order = bidirectional(scorer, scope=scope, pending=pending, every=every).order
+    assert order.tolist() == brute_bidirectional(Book(p, len(regions)), scope, pending, every)
+
+
+def test_better_than_random_on_the_model(model):
+    "The order means something: insertion minus deletion beats random orders."
+    from eagle_nb.metrics import evaluate_order
+    gain = []
+    for s in held_out(3):
+        regions = grid(s.pixels, 3, 4)
+        scorer = ModelScorer(model, s.pixels, PROMPT, make_target(model, model.read(s.caption), s.names[0]), regions)
+        by = evaluate_order(scorer, regions, exact(scorer).order).result
+        gain.append(by - np.mean([evaluate_order(scorer, regions, random_order(scorer, i).order).result for i in range(8)]))
+    assert np.mean(gain) > 0
+
+
+# ---- random set functions
+
+@st.composite
+def functions(draw, low=1, high=6, ties=False):
+    "A set function as a table of dyadic rationals, so that every sum is exact in float32: n, table (2^n, T)."
+    n, t = draw(st.integers(low, high)), draw(st.sampled_from([1, 2]))
+    seed = draw(st.integers(0, 2**20))
+    rng = np.random.default_rng(seed)
+    table = rng.integers(0, 3, (2**n, t))/4 if ties else rng.permutation(2**n*t).reshape(2**n, t)/2**12
+    return n, table
+
+
+def scorer_of(n, table, **kw):
+    calls = []
+    def fn(keep):
+        calls.append(len(keep))
+        code = (keep.numpy()*(1 << np.arange(n))).sum(1)
+        return torch.tensor(table[code], dtype=torch.float32)
+    scorer = FunctionScorer(fn, n, **kw)
+    scorer.calls = calls
+    return scorer
+
+
+def table_book(n, table, lam=(1, 1)):
+    return Book(lambda kept: float(table[sum(1 << r for r in kept)].mean()), n, lam)
+
+
+@few
+@given(functions(), st.sampled_from([(1, 1), (1, 0), (0, 1), (2, .5)]))
+def test_exact_equals_brute_force(f, lam):
+    assert exact(scorer_of(*f), lam).order.tolist() == brute_exact(table_book(*f, lam))
+
+
+@few
+@given(functions(ties=True))
+def test_exact_takes_the_lowest_of_equals(f):
+    assert exact(scorer_of(*f)).order.tolist() == brute_exact(table_book(*f))
+
+
+@few
+@given(functions(high=8), st.integers(1, 5), st.integers(1, 5), st.integers(1, 4))
+def test_bidirectional_equals_brute_force(f, scope, pending, every):
+    assert bidirectional(scorer_of(*f), scope=scope, pending=pending, every=every).order.tolist() == brute_bidirectional(table_book(*f), scope, pending, every)
+
+
+@few
+@given(functions())
+def test_one_shot_sorts_single_regions(f):
+    n, book = f[0], table_book(*f)
+    assert one_shot(scorer_of(*f)).order.tolist() == sorted(range(n), key=lambda r: -book.F([r]))
+
+
+@few
+@given(functions(high=8, ties=True), st.sampled_from(sorted(SEARCHES)), st.integers(1, 7))
+def test_every_search_gives_a_permutation_twice_the_same(f, name, batch):
+    a, b = search(scorer_of(*f), name), search(scorer_of(*f, batch_size=batch), name)
+    assert sorted(a.order.tolist()) == list(range(f[0]))
+    assert a.order.tolist() == b.order.tolist() and a.forwards == b.forwards
+    assert a.ranked == (0 if name == "random" else f[0]) and a.stopped is None
+
+
+@few
+@given(functions(low=2, high=8), st.sampled_from(sorted(GREEDY)), st.integers(0, 60))
+def test_never_more_forwards_than_the_budget(f, name, extra):
+    n, scorer = f[0], scorer_of(*f)
+    budget = 2*n + extra
+    found = GREEDY[name](scorer, budget=budget)
+    assert sum(scorer.calls) == scorer.forwards == found.forwards <= budget
+    assert sorted(found.order.tolist()) == list(range(n))
+    assert found.ranked >= 1, "the first step fits into the smallest budget that is accepted"
+    whole = GREEDY[name](scorer_of(*f))
+    assert (found.stopped == "budget") == (found.ranked < n)
+    if name == "exact": assert found.order[:found.ranked].tolist() == whole.order[:found.ranked].tolist()
+    if found.stopped is None: assert found.order.tolist() == whole.order.tolist()
+
+
+@few
+@given(functions(low=2, high=6), st.sampled_from(["exact", "one_shot"]), st.randoms())
+def test_renumbering_the_regions_renumbers_the_order(f, name, random):
+    n, table = f
+    new = list(range(n)); random.shuffle(new)               # region r is called new[r]
+    code = [sum(1 << new[r] for r in range(n) if s >> r & 1) for s in range(2**n)]
+    moved = np.empty_like(table); moved[code] = table
+    book, taken = table_book(*f), []
+    a = GREEDY[name](scorer_of(n, table)).order.tolist()
+    for r in a:                                              # invariance is promised only where nothing ties
+        values = [book.F(taken + [x]) for x in range(n) if x not in taken]
+        if len(set(values)) < len(values): return
+        taken.append(r)
+        if name == "one_shot": taken = []
+    assert GREEDY[name](scorer_of(n, moved)).order.tolist() == [new[r] for r in a]
+
+
+def test_renumbering_is_not_vacuous():
+    rng = np.random.default_rng(0)
+    tables = [rng.permutation(2**5)[:, None]/2**12 for _ in range(20)]
+    free = [t for t in tables if follow_exact(table_book(5, t), exact(scorer_of(5, t)).order) == 5]
+    assert len(free) > 5
+
+
+def additive(weights):
+    w = torch.tensor(weights, dtype=torch.float32)
+    return FunctionScorer(lambda keep: (keep.float()*w).sum(1)/max(1., float(w.sum())), len(weights))
+
+
+@pytest.mark.parametrize("name", sorted(GREEDY))
+def test_an_additive_function_is_sorted_by_weight(name):
+    weights = [3., 9., 1., 7., 5., 8., 2., 6., 4., 0.]
+    assert search(additive(weights), name).order.tolist() == np.argsort(weights)[::-1].tolist()
+
+
+def test_exact_costs_what_the_paper_says_less_what_recurs():
+    "N²+N forwards, less the sets that recur: F(S) of step k asks for complements that never recur but at both ends."
+    n = 7
+    asked = set()
+    book = table_book(n, np.random.default_rng(1).permutation(2**n)[:, None]/2**12)
+    taken = []
+    for r in brute_exact(book):
+        for c in set(range(n)) - set(taken): asked |= {frozenset(taken + [c]), frozenset(range(n)) - set(taken) - {c}}
+        taken.append(r)
+    found = exact(scorer_of(n, np.random.default_rng(1).permutation(2**n)[:, None]/2**12))
+    assert found.forwards == len(asked) <= n*n + n
+
+
+def test_bidirectional_is_cheaper_than_exact():
+    rng = np.random.default_rng(3)
+    w = rng.random(40).tolist()
+    assert bidirectional(additive(w)).forwards < exact(additive(w)).forwards*.6
+
+
+# ---- budgets, interruptions, callbacks
+
+@pytest.mark.parametrize("budget,says", [(0, "from 1"), (-3, "from 1"), (2.5, "whole number"), (True, "whole number"), ("soon", "such as '30s'"),
+                                         ("0s", "above 0"), ("nan", "above 0"), ("-1s", "above 0")])
+def test_a_budget_that_means_nothing(budget, says):
+    with pytest.raises(ValueError, match="budget") as e: read_budget(budget)
+    assert says in str(e.value) and repr(budget) in str(e.value)
+
+
+@pytest.mark.parametrize("budget", [float("nan"), float("inf"), [5], (1, 2), {}])
+def test_a_budget_of_a_strange_kind(budget):
+    with pytest.raises(ValueError, match="budget must be"): read_budget(budget)
+
+
+@pytest.mark.parametrize("name", sorted(GREEDY))
+def test_a_budget_too_small_to_begin(name):
+    scorer = additive([1., 2., 3., 4., 5.])
+    with pytest.raises(ValueError, match=r"budget of 9 forwards.*needs at least 10") as e: search(scorer, name, budget=9)
+    assert scorer.forwards == 0 and "5 regions" in str(e.value)
+    assert search(scorer, name, budget=10).ranked >= 1
+
+
+@pytest.mark.parametrize("budget,seconds", [("30s", 30.), ("2.5", 2.5), (" 1s ", 1.)])
+def test_a_time_is_read(budget, seconds): assert read_budget(budget) == (None, seconds)
+
+
+def test_a_time_budget_stops_the_search():
+    def slow(keep): time.sleep(.03); return keep.float().mean(1)
+    start = time.perf_counter()
+    found = exact(FunctionScorer(slow, 60), budget="0.3s")
+    assert time.perf_counter() - start < 2
+    assert found.stopped == "budget" and 1 <= found.ranked < 60 and sorted(found.order.tolist()) == list(range(60))
+
+
+@pytest.mark.parametrize("name", sorted(GREEDY))
+def test_a_time_too_short_to_begin(name):
+    "An order in which nothing is ranked must not pass for a result: the first step is made, or the error says so."
+    try: found = search(additive([1., 2., 3.]), name, budget="0.000000001s")
+    except ValueError as e: assert "too small to begin" in str(e)
+    else: assert found.ranked >= 1 and found.order[0] == 2
+
+
+class Interrupt:
+    def __init__(self, at): self.at, self.seen = at, []
+    def __call__(self, step):
+        self.seen.append(step)
+        if len(self.seen) == self.at: raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", sorted(GREEDY))
+@pytest.mark.parametrize("at", [1, 4])
+def test_an_interrupted_search_returns_what_is_ranked(name, at):
+    weights = np.random.default_rng(2).permutation(12).astype(float).tolist()
+    whole = search(additive(weights), name).order.tolist()
+    found = search(additive(weights), name, callback=Interrupt(at))
+    assert found.stopped == "interrupted" and found.ranked == at and sorted(found.order.tolist()) == list(range(12))
+    if name != "bidirectional": assert found.order[:at].tolist() == whole[:at]
+    else: assert found.order[0] == whole[0] and (at == 1 or found.order[-1] == whole[-1])
+
+
+def test_interrupted_inside_the_model():
+    calls = []
+    def fn(keep):
+        calls.append(1)
+        if len(calls) == 4: raise KeyboardInterrupt
+        return keep.float().mean(1)
+    found = exact(FunctionScorer(fn, 9))
+    assert found.stopped == "interrupted" and found.ranked == 3
+
+
+@pytest.mark.parametrize("name", sorted(GREEDY))
+def test_the_callback_sees_every_step(name):
+    seen, scorer = [], additive([4., 1., 3., 2., 7., 5., 9.])
+    found = search(scorer, name, callback=seen.append)
+    assert [s["step"] for s in seen] == list(range(1, 8))
+    assert sorted(s["region"] for s in seen) == list(range(7))
+    front, back = [s["region"] for s in seen if s["front"]], [s["region"] for s in seen if not s["front"]]
+    assert front + back[::-1] == found.order.tolist() == seen[-1]["order"]
+    assert all(sorted(s["order"]) == list(range(7)) for s in seen)
+    assert all(b["forwards"] >= a["forwards"] for a, b in itertools.pairwise(seen)) and seen[-1]["forwards"] == found.forwards
+    if name == "exact":
+        book, taken = Book(lambda kept: sum([4, 1, 3, 2, 7, 5, 9][r] for r in kept)/31, 7), []
+        for s in seen:
+            taken.append(s["region"])
+            assert s["F"] == pytest.approx(book.F(taken), abs=1e-6)
+
+
+def test_another_error_is_not_swallowed():
+    def fn(keep): raise RuntimeError("the model broke")
+    with pytest.raises(RuntimeError, match="the model broke"): exact(FunctionScorer(fn, 3))
+
+
+# ---- names, settings, random, prefixes
+
+def test_unknown_search_lists_the_options():
+    with pytest.raises(ValueError, match="unknown search 'exakt'") as e: search(additive([1.]), "exakt")
+    assert all(name in str(e.value) for name in SEARCHES)
+
+
+@pytest.mark.parametrize("lam", [(0, 0), (-1, 1), (1,), (1, 2, 3), (float("nan"), 1), (float("inf"), 1)])
+@pytest.mark.parametrize("name", sorted(SEARCHES))
+def test_weights_that_mean_nothing(lam, name):
+    with pytest.raises(ValueError, match="lam takes two weights"): search(additive([1., 2.]), name, lam=lam)
+
+
+@pytest.mark.parametrize("lam", [3, "ab", None, ("a", 1)])
+def test_weights_of_a_strange_kind(lam):
+    with pytest.raises(ValueError, match="lam takes two weights"): exact(additive([1., 2.]), lam=lam)
+
+
+@pytest.mark.parametrize("name", ["scope", "pending", "every"])
+def test_settings_of_bidirectional(name):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"): bidirectional(additive([1., 2.]), **{name: 0})
+
+
+def test_random_does_not_swallow_misspelt_settings():
+    with pytest.raises((TypeError, ValueError)): search(additive([1., 2.]), "random", sead=3)
+
+
+def test_random_orders_by_seed():
+    s = additive([1.]*20)
+    orders = [random_order(s, seed=i).order.tolist() for i in range(30)]
+    assert orders[3] == random_order(s, seed=3).order.tolist()
+    assert len(set(map(tuple, orders))) == 30 and all(sorted(o) == list(range(20)) for o in orders)
+    assert s.forwards == 0
+    first = np.bincount([o[0] for o in (random_order(additive([1.]*4), seed=i).order for i in range(400))], minlength=4)
+    assert first.min() > 60  # about 100 each
+
+
+@few
+@given(st.permutations(list(range(6))))
+def test_prefixes_by_hand(order):
+    keep = prefixes(order).numpy()
+    assert keep.shape == (7, 6) and keep.dtype == bool
+    assert all(set(np.flatnonzero(row)) == set(order[:k]) for k, row in enumerate(keep))
+
+
+@pytest.mark.parametrize("order", [[0, 0, 1], [1, 2, 3], [0, 2]])
+def test_prefixes_of_no_permutation(order):
+    with pytest.raises(ValueError, match="names each of the"): prefixes(order)
+
+
+@few
+@given(functions(low=1, high=6), st.randoms())
+def test_trace_by_hand(f, random):
+    n, table = f
+    order = list(range(n)); random.shuffle(order)
+    insertion, deletion = trace(scorer_of(*f), order)
+    for k in range(n + 1):
+        kept = sum(1 << r for r in order[:k])
+        assert np.allclose(insertion[k], table[kept]) and np.allclose(deletion[k], table[2**n - 1 - kept])
