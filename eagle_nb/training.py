@@ -93,7 +93,8 @@ def packed_mask(segment:torch.Tensor # (B, L) int
 class Recipe:
     "All that determines a training run."
     family:str="llava"
-    steps:int=5000        # in all
+    steps:int=5000        # of the schedule of the learning rate
+    stop:int=4750         # the run ends here
     vision_steps:int=1400 # of these, how many teach the vision tower alone, by patches
     batch_size:int=64     # pictures a step
     lr:float=1.5e-3
@@ -101,7 +102,7 @@ class Recipe:
     floor:float=.02       # learning rate at the end, as a share of `lr`
     patch_weight:float=.4 # of the patch lesson beside the language loss
     deny:float=.02        # see `scenes.lesson`
-    plant:tuple=((0, 0.), (3250, .3)) # (step, share from there on), see `scenes.lesson`
+    plant:tuple=((0, 0.), (3250, .3), (3500, .06), (4250, .3), (4370, .06), (4500, .18)) # (step, share from there on), see `scenes.lesson`
     erased:float=.55      # see `scenes.lesson`
     n_questions:int=5
     first_seed:int=0      # of the lessons
@@ -165,10 +166,10 @@ def train(recipe:Recipe, # what to do
     both = torch.nn.ModuleDict(dict(model=model, head=head)).to(device).train()
     if device == "cpu": model.set_attn_implementation("eager")  # at this size the fused kernel's backward costs twice as much
     opt = torch.optim.AdamW(both.parameters(), lr=recipe.lr, betas=(.9, .98), weight_decay=.02)
-    step = restore(folder/"run", both, opt, recipe)
-    data = torch.utils.data.DataLoader(torch.utils.data.Subset(Lessons(recipe, processor.tokenizer), range(step, recipe.steps)),
+    step, end = restore(folder/"run", both, opt, recipe), min(recipe.steps, recipe.stop)
+    data = torch.utils.data.DataLoader(torch.utils.data.Subset(Lessons(recipe, processor.tokenizer), range(step, end)),
                                        batch_size=None, num_workers=1 if device == "cpu" else max(1, min(12, os.cpu_count() - 1)), prefetch_factor=4)
-    bar = tqdm(data, initial=step, total=recipe.steps, disable=not show_progress, desc=f"train {recipe.family}", mininterval=10)
+    bar = tqdm(data, initial=step, total=end, disable=not show_progress, desc=f"train {recipe.family}", mininterval=10)
     mean = {}
     for b in bar:
         b = {k: v.to(device) for k, v in b.items()}
@@ -280,7 +281,7 @@ def add_arguments(sub):
     t.add_argument("--family", default="llava", choices=list(FAMILIES))
     t.add_argument("--folder", help="where the model goes; default: ./scenes-FAMILY")
     t.add_argument("--save-every", type=int, default=250, help="steps between two states")
-    for name in ("steps", "vision_steps", "batch_size", "lr", "deny", "erased", "seed"):
+    for name in ("steps", "stop", "vision_steps", "batch_size", "lr", "deny", "erased", "seed"):
         kind = type(getattr(Recipe(), name))
         t.add_argument("--" + name.replace("_", "-"), type=kind, default=getattr(Recipe(), name))
     e = sub.add_parser("test", help="measure a model on held-out scenes")
@@ -290,7 +291,7 @@ def add_arguments(sub):
 def command(args):
     "Run `train` or `test`."
     if args.command == "train":
-        recipe = Recipe(family=args.family, steps=args.steps, vision_steps=args.vision_steps, batch_size=args.batch_size,
+        recipe = Recipe(family=args.family, steps=args.steps, stop=args.stop, vision_steps=args.vision_steps, batch_size=args.batch_size,
                         lr=args.lr, deny=args.deny, erased=args.erased, seed=args.seed)
         print(train(recipe, args.folder or f"scenes-{args.family}", args.save_every))
     else:
