@@ -32,17 +32,18 @@ def demo(model:str="scenes-llava", # what `load` takes
          image:str|None=None, # a picture; None for a scene that the model never saw
          prompt:str="Describe the image.",
          target:str|None=None, # the word to explain beside the sentence; None for an object of the scene
-         search:str="exact", regions:int=64,
+         search:str="bidirectional", # or "exact", three times the forwards
+         regions:int=64,
          folder:str|Path="figures", # gets demo.png and demo.html
          show_progress:bool=True
         )->tuple[Explanation, Explanation]: # the sentence, the word
     "Explain a sentence and a word, print the table, write a figure and a page."
     say = print if show_progress else (lambda *a, **k: None)
     say(f"loading {model} ..."); m = load(model)
-    scene = None if image else scenes.sample(12)
+    scene = None if image else scenes.sample(18)
     picture = image or scene.image
     say("asking ..."); answer = m.answer(picture, prompt)
-    if target is None: target = next((n for n in (scene.names if scene else ()) if n in answer.text.lower()), None) or max(words(answer), key=lambda w: len(w[0]))[0]
+    if target is None: target = next(iter(sorted(scenes.mentioned(answer.text))), None) or max((w for w, _ in words(answer)), key=len, default=None)
     say(f"explaining the sentence {answer.text!r} ...")
     sentence = explain(m, picture, prompt, answer, regions=regions, search=search, show_progress=show_progress)
     say(f"explaining the word {target!r} ...")
@@ -64,7 +65,7 @@ def main(argv:list[str]|None=None # arguments; None for those of the process
     p.add_argument("--image", help="a picture; without it a scene is drawn")
     p.add_argument("--prompt", default="Describe the image.")
     p.add_argument("--target", help="the word to explain beside the sentence")
-    p.add_argument("--search", default="exact", help="exact, bidirectional or one_shot")
+    p.add_argument("--search", default="bidirectional", help="bidirectional, exact or one_shot")
     p.add_argument("--regions", type=int, default=64)
     p.add_argument("--folder", default="figures")
     try: demo(**vars(p.parse_args(argv)))

@@ -6,7 +6,7 @@
 __all__ = ['MAPS', 'attribution', 'paint', 'Explanation', 'explain_scores', 'explain', 'token_regions']
 
 # %% ../nbs/07_explain.ipynb #b7c34222
-import hashlib, html, json, os, warnings
+import hashlib, html, json, os, time, warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,7 +19,7 @@ from .modality import by_word, influence
 from .models import Answer, Model, load
 from .regions import Regions, open_image, segment
 from .scores import ModelScorer, Scorer
-from .search import read_budget, read_weights, search as run_search, trace
+from .search import auc, read_budget, read_weights, search as run_search, trace
 from .targets import Target, make_target, words as split_words
 
 # %% ../nbs/07_explain.ipynb #b719b029
@@ -58,7 +58,7 @@ class Explanation:
     token_insertion:np.ndarray # (N+1, T) probability of each target token while regions appear, from blank
     token_deletion:np.ndarray  # (N+1, T) while regions vanish, from whole
     forwards:int               # forward passes, the curves included
-    seconds:float
+    seconds:float              # wall-clock time of these forward passes
     settings:dict = field(default_factory=dict)
     scorer:Scorer|None = None
     fill:np.ndarray|None = None # (H, W, 3) uint8, where the user gave a picture of their own to stand in hidden regions
@@ -75,9 +75,9 @@ class Explanation:
         lam = self.settings.get("lam", (1, 1))
         return lam[0]*self.insertion + lam[1]*(1 - self.deletion)
     @property
-    def insertion_auc(self)->float: return _auc(self.area, self.insertion)
+    def insertion_auc(self)->float: return auc(self.area, self.insertion)
     @property
-    def deletion_auc(self)->float: return _auc(self.area, self.deletion)
+    def deletion_auc(self)->float: return auc(self.area, self.deletion)
 
     def attribution(self, kind:str="gain")->np.ndarray: # (H, W); see the function `attribution`
         "The map with its signs."
@@ -88,15 +88,14 @@ class Explanation:
     @cached_property
     def modality(self)->np.ndarray: # (T,) influence of the image on each target token, in [0, 1]
         return influence(self.token_insertion, self.area)
+    def _spoken(self)->list[str]: # tokens of the answer, with the foil in its place if there is one
+        "What the model was made to say, as the reference implementation lists it."
+        return self.answer.tokens if self.target.foil is None else self.answer.tokens[:self.target.positions[0]] + list(self.target.tokens)
     def word_influence(self)->list[tuple[str, float]]: # words of the target, or its tokens where it has no whole word
         "Influence of the image on every word of the target."
         spoken = Answer("".join(self.target.tokens), list(self.target.ids), list(self.target.tokens))
         found = split_words(spoken)
-        return by_word(spoken.text, spoken.spans, found, self.modality) if found else [(t, float(v)) for t, v in zip(spoken.tokens, self.modality)]
-
-def _auc(x, y)->float:
-    "Trapezoidal area."
-    return float((np.diff(x)*(y[1:] + y[:-1])/2).sum())
+        return by_word(found, self.modality) if found else [(t, float(v)) for t, v in zip(spoken.tokens, self.modality)]
 
 # %% ../nbs/07_explain.ipynb #026c30e2
 def explain_scores(scorer:Scorer, # keep-masks to probabilities
@@ -107,13 +106,14 @@ def explain_scores(scorer:Scorer, # keep-masks to probabilities
                   )->Explanation:
     "Order the regions by a scorer, and trace the curves."
     if scorer.n != len(regions): raise ValueError(f"the scorer knows {scorer.n} regions, the partition has {len(regions)}: make both from the same one")
-    start = scorer.forwards
+    start, clock = scorer.forwards, time.perf_counter()
     found = run_search(scorer, search, **kwargs)
     insertion, deletion = trace(scorer, found.order)
+    seconds = time.perf_counter() - clock
     record = {**(settings or {}), "search": found.method, **found.settings, "budget": kwargs.get("budget"), "stopped": found.stopped,
-              "ranked": found.ranked, "search_forwards": found.forwards, "versions": _versions()}
+              "ranked": found.ranked, "search_forwards": found.forwards, "search_seconds": found.seconds, "versions": _versions()}
     return Explanation(image, prompt, answer, target, regions, found.order, insertion.double().numpy(), deletion.double().numpy(),
-                       scorer.forwards - start, found.seconds, record, scorer)
+                       scorer.forwards - start, seconds, record, scorer)
 
 def explain(model:Model|str|tuple, # a `Model`, or what `load` takes
             image, # a path, a PIL image or an array
@@ -121,12 +121,12 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes
             answer:str|list|Answer|None=None, # text, ids or an `Answer`; None lets the model speak
             target=None, # None for the whole sentence; "cat"; ("cat", 1) for the second cat; 3; slice(2, 5); [3, 4]
             foil:str|int|list[int]|None=None, # a counterfactual for the target
-            regions:int|str|Regions|np.ndarray=64, # a number (SLICO), a method's name, a `Regions`, or a label map
+            regions:int|str|Regions|np.ndarray=64, # a number (SLICO), a method's name, "tokens", a `Regions`, or a label map
             fill:str|np.ndarray="black", # what stands in a hidden region
             lam:tuple[float, float]=(1, 1), # weights of insight and necessity
             mode:str="fast", # "fast", or "official": pixels masked before the processor
             search:str|Callable="exact", # a name in `search.SEARCHES`
-            budget:int|str|None=None, # forwards of the search, or a time such as "30s"
+            budget:int|str|None=None, # forwards of the search, or a time such as "30s"; the curves cost at most 2(N+1) forwards more
             seed:int=0, batch_size:int|None=None, show_progress:bool=True, callback:Callable[[dict], None]|None=None,
             **search_settings # for the search, such as scope=8
            )->Explanation:
@@ -134,7 +134,7 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes
     lam, _ = read_weights(lam), read_budget(budget)
     model = model if isinstance(model, Model) else load(model)
     pixels = open_image(image)
-    parts = segment(pixels, regions, seed) if not (isinstance(regions, str) and regions == "tokens") else token_regions(model, pixels, prompt)
+    parts = token_regions(model, pixels, prompt) if isinstance(regions, str) and regions == "tokens" else segment(pixels, regions, seed)
     spoken = model.answer(pixels, prompt) if answer is None else model.read(answer)
     wanted = make_target(model, spoken, target, foil)
     scorer = ModelScorer(model, pixels, prompt, wanted, parts, fill, mode, batch_size, seed)
@@ -148,13 +148,15 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes
 
 def token_regions(model:Model, image:np.ndarray, # (H, W, 3) uint8
                   prompt:str="")->Regions:
-    "One region for each image token, for models that lay one square of tokens over the whole picture."
+    "One region for each image token, for models that lay one grid of tokens over the whole picture."
     from eagle_nb.regions import tokens
-    ids = model.encode(image, prompt)["input_ids"]
-    n = int((ids == model.model.config.image_token_id).sum())
-    side = round(n**.5)
-    if side*side != n: raise ValueError(f"the model uses {n} image tokens, which form no square: use regions='grid' instead")
-    return tokens(image, (side, side))
+    x, processor = model.encode(image, prompt), model.processor.image_processor
+    n = int((x["input_ids"] == model.model.config.image_token_id).sum())
+    grid = x.get("image_grid_thw")
+    rows, cols = (round(n**.5),)*2 if grid is None else (int(v)//processor.merge_size for v in grid[0, 1:])
+    cropped = getattr(processor, "do_center_crop", False) and image.shape[0] != image.shape[1]
+    if rows*cols != n or cropped: raise ValueError(f"the model's {n} image tokens form no grid over the whole of this picture of {image.shape[:2]} (tiles, or a centre crop): use regions='grid' instead")
+    return tokens(image, (rows, cols))
 
 def _versions()->dict[str, str]:
     "What was used."
@@ -247,11 +249,11 @@ def _save(self:Explanation, path:str|Path # written whole or not at all
                   regions=dict(method=self.regions.method, settings=self.regions.settings), forwards=self.forwards, seconds=self.seconds, settings=self.settings)
     arrays = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
     text = json.dumps(record, default=_plain)
-    _write(Path(path), save(arrays, {"eagle_nb": text, "digest": _digest(arrays, text)}))
+    _write(Path(path), save(arrays, {"eagle_nb": _digest(arrays, text) + text}))
     return Path(path)
 
 def _digest(arrays, text)->str:
-    "A checksum of all that is saved."
+    "A checksum of all that is saved, 64 characters."
     h = hashlib.sha256(text.encode())
     for k in sorted(arrays): h.update(f"{k} {arrays[k].dtype} {arrays[k].shape}".encode() + arrays[k].tobytes())
     return h.hexdigest()
@@ -267,8 +269,9 @@ def _load(path:str|Path # a file that `save` wrote
     if not Path(path).is_file(): raise FileNotFoundError(f"there is no file {str(path)!r}: give one that Explanation.save wrote")
     try:
         with safe_open(str(path), "numpy") as f: meta, a = f.metadata(), {k: f.get_tensor(k) for k in f.keys()}
-        if meta["digest"] != _digest(a, meta["eagle_nb"]): raise ValueError("its checksum is wrong")
-        r = json.loads(meta["eagle_nb"])
+        digest, text = meta["eagle_nb"][:64], meta["eagle_nb"][64:]
+        if digest != _digest(a, text): raise ValueError("its checksum is wrong")
+        r = json.loads(text)
         if r["format"] == _FORMAT: return _rebuilt(r, a)
     except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, OSError) as err:
         raise ValueError(f"{str(path)!r} is not an explanation, or is damaged ({err}): give a file that Explanation.save wrote") from err
@@ -291,7 +294,7 @@ def _to_reference(self:Explanation, folder:str|Path, # gets json/NAME.json and n
     lam = self.settings.get("lam", (1, 1))
     record = dict(insertion_score=self.insertion[1:], deletion_score=self.deletion[1:], smdl_score=self.objective[1:],
                   insertion_word_score=self.token_insertion[1:], deletion_word_score=self.token_deletion[1:], region_area=self.area[1:],
-                  org_score=self.insertion[-1], baseline_score=self.insertion[0], lambda1=lam[0], lambda2=lam[1], words=self.target.tokens,
+                  org_score=self.insertion[-1], baseline_score=self.insertion[0], lambda1=lam[0], lambda2=lam[1], words=self._spoken(),
                   selected_interpretation_token_id=self.target.positions, selected_interpretation_token_word_id=self.target.ids)
     record["sub-region_number"] = len(self.regions)
     file, masks = io.BytesIO(), self.regions.masks[self.order][..., None].astype(np.uint8)
@@ -312,9 +315,10 @@ def _from_reference(folder:str|Path, name:str, # as for `to_reference`
         raise ValueError(f"{name}.json and {name}.npy in {str(folder)!r} are not result files of the reference implementation, or are damaged ({type(e).__name__}: {e}): export them again") from e
     pixels = open_image(image)
     if masks.shape[1:] != pixels.shape[:2]: raise ValueError(f"the masks are of {masks.shape[1:]} (height, width), the image of {pixels.shape[:2]}: give the image that was explained")
-    tokens = tuple(str(w) for w in r["words"])
+    said = Answer("".join(r["words"]), [], r["words"])
+    tokens = tuple(said.tokens[i] for i in r["selected_interpretation_token_id"])
     target = Target(tuple(r["selected_interpretation_token_id"]), tuple(r["selected_interpretation_token_word_id"]), tokens, (), "".join(tokens).strip())
-    return Explanation(pixels, "", Answer("".join(tokens), [], []), target, Regions(masks.argmax(0), "reference", {}), np.arange(len(masks)),
+    return Explanation(pixels, "", said, target, Regions(masks.argmax(0), "reference", {}), np.arange(len(masks)),
                        r["insertion"], r["deletion"], 0, 0., dict(lam=[r["lambda1"], r["lambda2"]], search="reference"))
 
 _FIELDS = ("insertion_score", "deletion_score", "smdl_score", "insertion_word_score", "deletion_word_score", "region_area", "org_score",
@@ -322,7 +326,7 @@ _FIELDS = ("insertion_score", "deletion_score", "smdl_score", "insertion_word_sc
 
 def _reference_files(path, npy)->tuple[dict, np.ndarray]: # the record with (N+1, T) curves, (N, H, W) bool masks
     "Read and check a pair of result files."
-    r, masks = json.loads(path.read_text()), np.load(npy, allow_pickle=False)
+    r, masks = json.loads(path.read_text(encoding="utf-8")), np.load(npy, allow_pickle=False)
     if masks.ndim != 4 or masks.shape[-1] != 1: raise ValueError(f"the masks must have shape (N, H, W, 1), got {masks.shape}")
     lacks = [k for k in _FIELDS if k not in r]
     if lacks: raise ValueError(f"the fields {', '.join(lacks)} are missing")
@@ -331,7 +335,8 @@ def _reference_files(path, npy)->tuple[dict, np.ndarray]: # the record with (N+1
     n, t = len(masks), len(r["selected_interpretation_token_id"])
     insertion, deletion = (np.asarray(r[f"{k}_word_score"], float).reshape(n, t) for k in ("insertion", "deletion"))
     if not (np.isfinite(insertion).all() and np.isfinite(deletion).all()): raise ValueError("the scores must be finite")
-    r["lambda1"], r["lambda2"], r["words"] = float(r["lambda1"]), float(r["lambda2"]), (list(r["words"]) + [""]*t)[:t]
+    r["lambda1"], r["lambda2"], r["words"] = float(r["lambda1"]), float(r["lambda2"]), [str(w) for w in r["words"]]
+    if max(r["selected_interpretation_token_id"]) >= len(r["words"]): raise ValueError("the selected tokens lie beyond the words")
     r["insertion"], r["deletion"] = np.concatenate([deletion[-1:], insertion]), np.concatenate([insertion[-1:], deletion])
     return r, masks
 

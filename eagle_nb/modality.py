@@ -24,12 +24,11 @@ def influence(token_insertion:ArrayLike, # (N+1, T) probability of each token wh
     return (np.diff(area)[:, None]*(gain[1:] + gain[:-1])/2).sum(0)
 
 # %% ../nbs/05_modality.ipynb #15b3978c
-def by_word(text:str, # the answer
-            spans:list[tuple[int, int]], # (start, end) of each token in the text
-            words:list[tuple[str, tuple[int, ...]]], # each word with its token positions, from `targets.words`
+def by_word(words:list[tuple[str, tuple[int, ...]]], # each word with its token positions, from `targets.words`
             values:ArrayLike # (T,) one value a token
            )->list[tuple[str, float]]: # each word with the mean of its tokens
     "Token values as word values."
     values = np.asarray(values, float)
-    if len(values) != len(spans): raise ValueError(f"there must be one value a token, got {len(values)} for {len(spans)}")
+    reach = max((max(at) for _, at in words), default=-1)
+    if reach >= len(values): raise ValueError(f"there must be one value a token, got {len(values)}, and a word has token {reach}")
     return [(w, float(values[list(at)].mean())) for w, at in words]

@@ -475,7 +475,7 @@ def segment(image:ImageLike, # anything `open_image` takes
 def _method(name:str)->Callable[..., Regions]:
     "Look up a method."
     if name in METHODS: return METHODS[name]
-    raise ValueError(f"unknown regions {name!r}: choose one of {', '.join(METHODS)}, or pass a number, a Regions or a label map")
+    raise ValueError(f"unknown regions {name!r}: choose one of {', '.join(METHODS)} (and, in explain, tokens), or pass a number, a Regions or a label map")
 
 def _as_number(regions)->int:
     "Refuse what is neither a number nor anything else that can be regions."

@@ -73,6 +73,7 @@ def mask_image(image:np.ndarray, # (H, W, 3) uint8
 # %% ../nbs/03_scores.ipynb #ea7a65dc
 class Scorer:
     "keep (B, N) bool -> probabilities (B, T); subclasses say how a batch is computed."
+    remedy = "check the function" # against probabilities that are not numbers
     def __init__(self, n:int, # number of regions
                  batch_size:int=64, # variants in one forward
                  columns:tuple[int, ...]|None=None # which of the computed tokens are the target; None for all
@@ -116,7 +117,7 @@ class Scorer:
             self.batch_size = max(1, len(rows)//2)
             for at in self._batches(len(rows)): self._learn(keys, keep, rows[at])
             return
-        if not torch.isfinite(p).all(): raise ValueError(f"the model gave {int((~torch.isfinite(p)).sum())} probabilities that are not numbers: load it with dtype='float32', or check its weights")
+        if not torch.isfinite(p).all(): raise ValueError(f"the scorer gave {int((~torch.isfinite(p)).sum())} probabilities that are not numbers: {self.remedy}")
         self.forwards += len(rows)
         for i, value in zip(rows, p): self._known[keys[i]] = value
 
@@ -137,8 +138,8 @@ class FunctionScorer(Scorer):
         p = torch.as_tensor(self.fn(keep), dtype=torch.float32)
         p = p[:, None] if p.ndim == 1 else p
         if p.ndim != 2 or len(p) != len(keep): raise ValueError(f"the function must return one row a keep-set, ({len(keep)}, T), got shape {tuple(p.shape)}")
-        if (p < 0).any() or (p > 1).any(): raise ValueError(f"probabilities must lie in [0, 1], got {p.min():.3g} to {p.max():.3g}")
-        return p
+        if (p < -1e-5).any() or (p > 1 + 1e-5).any(): raise ValueError(f"probabilities must lie in [0, 1], got {p.min():.6g} to {p.max():.6g}: pass the softmax, not logits")
+        return p.clamp(0, 1)
 
 # %% ../nbs/03_scores.ipynb #1ea978f9
 def carry_labels(pixels:Callable[..., Tensor], # gray image and processor options -> pixel_values
@@ -154,6 +155,7 @@ def carry_labels(pixels:Callable[..., Tensor], # gray image and processor option
 
 class ModelScorer(Scorer):
     "Probabilities of an answer's tokens from a transformers image-text-to-text model."
+    remedy = "load the model with dtype='float32', or check its weights"
     def __init__(self, model, # a `Model`
                  image:np.ndarray, # (H, W, 3) uint8
                  prompt:str,

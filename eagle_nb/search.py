@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['SEARCHES', 'Order', 'as_keep', 'read_budget', 'read_weights', 'exact', 'bidirectional', 'one_shot', 'random_order',
-           'search', 'prefixes', 'trace']
+           'search', 'prefixes', 'trace', 'auc']
 
 # %% ../nbs/04_search.ipynb #384eb018
-import math, time
+import inspect, math, time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Real
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -24,7 +25,7 @@ from .scores import Scorer, objective
 class Order:
     "Regions, the most important first."
     order:np.ndarray         # (N,) int, each region once
-    ranked:int               # how many were placed by the search; the others follow by what was last known of them
+    ranked:int               # how many the search placed, at the front and, if bidirectional, at the back; the others stand between, by what was last known of them
     forwards:int             # forward passes that the search used
     seconds:float
     method:str
@@ -134,7 +135,7 @@ def bidirectional(scorer:Scorer, lam:tuple[float, float]=(1, 1),
                   budget:int|str|None=None, callback:Callable[[dict], None]|None=None, show_progress:bool=False)->Order:
     "Greedy search from both ends (EAGLE, the efficient version)."
     for name, value in (("scope", scope), ("pending", pending), ("every", every)):
-        if value < 1: raise ValueError(f"{name} must be at least 1, got {value}")
+        if not isinstance(value, int) or value < 1: raise ValueError(f"{name} must be at least 1, got {value}: give a whole number")
     run = _Run(scorer, lam, budget, callback, show_progress, "bidirectional")
     def steps():
         step = 0
@@ -178,6 +179,9 @@ def search(scorer:Scorer,
     "Order the regions by a method's name."
     if callable(method): return method(scorer, **kwargs)
     if method not in SEARCHES: raise ValueError(f"unknown search {method!r}: choose one of {', '.join(SEARCHES)}")
+    takes = inspect.signature(SEARCHES[method]).parameters
+    strange = [k for k in kwargs if k not in takes]
+    if strange: raise ValueError(f"unknown setting {strange[0]!r} for the search {method}: it takes {', '.join(k for k in takes if k != 'scorer')}")
     return SEARCHES[method](scorer, **kwargs)
 
 # %% ../nbs/04_search.ipynb #4ff97d04
@@ -194,3 +198,14 @@ def trace(scorer:Scorer, order:np.ndarray # (N,) regions
     keep = prefixes(order)
     p = scorer(torch.cat([keep, ~keep]))
     return p[:len(keep)], p[len(keep):]
+
+# %% ../nbs/04_search.ipynb #9ede5dbc
+def auc(area:ArrayLike, # (N+1,) share of the picture, rising from 0 to 1
+        p:ArrayLike # (N+1,) probability of the target at each share
+       )->float:
+    "Trapezoidal area under a perturbation curve (EAGLE, insertion and deletion AUC)."
+    x, y = np.asarray(area, float), np.asarray(p, float)
+    if x.ndim != 1 or x.shape != y.shape or len(x) < 2: raise ValueError(f"area and p need one axis and at least 2 points, got shapes {x.shape} and {y.shape}")
+    if not np.isfinite(x).all() or (np.diff(x) < -1e-9).any(): raise ValueError("area must be finite and must not fall: give the share in the order of the steps")
+    if not np.isfinite(y).all(): raise ValueError(f"the curve has {int((~np.isfinite(y)).sum())} values that are not numbers: score it again")
+    return float((np.diff(x)*(y[1:] + y[:-1])/2).sum())

@@ -272,7 +272,7 @@ def _half_black(model, n, split):
         pictures.append(np.where(r.mask(keep)[..., None], s.pixels, 0)); left.append(scenes.visible(s, r.mask(keep)))
     said = [scenes.mentioned(a.text) for a in model.answers(pictures, ["Describe the image."]*n)]
     named = lambda test: _share([o in t for v, t in zip(left, said) for o, share in v.items() if test(share)])
-    return {"named, of objects at least 3/4 visible": named(lambda x: x >= .75), "named, of objects at most 1/4 visible": named(lambda x: x <= .25)}
+    return {"named, of objects at least 3/4 visible": named(lambda x: x >= .75), "named, of objects at most 1/4 visible": named(lambda x: x <= .25), "named, of objects at most 15 % visible": named(lambda x: x <= .15)}
 
 # %% ../nbs/11a_training.ipynb #77e66801
 def add_arguments(sub):

@@ -274,7 +274,7 @@ def test_probabilities_that_are_not_numbers(model, scene):
     with torch.no_grad(): broken.get_output_embeddings().weight[3, 0] = float("nan")
     m = eagle_nb.load((broken, model.processor))
     for mode in ("fast", "official"):
-        with pytest.raises(ValueError, match=r"gave \d+ probabilities that are not numbers: load it with dtype='float32'"): run(m, scene.image, scene.caption, mode=mode)
+        with pytest.raises(ValueError, match=r"gave \d+ probabilities that are not numbers: load the model with dtype='float32'"): run(m, scene.image, scene.caption, mode=mode)
 
 
 def test_unknown_model(scene):
@@ -472,7 +472,7 @@ def test_the_fields_hold_what_they_should(e, exported):
     assert np.allclose(r["lambda1"]*np.array(r["insertion_score"]) + r["lambda2"]*(1 - np.array(r["deletion_score"])), r["smdl_score"])
     assert r["region_area"][-1] == pytest.approx(1) and (np.diff(r["region_area"]) > 0).all()
     assert r["org_score"] == pytest.approx(e.insertion[-1]) and r["baseline_score"] == pytest.approx(e.insertion[0])
-    assert r["selected_interpretation_token_id"] == list(e.target.positions) and r["selected_interpretation_token_word_id"] == list(e.target.ids) and r["words"] == list(e.target.tokens)
+    assert r["selected_interpretation_token_id"] == list(e.target.positions) and r["selected_interpretation_token_word_id"] == list(e.target.ids) and r["words"] == e.answer.tokens
     masks = np.load(exported/"npy"/"x.npy", allow_pickle=False)
     assert masks.shape == (n, 224, 224, 1) and set(np.unique(masks)) == {0, 1} and (masks.sum(0) == 1).all()
     for k, region in enumerate(e.order): assert (masks[k, ..., 0].astype(bool) == (e.regions.labels == region)).all()
