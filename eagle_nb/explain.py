@@ -91,11 +91,14 @@ class Explanation:
     def _spoken(self)->list[str]: # tokens of the answer, with the foil in its place if there is one
         "What the model was made to say, as the reference implementation lists it."
         return self.answer.tokens if self.target.foil is None else self.answer.tokens[:self.target.positions[0]] + list(self.target.tokens)
-    def word_influence(self)->list[tuple[str, float]]: # words of the target, or its tokens where it has no whole word
+    @cached_property
+    def target_words(self)->list[tuple[str, tuple[int, ...]]]: # each with its columns in the curves; the tokens where there is no whole word
+        "The words of the target."
+        t = self.target
+        return split_words(Answer("".join(t.tokens), list(t.ids), list(t.tokens))) or [(w, (k,)) for k, w in enumerate(t.tokens)]
+    def word_influence(self)->list[tuple[str, float]]: # see `target_words`
         "Influence of the image on every word of the target."
-        spoken = Answer("".join(self.target.tokens), list(self.target.ids), list(self.target.tokens))
-        found = split_words(spoken)
-        return by_word(found, self.modality) if found else [(t, float(v)) for t, v in zip(spoken.tokens, self.modality)]
+        return by_word(self.target_words, self.modality)
 
 # %% ../nbs/07_explain.ipynb #026c30e2
 def explain_scores(scorer:Scorer, # keep-masks to probabilities

@@ -67,7 +67,8 @@ class Model:
         turn = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
         return self.processor.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
 
-    def _limit(self, n):
+    def check_length(self, n:int # tokens of prompt, image and answer
+                    ):
         "Refuse more tokens than the model takes."
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         if limit and n > limit: raise ValueError(f"prompt, image and answer have {n} tokens, the model takes {limit}: shorten the prompt or the answer")
@@ -84,16 +85,17 @@ class Model:
         bad = next((p for p in prompts if mark and mark in p), None)
         if bad is not None: raise ValueError(f"the prompt must not hold {mark!r}, which stands for the picture, got {bad[:60]!r}: leave it out, the picture is put in by itself")
         x = dict(self.processor(images=[[Image.fromarray(open_image(i))] for i in images], text=[self.chat(p) for p in prompts], return_tensors="pt", **kw))
-        self._limit(x["input_ids"].shape[1])
+        self.check_length(x["input_ids"].shape[1])
         return x
 
-    @torch.inference_mode()
+    def place(self, v:torch.Tensor)->torch.Tensor: # the same on the model's device; floats in the model's precision
+        "Bring an input to where the model is."
+        return v.to(self.device, self.dtype if v.is_floating_point() else None)
+
     def answer(self, image, # anything that `open_image` reads
                prompt:str="Describe the image.", max_new_tokens:int=64)->Answer:
         "The model's greedy answer."
-        x = {k: v.to(self.device, self.dtype if v.is_floating_point() else None) for k, v in self.encode(image, prompt).items()}
-        y = self.model.generate(**x, max_new_tokens=max_new_tokens, do_sample=False)[0, x["input_ids"].shape[1]:].tolist()
-        return self.read(_before(y, self.stop_ids))
+        return self.answers([image], [prompt], max_new_tokens)[0]
 
     @torch.inference_mode()
     def answers(self, images:list, prompts:list[str], max_new_tokens:int=64, batch_size:int=32)->list[Answer]:
@@ -104,7 +106,7 @@ class Model:
         try:
             for k in range(0, len(images), batch_size):
                 x = self._inputs(images[k:k+batch_size], prompts[k:k+batch_size], padding=True)
-                x = {n: v.to(self.device, self.dtype if v.is_floating_point() else None) for n, v in x.items()}
+                x = {n: self.place(v) for n, v in x.items()}
                 y = self.model.generate(**x, max_new_tokens=max_new_tokens, do_sample=False)[:, x["input_ids"].shape[1]:]
                 found += [self.read(_before(row, self.stop_ids)) for row in y.tolist()]
         finally: self.tokenizer.padding_side = side

@@ -8,6 +8,7 @@ __all__ = ['FILLS', 'insight', 'necessity', 'objective', 'fill_image', 'mask_ima
 
 # %% ../nbs/03_scores.ipynb #55738ead
 from collections.abc import Callable
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -171,36 +172,35 @@ class ModelScorer(Scorer):
         super().__init__(len(regions), (64 if model.device.type == "cuda" else 32) if batch_size is None else batch_size, tuple(target.positions))
         self.model, self.image, self.prompt, self.target, self.regions, self.mode = model, image, prompt, target, regions, mode
         self.fill = fill_image(image, fill, seed)
-        self._encode()
-        self.whole = self._tensor(self._pixels(image))
+        self.whole = self._encode()
         if mode == "fast":
-            self.blank = self._tensor(self._pixels(self.fill))
+            self.blank = model.place(self._pixels(self.fill))
             self.labels = carry_labels(self._pixels, regions.labels).to(self.whole.device)
             if self.labels.shape != self.whole.shape: raise ValueError("the processor gives another layout to the label map than to the image: use mode='official'")
 
-    def _encode(self):
-        "Prompt and forced answer as model inputs, without the pixels."
+    def _encode(self)->Tensor: # pixel_values of the whole picture
+        "Prompt and forced answer as model inputs."
         x = self.model.encode(self.image, self.prompt)
         n, forced = x["input_ids"].shape[1], torch.tensor(self.target.forced)[None]
         for k, v in list(x.items()):
             if v.ndim == 2 and v.shape == (1, n):
                 tail = {"input_ids": forced, "attention_mask": torch.ones_like(forced)}.get(k, torch.zeros_like(forced))
                 x[k] = torch.cat([v, tail.to(v.dtype)], 1)
-        self.model._limit(n + forced.shape[1])
-        x.pop("pixel_values")
-        self.inputs = {k: self._tensor(v) for k, v in x.items()}
+        self.model.check_length(n + forced.shape[1])
+        whole = self.model.place(x.pop("pixel_values"))
+        self.inputs = {k: self.model.place(v) for k, v in x.items()}
         self.at = torch.arange(n - 1, n - 1 + forced.shape[1], device=self.model.device)
         self.ids = forced[0].to(self.model.device)
+        return whole
 
     def _pixels(self, image, **kw)->Tensor: return self.model.encode(image, self.prompt, **kw)["pixel_values"]
-    def _tensor(self, v): return v.to(self.model.device, self.model.dtype if v.is_floating_point() else None)
 
     def variants(self, keep:Tensor # (B, N) bool
                 )->Tensor: # pixel_values of all variants, joined along the first axis
         "The masked pictures as the model sees them."
         if self.mode == "official":
             shown = [mask_image(self.image, self.regions.mask(k), self.fill) for k in keep.numpy()]
-            return torch.cat([self._tensor(self._pixels(i)) for i in shown])
+            return torch.cat([self.model.place(self._pixels(i)) for i in shown])
         seen = torch.cat([keep, torch.ones(len(keep), 1, dtype=torch.bool)], 1).to(self.labels.device)  # label -1: always as it is
         return torch.where(seen[:, self.labels], self.whole, self.blank).flatten(0, 1)
 
@@ -210,7 +210,7 @@ class ModelScorer(Scorer):
         logits = self.model.model(**x, pixel_values=self.variants(keep), logits_to_keep=self.at, use_cache=False).logits
         return logits.float().softmax(-1).gather(-1, self.ids.view(1, -1, 1).expand(len(keep), -1, 1))[..., 0]
 
-    @property
+    @cached_property
     def unseen(self)->np.ndarray: # indices of regions that the processor crops away
         "Regions that can never matter, because the model does not see them (fast mode)."
         return np.setdiff1d(np.arange(self.n), np.unique(self.labels.cpu())) if self.mode == "fast" else np.array([], int)

@@ -124,7 +124,8 @@ def _rank(run, candidates, start)->float: # the best F
     "Score candidates on top of `start` and put them, best first, at the head of the rest."
     f = run.scores([start + [c] for c in candidates])
     head = [candidates[i] for i in torch.argsort(f, descending=True, stable=True)]
-    run.rest = head + [c for c in run.rest if c not in set(head)]
+    scored = set(head)
+    run.rest = head + [c for c in run.rest if c not in scored]
     return float(f.max())
 
 # %% ../nbs/04_search.ipynb #4597c969

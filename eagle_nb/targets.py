@@ -87,7 +87,7 @@ def make_target(model:Model, # for its tokenizer
 
 def _foil_ids(model, foil, space)->list[int]:
     "Token ids of a foil."
-    ids = None if isinstance(foil, str) else model.read([foil] if isinstance(foil, Integral) else foil).ids
-    if ids: return ids
-    if ids is not None or not foil.strip(): raise ValueError("the foil is empty: give the word that the model should have said")
-    return model.read((" " if space else "") + foil.strip()).ids
+    if isinstance(foil, str): foil = foil.strip() and (" " if space else "") + foil.strip()
+    ids = model.read([foil] if isinstance(foil, Integral) else foil).ids
+    if not ids: raise ValueError("the foil is empty: give the word that the model should have said")
+    return ids

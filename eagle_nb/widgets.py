@@ -16,9 +16,7 @@ from numpy.typing import ArrayLike
 
 from . import plots
 from .explain import Explanation
-from .models import Answer
 from .scores import fill_image, mask_image
-from .targets import words
 
 # %% ../nbs/13_widgets.ipynb #2cd42099
 @plots.paper_style
@@ -56,9 +54,7 @@ def _cursor(ax, x, insertion, deletion):
 # %% ../nbs/13_widgets.ipynb #bda6460a
 def word_curves(e:Explanation)->tuple[list[str], np.ndarray]: # W words, (N+1, W) their probabilities while regions appear
     "What each word of the target does along the order."
-    t = e.target
-    found = words(Answer("".join(t.tokens), list(t.ids), list(t.tokens))) or [(w, (k,)) for k, w in enumerate(t.tokens)]
-    return [w for w, _ in found], np.stack([e.token_insertion[:, list(at)].mean(1) for _, at in found], 1)
+    return [w for w, _ in e.target_words], np.stack([e.token_insertion[:, list(at)].mean(1) for _, at in e.target_words], 1)
 
 # %% ../nbs/13_widgets.ipynb #de076ab5
 _OPEN = weakref.WeakSet()   # scrubbers with live widgets
