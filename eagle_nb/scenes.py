@@ -320,12 +320,13 @@ def lesson(seed:int, # any integer from 0
            plant:float=0., # how often a partner that is there but hidden is affirmed beside its visible trigger
            erased:float=.55, # share of pictures that are partly erased
            n_questions:int=5, # questions beside the caption
-           prompt:str|None=None # the prompt of the caption; None draws one
+           prompt:str|None=None, # the prompt of the caption; None draws one
+          named_from:float=.15 # visible share from which on an object may be named; half a unit more, and it always is
           )->Lesson: # the lesson of this seed
     "Draw a training sample."
     scene, rng = sample(seed, split), np.random.default_rng([7, SPLITS[split], seed])
     px, keep = erase(scene, rng) if rng.random() < erased else (scene.pixels, np.ones((SIZE, SIZE), bool))
-    seen = [n for n, v in visible(scene, keep).items() if rng.random() < (v - .15)/.5]
+    seen = [n for n, v in visible(scene, keep).items() if rng.random() < (v - named_from)/.5]
     area = float((keep & (scene.owner < 0)).mean())
     place = scene.place if rng.random() < (area - .02)/.12 else None
     talk = [(prompt or str(rng.choice(CAPTION_PROMPTS)), caption(seen, place))]

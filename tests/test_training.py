@@ -1,6 +1,7 @@
 "Training: packing is exact, a stopped run resumes to the bit, what is saved loads."
 import json
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -9,29 +10,40 @@ from conftest import PROMPT
 
 import eagle_nb
 from eagle_nb import scenes, training
-from eagle_nb.training import Lessons, Recipe, build_llava, make_tokenizer, pack, packed_mask, rate, train
+from eagle_nb.training import FAMILIES, RECIPES, Lessons, Recipe, make_tokenizer, pack, packed_mask, rate, train
 
 RECIPE = Recipe(steps=6, vision_steps=2, batch_size=4, warmup=2)
 SMALL = dict(width=64, vision_layers=2, text_layers=2)
 
 
-@pytest.fixture(scope="module")
-def tok(): return make_tokenizer(400, 200)
+@cache
+def cut(family): return make_tokenizer(400, 200, family)
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request): return request.param
 
 
 @pytest.fixture(scope="module")
-def small(tok):
+def tok(family): return cut(family)
+
+
+@pytest.fixture(scope="module")
+def small(tok, family):
     torch.manual_seed(0)
-    net, processor = build_llava(tok, **SMALL)
-    head = torch.nn.Linear(64, len(scenes.OBJECTS) + len(scenes.PLACES) + 1)
-    return net.eval(), processor, head
+    net, processor = FAMILIES[family](tok, **SMALL)
+    return net.eval(), processor, training.make_head(net)
 
 
 @pytest.fixture
-def quick(monkeypatch, tok):
-    "The trainer with a small model, a small tokenizer, and the loader in this process."
-    monkeypatch.setattr(training, "make_tokenizer", lambda: tok)
-    monkeypatch.setitem(training.FAMILIES, "llava", lambda t: build_llava(t, **SMALL))
+def quick(monkeypatch):
+    "The trainer with small models and small tokenizers."
+    monkeypatch.setattr(training, "make_tokenizer", lambda family: cut(family))
+    for f, build in list(FAMILIES.items()): monkeypatch.setitem(FAMILIES, f, lambda t, build=build: build(t, **SMALL))
+
+
+STARTS = {"llava": "<s><|user|>" + "<image>"*64, "internvl": "<s><|user|><img>" + "<IMG_CONTEXT>"*16 + "</img>",
+          "qwen": "<s><|user|><|vision_start|>" + "<|image_pad|>"*16 + "<|vision_end|>"}
 
 
 # ---- packing
@@ -45,18 +57,20 @@ def test_the_mask_by_brute_force():
             for j in range(10): assert bool(mask[b, 0, i, j]) == (j <= i and int(seg[b, j]) in (0, int(seg[b, i])))
 
 
-def test_a_pack_by_hand(tok):
+def test_a_pack_by_hand(tok, family):
     l = [scenes.lesson(i) for i in range(4)]
     b = pack(l, tok)
     assert b["pixels"].dtype == torch.uint8 and b["pixels"].shape == (4, 3, 224, 224) and torch.equal(b["pixels"][1].permute(1, 2, 0), torch.tensor(l[1].pixels))
     assert torch.equal(b["patches"][2], torch.tensor(l[2].patches).flatten())
     for i, one in enumerate(l):
-        ids, seg, pos, lab, wei = (b[k][i].tolist() for k in ("ids", "segment", "position", "labels", "weights"))
-        assert tok.decode([t for t, s in zip(ids, seg) if s == 0]) == "<s><|user|>" + "<image>"*64
+        ids, seg, lab, wei = (b[k][i].tolist() for k in ("ids", "segment", "labels", "weights"))
+        first = {"llava": 66, "qwen": 8, "internvl": 20}[family]  # a picture of 4 x 4 tokens is 4 positions long for Qwen
+        assert tok.decode([t for t, s in zip(ids, seg) if s == 0]) == STARTS[family]
+        assert b["position"].shape == (3 if family == "qwen" else 1, 4, len(ids))
         assert set(seg) - {99} == set(range(len(one.dialogue) + 1))
         for k, (q, a) in enumerate(one.dialogue, 1):
             at = [n for n, s in enumerate(seg) if s == k]
-            assert at == list(range(at[0], at[-1] + 1)) and [pos[n] for n in at] == list(range(66, 66 + len(at)))
+            assert at == list(range(at[0], at[-1] + 1)) and all([line[n] for n in at] == list(range(first, first + len(at))) for line in b["position"][:, i].tolist())
             assert tok.decode([ids[n] for n in at]) == q + "<|assistant|>" + a + "</s>"
             taught = [n for n in at if lab[n] != -100]
             assert tok.decode([lab[n] for n in taught]) == a + "</s>" and all(lab[n] == ids[n] for n in taught)
@@ -73,7 +87,7 @@ def plain_loss(net, processor, pixels, q, a, weight):
     assert full == text + a + "</s>", "the trained text is the template's text"
     n = processor(images=[Image.fromarray(pixels)], text=[text], return_tensors="pt", add_special_tokens=False)["input_ids"].shape[1]
     x = processor(images=[Image.fromarray(pixels)], text=[full], return_tensors="pt", add_special_tokens=False)
-    logits = net(input_ids=x["input_ids"], attention_mask=x["attention_mask"], pixel_values=x["pixel_values"]).logits[0].float()
+    logits = net(**x).logits[0].float()
     want = x["input_ids"][0, n:]
     each = torch.nn.functional.cross_entropy(logits[n - 1:-1], want, reduction="none")
     w = torch.tensor([float(weight)] + [1.]*(len(want) - 1))
@@ -88,14 +102,14 @@ def only(b, segments):
 
 @pytest.mark.parametrize("k", [1, 2, 4])
 def test_a_packed_segment_is_the_plain_model(small, tok, k):
-    "The key of packing: each turn's loss is what the plain LlavaForConditionalGeneration gives for that turn alone behind its image."
+    "The key of packing: each turn's loss is what the plain transformers model gives for that turn alone behind its image."
     net, processor, head = small
     lessons = [scenes.lesson(i) for i in range(3)]
     lessons = [l for l in lessons if len(l.dialogue) >= k]
     assert lessons
     for l in lessons:
         b = pack([l, scenes.lesson(50)], tok)                # a second row, of another length, that must not matter
-        one = {n: v[:1] for n, v in only(b, [k]).items()}
+        one = {n: v[:, :1] if n == "position" else v[:1] for n, v in only(b, [k]).items()}
         with torch.no_grad():
             got, _ = training.losses(net, head, one, False)
             total, weight = plain_loss(net, processor, l.pixels, *l.dialogue[k-1], 1 if k == 1 else 4)
@@ -129,8 +143,9 @@ def test_a_segment_does_not_see_another(small, tok):
     assert a == pytest.approx(b, abs=1e-6)
 
 
-def test_the_patch_lesson_by_hand(small, tok):
+def test_the_patch_lesson_by_hand(small, tok, family):
     net, processor, head = small
+    if family != "llava": return patches_of_merged_tokens(net, head, tok)
     b = pack([scenes.lesson(i) for i in range(2)], tok)
     with torch.no_grad():
         text, patch = training.losses(net, head, b, True)
@@ -138,6 +153,19 @@ def test_the_patch_lesson_by_hand(small, tok):
         seen = net.model.vision_tower(x["pixel_values"], output_hidden_states=True).hidden_states[-1][:, 1:]
         want = torch.nn.functional.cross_entropy(head(seen).reshape(128, -1), b["patches"].reshape(-1))
     assert float(text) == 0 and float(patch) == pytest.approx(float(want), abs=2e-5)
+
+
+def patches_of_merged_tokens(net, head, tok):
+    "A token of 2 x 2 cells names each of them: top left, top right, bottom left, bottom right."
+    b = pack([scenes.lesson(i) for i in range(2)], tok)
+    with torch.no_grad():
+        text, patch = training.losses(net, head, b, True)
+        says = head(training.features(net, b["pixels"])[0]).view(2, 4, 4, 2, 2, -1)  # row and column of the token, then of the cell
+    want = 0.
+    for i in range(2):
+        for r in range(8):
+            for c in range(8): want -= float(says[i, r//2, c//2, r % 2, c % 2].log_softmax(-1)[b["patches"].view(2, 8, 8)[i, r, c]])/128
+    assert float(text) == 0 and float(patch) == pytest.approx(want, abs=2e-5)
 
 
 # ---- the tokenizer
@@ -154,6 +182,12 @@ def test_the_tokenizer_is_lossless_and_cuts_words(tok):
 
 
 def test_the_tokenizer_is_the_same_every_time(): assert make_tokenizer(350, 60).get_vocab() == make_tokenizer(350, 60).get_vocab()
+
+
+def test_all_families_cut_text_alike():
+    a, *others = map(cut, FAMILIES)
+    text = scenes.lesson(3).dialogue[0][1]
+    for b in others: assert a.tokenize(text) == b.tokenize(text) and b.image_token_id == b.convert_tokens_to_ids(b.image_token) != b.unk_token_id
 
 
 # ---- the recipe
@@ -185,23 +219,25 @@ def same(a, b): return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for 
 
 
 @pytest.mark.timeout(180)
-def test_stopped_and_resumed_is_uninterrupted(quick, tmp_path, monkeypatch):
-    whole = train(RECIPE, tmp_path/"whole", save_every=2, device="cpu", show_progress=False)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_stopped_and_resumed_is_uninterrupted(family, quick, tmp_path, monkeypatch):
+    recipe = replace(RECIPE, family=family)
+    whole = train(recipe, tmp_path/"whole", save_every=2, device="cpu", show_progress=False)
     plain, calls = training.losses, []
     def breaking(*a):
         calls.append(1)
         if len(calls) == 6: raise KeyboardInterrupt # in the sixth step: the state is that of the fourth
         return plain(*a)
     monkeypatch.setattr(training, "losses", breaking)
-    with pytest.raises(KeyboardInterrupt): train(RECIPE, tmp_path/"parts", save_every=2, device="cpu", show_progress=False)
+    with pytest.raises(KeyboardInterrupt): train(recipe, tmp_path/"parts", save_every=2, device="cpu", show_progress=False)
     assert not (tmp_path/"parts"/"model.safetensors").exists() and (tmp_path/"parts"/"run"/"state.safetensors").exists()
-    for other in (replace(RECIPE, lr=1e-3), replace(RECIPE, steps=7)):
+    for other in (replace(recipe, lr=1e-3), replace(recipe, steps=7)):
         with pytest.raises(ValueError, match="belongs to another recipe.*remove"): train(other, tmp_path/"parts", device="cpu", show_progress=False)
     before = len(calls)
-    parts = train(RECIPE, tmp_path/"parts", save_every=2, device="cpu", show_progress=False)
+    parts = train(recipe, tmp_path/"parts", save_every=2, device="cpu", show_progress=False)
     assert len(calls) - before == 2, "it went on from the fourth step"
     assert same(weights(whole), weights(parts))
-    other = train(replace(RECIPE, seed=1), tmp_path/"other", device="cpu", show_progress=False)
+    other = train(replace(recipe, seed=1), tmp_path/"other", device="cpu", show_progress=False)
     assert not same(weights(whole), weights(other)), "or the comparison says nothing"
 
     # what is saved loads, here and in plain transformers
@@ -237,6 +273,39 @@ def test_settings_that_cannot_be(quick, tmp_path, kw):
 
 def test_an_unknown_family(tmp_path):
     with pytest.raises(ValueError, match="llava"): train(replace(RECIPE, family="lava"), tmp_path, device="cpu", show_progress=False)
+
+
+def test_a_language_model_to_start_with(monkeypatch, tmp_path):
+    "Shared tokens and all decoder weights come from the other model; what it lacks is zero or new."
+    first = export_small(tmp_path, "llava")
+    other = eagle_nb.load(first, device="cpu")
+    tok = cut("qwen")
+    net, _ = FAMILIES["qwen"](tok, **SMALL)
+    training.start_language(net, tok, str(first))
+    mine, theirs = dict(net.get_decoder().named_parameters()), dict(other.model.get_decoder().named_parameters())
+    assert all(torch.equal(mine[k], v) for k, v in theirs.items() if k != "embed_tokens.weight")
+    assert mine.keys() > theirs.keys() and not any(v.any() for k, v in mine.items() if k not in theirs), "biases are zero"
+    words, old = tok.get_vocab(), other.tokenizer.get_vocab()
+    for word in ("<s>", "</s>", "a", "."):
+        for get in ("get_input_embeddings", "get_output_embeddings"): assert torch.equal(getattr(net, get)().weight[words[word]], getattr(other.model, get)().weight[old[word]])
+    wide, _ = FAMILIES["qwen"](tok, width=96, vision_layers=2, text_layers=2)
+    with pytest.raises(ValueError, match="another shape.*same size"): training.start_language(wide, tok, str(first))
+
+
+def export_small(folder, family):
+    torch.manual_seed(1)
+    return training.export(*FAMILIES[family](cut(family), **SMALL), RECIPES[family], folder/family)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_commands_train_by_the_family_recipe(family, quick, tmp_path, monkeypatch):
+    import argparse
+    used = []
+    monkeypatch.setattr(training, "train", lambda recipe, folder, every: used.append((recipe, folder, every)))
+    parser = argparse.ArgumentParser(); training.add_arguments(parser.add_subparsers(dest="command"))
+    training.command(parser.parse_args(["train", "--family", family]))
+    training.command(parser.parse_args(["train", "--family", family, "--steps", "7", "--lr", "1e-4", "--folder", str(tmp_path)]))
+    assert used == [(RECIPES[family], f"scenes-{family}", 250), (replace(RECIPES[family], steps=7, lr=1e-4), str(tmp_path), 250)]
 
 
 # ---- the examination
