@@ -11,8 +11,8 @@ from types import ModuleType
 __version__ = "0.1.0"
 DATA = Path(__file__).parent/"data"  # the sprite sheet and the embedded models
 
-_HOME = {"load": "models", "Model": "models", "explain": "explain", "Explanation": "explain", "Regions": "regions"}
-_MODULES = ("regions", "models", "targets", "scores", "search", "modality", "plots", "metrics", "scenes", "training", "widgets", "demo")
+_HOME = {"load": "selftest", "Model": "models", "explain": "explain", "Explanation": "explain", "Regions": "regions"}
+_MODULES = ("regions", "models", "targets", "forward", "scores", "selftest", "search", "modality", "plots", "metrics", "scenes", "training", "shapes", "widgets", "demo")
 __all__ = ["__version__", *_HOME, "scenes"]
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from . import plots, scenes
 from .explain import Explanation, explain
-from .models import Model, load
+from .models import Model
+from .selftest import load
 from .targets import words
 
 # %% ../nbs/16_demo.ipynb #57a8397b

@@ -16,10 +16,11 @@ import numpy as np
 import torch
 
 from .modality import by_word, influence
-from .models import Answer, Model, load
+from .models import Answer, Model, conversation, spoken
 from .regions import Regions, open_image, segment
 from .scores import ModelScorer, Scorer
 from .search import auc, read_budget, read_weights, search as run_search, trace
+from .selftest import load
 from .targets import Target, make_target, words as split_words
 
 # %% ../nbs/07_explain.ipynb #b719b029
@@ -120,14 +121,14 @@ def explain_scores(scorer:Scorer, # keep-masks to probabilities
 
 def explain(model:Model|str|tuple, # a `Model`, or what `load` takes
             image, # a path, a PIL image or an array
-            prompt:str="Describe the image.",
+            prompt:str|list[dict]="Describe the image.", # the question, or a conversation with other pictures; see `Model.encode`
             answer:str|list|Answer|None=None, # text, ids or an `Answer`; None lets the model speak
             target=None, # None for the whole sentence; "cat"; ("cat", 1) for the second cat; 3; slice(2, 5); [3, 4]
             foil:str|int|list[int]|None=None, # a counterfactual for the target
             regions:int|str|Regions|np.ndarray=64, # a number (SLICO), a method's name, "tokens", a `Regions`, or a label map
             fill:str|np.ndarray="black", # what stands in a hidden region
             lam:tuple[float, float]=(1, 1), # weights of insight and necessity
-            mode:str="fast", # "fast", or "official": pixels masked before the processor
+            mode:str="fast", # "fast"; "soft", nearer to the paper at the rims; "official": pixels masked before the processor, as in the paper
             search:str|Callable="exact", # a name in `search.SEARCHES`
             budget:int|str|None=None, # forwards of the search, or a time such as "30s"; the curves cost at most 2(N+1) forwards more
             seed:int=0, batch_size:int|None=None, show_progress:bool=True, callback:Callable[[dict], None]|None=None,
@@ -138,19 +139,29 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes
     model = model if isinstance(model, Model) else load(model)
     pixels = open_image(image)
     parts = token_regions(model, pixels, prompt) if isinstance(regions, str) and regions == "tokens" else segment(pixels, regions, seed)
-    spoken = model.answer(pixels, prompt) if answer is None else model.read(answer)
-    wanted = make_target(model, spoken, target, foil)
+    said = model.answer(pixels, prompt) if answer is None else model.read(answer)
+    wanted = make_target(model, said, target, foil)
     scorer = ModelScorer(model, pixels, prompt, wanted, parts, fill, mode, batch_size, seed)
     if len(scorer.unseen): warnings.warn(f"{len(scorer.unseen)} of {len(parts)} regions are cropped away by the processor and can never matter: resize or pad the image to the model's shape to have them seen")
     if search == "random": search_settings["seed"] = seed
     record = dict(model=model.name, revision=model.revision, architecture=type(model.model).__name__, processor=type(model.processor).__name__,
-                  dtype=str(model.dtype)[6:], device=str(model.device), fill=fill if isinstance(fill, str) else "given", mode=mode, seed=seed, lam=list(lam), unseen=scorer.unseen.tolist())
-    e = explain_scores(scorer, pixels, parts, wanted, spoken, prompt, search, record, lam=lam, budget=budget,
+                  dtype=str(model.dtype)[6:], device=str(model.device), fill=fill if isinstance(fill, str) else "given", mode=scorer.mode, seed=seed, lam=list(lam),
+                  unseen=scorer.unseen.tolist(), limits=sorted(model.limits), **_talk(model, prompt))
+    e = explain_scores(scorer, pixels, parts, wanted, said, spoken(prompt), search, record, lam=lam, budget=budget,
                        callback=callback, show_progress=show_progress, **search_settings)
     return e if isinstance(fill, str) else replace(e, fill=scorer.fill)
 
+def _talk(model, prompt)->dict:
+    "What was said beside the picture, where it is more than a question; other pictures by their digests."
+    own = {k: v for k in ("system", "chat_template") if (v := getattr(model, k)) is not None}
+    if isinstance(prompt, str): return own
+    turns, pictures = conversation(prompt)
+    digests = iter(None if p is None else hashlib.sha256(open_image(p).tobytes()).hexdigest() for p in pictures)
+    parts = lambda t: [{**p, "sha256": next(digests)} if p["type"] == "image" else p for p in t["content"]]
+    return dict(own, conversation=[dict(t, content=parts(t)) for t in turns])
+
 def token_regions(model:Model, image:np.ndarray, # (H, W, 3) uint8
-                  prompt:str="")->Regions:
+                  prompt:str|list[dict]="")->Regions:
     "One region for each image token, for models that lay one grid of tokens over the whole picture."
     from eagle_nb.regions import tokens
     x, processor = model.encode(image, prompt), model.processor.image_processor

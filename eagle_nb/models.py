@@ -80,7 +80,8 @@ class Model:
                 ):
         self.model, self.processor, self.name, self.revision = model.eval(), processor, name, revision
         self.system, self.chat_template = system, chat_template
-        self.limits:frozenset[str] = frozenset()  # what the fast ways of scoring cannot do with it; `self_test` finds out
+        self.limits:frozenset[str] = frozenset()  # shortcuts that are wrong for this model; `self_test` finds out
+        self.report = None  # what `self_test` found
         _check_vision(model, processor, name)
         _check_pair(model, processor, name)
         group_windows(model)
@@ -147,13 +148,14 @@ class Model:
     def answers(self, images:list, prompts:list, max_new_tokens:int=64, batch_size:int=32)->list[Answer]:
         "Greedy answers to many questions, in batches."
         if len(images) != len(prompts): raise ValueError(f"there must be one prompt an image, got {len(images)} images and {len(prompts)} prompts")
-        found, side = [], self.tokenizer.padding_side
+        found, side, mark = [], self.tokenizer.padding_side, _image_id(self.model, self.processor)
+        quiet = {} if mark is None else {"suppress_tokens": [mark]}  # a token that stands for a picture is nothing to say
         self.tokenizer.padding_side = "left"
         try:
             for k in range(0, len(images), batch_size):
                 x = self._inputs(images[k:k+batch_size], prompts[k:k+batch_size], padding=True)
                 x = {n: self.place(v) for n, v in x.items()}
-                y = self.model.generate(**x, max_new_tokens=max_new_tokens, do_sample=False)[:, x["input_ids"].shape[1]:]
+                y = self.model.generate(**x, max_new_tokens=max_new_tokens, do_sample=False, **quiet)[:, x["input_ids"].shape[1]:]
                 found += [self.read(_before(row, self.stop_ids)) for row in y.tolist()]
         finally: self.tokenizer.padding_side = side
         return found
@@ -198,9 +200,9 @@ def _check_pair(model, processor, name):
     "Refuse a processor that was made for another model."
     rows, words = model.get_input_embeddings().weight.shape[0], len(processor.tokenizer)
     known = next((int(v) for k in ("image_token_id", "image_token_index") if (v := getattr(model.config, k, None)) is not None), None)
-    mine, other = _image_id(model, processor), "load the processor that belongs to the model"
-    if known is not None and mine is not None and mine != known:
-        raise ValueError(f"{type(processor).__name__} does not fit {name!r}: a picture is token {mine} for the processor and {known} for the model: {other}")
+    mine, other = {int(v) for o in (processor, processor.tokenizer) if (v := getattr(o, "image_token_id", None)) is not None}, "load the processor that belongs to the model"
+    if known is not None and mine and known not in mine:  # Gemma's processor means the start of a picture, its tokenizer a piece of one
+        raise ValueError(f"{type(processor).__name__} does not fit {name!r}: a picture is token {' or '.join(map(str, sorted(mine)))} for the processor and {known} for the model: {other}")
     if words > rows: raise ValueError(f"{type(processor).__name__} does not fit {name!r}: its tokenizer has {words} tokens, the model knows {rows}: {other}")
 
 # %% ../nbs/01_models.ipynb #5d46b3b5
@@ -337,7 +339,7 @@ def without_video():
     "Let processors load without their video part; yields a class that stands for it."
     from transformers import processing_utils as P, BaseImageProcessor
     V = importlib.import_module("transformers.models.auto.video_processing_auto")  # a plain import gives a stand-in that always fails
-    class NoVideo(BaseImageProcessor): merge_size = temporal_patch_size = 2
+    class NoVideo(BaseImageProcessor): merge_size, temporal_patch_size, num_frames, fps = 2, 2, 1, 1
     names = P.MODALITY_TO_BASE_CLASS_MAPPING
     old, base = V.AutoVideoProcessor.__dict__["from_pretrained"], names["video_processor"]
     V.AutoVideoProcessor.from_pretrained = classmethod(lambda cls, *a, **k: NoVideo())
@@ -346,14 +348,19 @@ def without_video():
     finally: V.AutoVideoProcessor.from_pretrained, names["video_processor"] = old, base
 
 # %% ../nbs/01_models.ipynb #9d899c4f
-def group_windows(model # a transformers model; changed in place
+def group_windows(model, # a transformers model; changed in place
+                  on:bool=True # False brings back what transformers does
                  )->bool: # whether it has a vision tower of this kind
-    "Let a vision tower that attends in windows compute all windows of one size in one call (Qwen2.5-VL, Qwen3-VL) instead of one call a window."
+    "Let a vision tower that attends in windows compute all windows of one size in one call (Qwen2.5-VL, Qwen3-VL) instead of one call a window, and its patches as one matrix product."
     from transformers import AttentionInterface
     tower = next((getattr(m, "visual") for m in (getattr(model, "model", None), model) if hasattr(m, "visual")), None)
     if tower is None: return False
     AttentionInterface.register(_GROUPED, _grouped_attention)
-    tower.config._attn_implementation = _GROUPED
+    tower.config._attn_implementation = _GROUPED if on else "sdpa"
+    patch = getattr(getattr(tower, "patch_embed", None), "proj", None)
+    if not on: vars(patch).pop("forward", None)
+    elif type(patch) is torch.nn.Conv3d and patch.kernel_size == patch.stride and not hasattr(patch, "_hf_hook"):  # a hook moves weights that are elsewhere
+        patch.forward = lambda x: torch.nn.functional.linear(x.flatten(1), patch.weight.flatten(1), patch.bias)[..., None, None, None]
     return True
 
 _GROUPED = "eagle_grouped_flash"  # transformers hands the borders of the windows only to what has "flash" in its name
@@ -377,6 +384,6 @@ def save_processor(processor, folder:str|Path):
     processor.tokenizer.save_pretrained(folder); processor.image_processor.save_pretrained(folder)
     path = folder/"preprocessor_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "processor_class": name}, indent=1) + "\n")
-    extra = {k: getattr(processor, k) for k in ("image_seq_length",) if hasattr(processor, k)}
+    extra = {k: getattr(processor, k) for k in ("image_seq_length", "image_seq_len") if hasattr(processor, k)}
     (folder/"processor_config.json").write_text(json.dumps({"processor_class": name, **extra}, indent=1) + "\n")
     (folder/"chat_template.jinja").write_text(processor.chat_template)

@@ -53,7 +53,7 @@ def _language(tok, width, layers)->dict: # arguments of a text config
 
 def _pixels(tf, name, **kw):
     "An image processor; by PIL where transformers has one of that kind, so that it is the same on every machine."
-    return getattr(tf, name + "Pil", getattr(tf, name))(**kw)
+    return (getattr(tf, name + "Pil", None) or getattr(tf, name))(**kw)
 
 def _ready(model, tok):
     "The model, told how an answer ends."
@@ -167,6 +167,7 @@ class Recipe:
     lr:float=1.5e-3
     warmup:int=200
     floor:float=.02       # learning rate at the end, as a share of `lr`
+    again:tuple=()        # (step, share): there the learning rate has fallen, and begins again at this share of `lr`
     patch_weight:float=.4 # of the patch lesson beside the language loss
     deny:float=.02        # see `scenes.lesson`
     plant:tuple=((0, 0.), (3250, .3), (3500, .06), (4250, .3), (4370, .06), (4500, .18)) # (step, share from there on), see `scenes.lesson`
@@ -178,8 +179,8 @@ class Recipe:
     seed:int=0            # of the weights
 
 RECIPES = {"llava": Recipe(),
-           "qwen": Recipe("qwen", 2600, 2600, 1400, named_from=.25, language="scenes-llava", first_seed=1_000_000, plant=((0, .12),)),
-           "internvl": Recipe("internvl", 2600, 2600, 1400, named_from=.25, language="scenes-llava", first_seed=2_000_000, plant=((0, .12),))}
+           "qwen": Recipe("qwen", 4000, 4000, 1400, again=((2600, .7),), named_from=.25, language="scenes-llava", first_seed=1_000_000, plant=((0, .12), (2600, .16), (3600, .2))),
+           "internvl": Recipe("internvl", 5000, 5000, 1400, again=((2600, .7),), named_from=.25, language="scenes-llava", first_seed=2_000_000, plant=((0, .12), (2600, .16), (4500, .2)))}
 
 class Lessons(torch.utils.data.Dataset):
     "Batch `step` of a recipe; equal for equal recipes."
@@ -196,8 +197,11 @@ class Lessons(torch.utils.data.Dataset):
 def rate(r:Recipe, step:int # from 0
         )->float: # factor of the learning rate
     "Warm up, then half a cosine; the language model starts with a warm-up of its own."
-    start = step if step < r.vision_steps else step - r.vision_steps
-    return min(1, (start + 1)/r.warmup)*(r.floor + (1 - r.floor)*(1 + math.cos(math.pi*step/r.steps))/2)
+    turns = [(0, 1.), *r.again]
+    first, peak = max(t for t in turns if t[0] <= step)
+    last = min(t for t in (*(t for t, _ in turns), r.steps) if t > step)
+    start = step - max(s for s in (0, r.vision_steps, first) if s <= step)
+    return min(1, (start + 1)/r.warmup)*peak*(r.floor + (1 - r.floor)*(1 + math.cos(math.pi*(step - first)/(last - first)))/2)
 
 # %% ../nbs/11a_training.ipynb #f7547f0a
 def _see_llava(model, x):

@@ -245,7 +245,7 @@ def test_the_scorer_and_the_partition_must_fit(e):
     (dict(target="cat", foil=[]), "the foil is empty"),
     (dict(search="greedy"), "unknown search 'greedy': choose one of exact, bidirectional"), (dict(fill="white"), "unknown fill 'white': choose one of black, mean, blur, noise"),
     (dict(fill=np.zeros((2, 2, 3), np.uint8)), "fill image must have the image's shape"), (dict(fill=None), "fill"), (dict(fill=3), "fill"),
-    (dict(mode="quick"), "unknown mode 'quick': choose one of fast, official"), (dict(lam=(0, 0)), "lam takes two weights"), (dict(lam=(-1, 1)), "lam takes two weights"),
+    (dict(mode="quick"), "unknown mode 'quick': choose one of fast, soft, official"), (dict(lam=(0, 0)), "lam takes two weights"), (dict(lam=(-1, 1)), "lam takes two weights"),
     (dict(lam=(1, 1, 1)), "lam takes two weights"), (dict(lam=(float("nan"), 1)), "lam takes two weights"), (dict(lam=3), "lam takes two weights"), (dict(lam="ab"), "lam takes two weights"),
     (dict(lam=(-1, 1), search="random"), "lam takes two weights"),
     (dict(budget=3), r"budget of 3 forwards is too small to begin.*at least \d+"), (dict(budget=0), "from 1.*got 0"), (dict(budget="soon"), "such as '30s', got 'soon'"),

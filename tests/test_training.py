@@ -208,6 +208,14 @@ def test_the_rate():
     assert f[-1] == pytest.approx(.02, abs=.001) and all(a <= b for a, b in zip(f[:40], f[1:41])) and all(a >= b for a, b in zip(f[360:], f[361:]))
 
 
+def test_the_rate_begins_again():
+    r = Recipe(steps=1000, stop=1000, vision_steps=300, warmup=50, floor=.02, again=((600, .5), (800, .4)))
+    f, plain = ([rate(x, i) for i in range(x.steps)] for x in (r, replace(r, steps=600, again=())))
+    assert f[:600] == plain, "up to there, the run is the shorter one"
+    assert f[600] == pytest.approx(.5/50) and .4 < max(f[600:800]) <= .5 and f[799] < .02
+    assert f[800] == pytest.approx(.4/50) and .3 < max(f[800:]) <= .4 and f[-1] == pytest.approx(.008, abs=.001)
+
+
 # ---- runs
 
 def weights(folder):
@@ -248,7 +256,7 @@ def test_stopped_and_resumed_is_uninterrupted(family, quick, tmp_path, monkeypat
     from transformers import AutoModelForImageTextToText
     net = AutoModelForImageTextToText.from_pretrained(whole, dtype=torch.float32)
     x = m.encode(s.image, PROMPT)
-    with torch.no_grad(): assert torch.equal(net(**x).logits, m.model(**x).logits)
+    with torch.no_grad(): assert torch.allclose(net(**x).logits, m.model(**x).logits, atol=1e-5)
 
 
 def test_a_damaged_state_is_refused(quick, tmp_path):
@@ -306,6 +314,14 @@ def test_commands_train_by_the_family_recipe(family, quick, tmp_path, monkeypatc
     training.command(parser.parse_args(["train", "--family", family]))
     training.command(parser.parse_args(["train", "--family", family, "--steps", "7", "--lr", "1e-4", "--folder", str(tmp_path)]))
     assert used == [(RECIPES[family], f"scenes-{family}", 250), (replace(RECIPES[family], steps=7, lr=1e-4), str(tmp_path), 250)]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_shipped_models_are_made_by_the_recipes(family):
+    from dataclasses import asdict
+    from eagle_nb import DATA
+    shipped = json.loads((DATA/f"scenes-{family}"/"recipe.json").read_text())
+    assert json.loads(json.dumps({**asdict(Recipe()), **shipped})) == json.loads(json.dumps(asdict(RECIPES[family])))
 
 
 # ---- the examination
