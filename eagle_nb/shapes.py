@@ -6,7 +6,6 @@
 __all__ = ['TINY', 'REAL', 'tiny', 'real', 'save']
 
 # %% ../nbs/11b_shapes.ipynb #77b91658
-import json
 from pathlib import Path
 
 import torch

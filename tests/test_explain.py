@@ -15,7 +15,7 @@ from conftest import PROMPT
 from PIL import Image
 
 import eagle_nb
-from eagle_nb import Explanation
+from eagle_nb import Explanation, scenes
 from eagle_nb.explain import attribution, explain_scores, paint
 from eagle_nb.models import Answer
 from eagle_nb.plots import words_html
@@ -558,3 +558,27 @@ def test_broken_reference_files(exported, scene, name):
 def test_the_reference_of_another_picture(exported):
     with pytest.raises(ValueError, match=r"masks are of \(224, 224\).*image of \(50, 40\): give the image that was explained"):
         Explanation.from_reference(exported, "x", np.zeros((50, 40, 3), np.uint8))
+
+
+# ---- conversations
+
+def test_a_conversation_is_explained_saved_and_told(model, tmp_path):
+    import hashlib
+    other = scenes.sample(31)
+    prompt = [{"role": "user", "content": [{"type": "image", "image": other.image}, {"type": "text", "text": "Look at the second picture."}]},
+              {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}]
+    e = eagle_nb.explain(eagle_nb.load((model.model, model.processor), system="Be brief."), scenes.sample(30).image, prompt, answer="A dog.", regions=4, mode="soft", show_progress=False)
+    assert e.prompt == "Look at the second picture.\n" + PROMPT and e.settings["system"] == "Be brief." and e.settings["mode"] == "soft" and e.settings["limits"] == []
+    turns = e.settings["conversation"]
+    assert turns[0]["content"][0]["sha256"] == hashlib.sha256(other.pixels.tobytes()).hexdigest() and turns[1]["content"][0]["sha256"] is None
+    again = eagle_nb.Explanation.load(e.save(tmp_path/"talk.safetensors"))
+    assert again.settings["conversation"] == turns and again.prompt == e.prompt and (again.order == e.order).all()
+    assert "Look at the second picture." in e.to_html()
+
+
+def test_regions_that_are_cropped_away_are_told():
+    from eagle_nb import models, shapes
+    m, image = models.load(shapes.tiny("llava")), scenes.sample(3).image.resize((400, 100))
+    with pytest.warns(UserWarning, match="6 of 10 regions are cropped away by the processor"):
+        e = eagle_nb.explain(m, image, PROMPT, answer="A dog.", regions=grid((100, 400), 1, 10), show_progress=False)
+    assert e.settings["unseen"] == [0, 1, 2, 7, 8, 9]
