@@ -17,6 +17,7 @@ import torch
 
 from .modality import by_word, influence
 from .models import Answer, Model, conversation, spoken
+from .prompts import PromptScorer
 from .regions import Regions, open_image, segment
 from .scores import ModelScorer, Scorer
 from .search import auc, read_budget, read_weights, search as run_search, trace
@@ -63,14 +64,17 @@ class Explanation:
     settings:dict = field(default_factory=dict)
     scorer:Scorer|None = None
     fill:np.ndarray|None = None # (H, W, 3) uint8, where the user gave a picture of their own to stand in hidden regions
+    prompt_words:tuple[str, ...] = () # words of the prompt that were ordered beside the N regions, as numbers N, N+1, ...
 
     @cached_property
     def insertion(self)->np.ndarray: return self.token_insertion.mean(1) # (N+1,)
     @cached_property
     def deletion(self)->np.ndarray: return self.token_deletion.mean(1) # (N+1,)
     @cached_property
-    def area(self)->np.ndarray: # (N+1,) share of the picture that the first k regions cover
-        return np.concatenate([[0.], self.regions.area[self.order].cumsum()]).clip(0, 1)
+    def area(self)->np.ndarray: # (N+1,) share of the picture that the first k regions cover; where words are ordered too, of picture and words
+        n, k = len(self.regions), len(self.prompt_words)
+        share = np.concatenate([self.regions.area*n, np.ones(k)])/(n + k)
+        return np.concatenate([[0.], share[self.order].cumsum()]).clip(0, 1)
     @cached_property
     def objective(self)->np.ndarray: # (N+1,) F along the order
         lam = self.settings.get("lam", (1, 1))
@@ -100,16 +104,25 @@ class Explanation:
     def word_influence(self)->list[tuple[str, float]]: # see `target_words`
         "Influence of the image on every word of the target."
         return by_word(self.target_words, self.modality)
+    def prompt_influence(self)->list[tuple[str, float]]: # empty where the words of the prompt were not ordered
+        "What each word of the prompt changes, as signed as the map and on its scale, in [-1, 1]."
+        gain = dict(zip(self.order.tolist(), attribution(self.objective).tolist()))
+        return [(w, gain[len(self.regions) + k]) for k, w in enumerate(self.prompt_words)]
+    @property
+    def region_order(self)->np.ndarray: # (N,)
+        "The order without the words of the prompt."
+        return self.order[self.order < len(self.regions)]
 
 # %% ../nbs/07_explain.ipynb #026c30e2
 def explain_scores(scorer:Scorer, # keep-masks to probabilities
                    image:np.ndarray, # (H, W, 3) uint8
                    regions:Regions, target:Target, answer:Answer, prompt:str="",
-                   search:str|Callable="exact", settings:dict|None=None,
+                   search:str|Callable="fast", settings:dict|None=None,
                    **kwargs # for the search: lam, budget, callback, show_progress, ...
                   )->Explanation:
     "Order the regions by a scorer, and trace the curves."
-    if scorer.n != len(regions): raise ValueError(f"the scorer knows {scorer.n} regions, the partition has {len(regions)}: make both from the same one")
+    words = tuple(getattr(scorer, "words", ()))
+    if scorer.n != len(regions) + len(words): raise ValueError(f"the scorer knows {scorer.n} regions, the partition has {len(regions)}: make both from the same one")
     start, clock = scorer.forwards, time.perf_counter()
     found = run_search(scorer, search, **kwargs)
     insertion, deletion = trace(scorer, found.order)
@@ -117,7 +130,7 @@ def explain_scores(scorer:Scorer, # keep-masks to probabilities
     record = {**(settings or {}), "search": found.method, **found.settings, "budget": kwargs.get("budget"), "stopped": found.stopped,
               "ranked": found.ranked, "search_forwards": found.forwards, "search_seconds": found.seconds, "versions": _versions()}
     return Explanation(image, prompt, answer, target, regions, found.order, insertion.double().numpy(), deletion.double().numpy(),
-                       scorer.forwards - start, seconds, record, scorer)
+                       scorer.forwards - start, seconds, record, scorer, prompt_words=words)
 
 def explain(model:Model|str|tuple, # a `Model`, or what `load` takes
             image, # a path, a PIL image or an array
@@ -128,9 +141,10 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes
             regions:int|str|Regions|np.ndarray=64, # a number (SLICO), a method's name, "tokens", a `Regions`, or a label map
             fill:str|np.ndarray="black", # what stands in a hidden region
             lam:tuple[float, float]=(1, 1), # weights of insight and necessity
+            prompt_words:bool=False, # let the words of the prompt play too, see `PromptScorer`
             mode:str="fast", # "fast"; "soft", nearer to the paper at the rims; "official": pixels masked before the processor, as in the paper
-            search:str|Callable="exact", # a name in `search.SEARCHES`
-            budget:int|str|None=None, # forwards of the search, or a time such as "30s"; the curves cost at most 2(N+1) forwards more
+            search:str|Callable="fast", # a name in `search.SEARCHES`
+            budget:int|str|None=None, # forwards of the search, or a time such as "30s"; None for the search's own; the curves cost at most 2(N+1) forwards more
             seed:int=0, batch_size:int|None=None, show_progress:bool=True, callback:Callable[[dict], None]|None=None,
             **search_settings # for the search, such as scope=8
            )->Explanation:
@@ -141,9 +155,9 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes
     parts = token_regions(model, pixels, prompt) if isinstance(regions, str) and regions == "tokens" else segment(pixels, regions, seed)
     said = model.answer(pixels, prompt) if answer is None else model.read(answer)
     wanted = make_target(model, said, target, foil)
-    scorer = ModelScorer(model, pixels, prompt, wanted, parts, fill, mode, batch_size, seed)
+    scorer = (PromptScorer if prompt_words else ModelScorer)(model, pixels, prompt, wanted, parts, fill, mode, batch_size, seed)
     if len(scorer.unseen): warnings.warn(f"{len(scorer.unseen)} of {len(parts)} regions are cropped away by the processor and can never matter: resize or pad the image to the model's shape to have them seen")
-    if search == "random": search_settings["seed"] = seed
+    if search in ("fast", "random"): search_settings.setdefault("seed", seed)
     record = dict(model=model.name, revision=model.revision, architecture=type(model.model).__name__, processor=type(model.processor).__name__,
                   dtype=str(model.dtype)[6:], device=str(model.device), fill=fill if isinstance(fill, str) else "given", mode=scorer.mode, seed=seed, lam=list(lam),
                   unseen=scorer.unseen.tolist(), limits=sorted(model.limits), **_talk(model, prompt))
@@ -181,7 +195,7 @@ def _versions()->dict[str, str]:
 def _sentence_figure(e, title=""):
     from eagle_nb import plots
     words, values = zip(*e.word_influence())
-    return plots.figure_sentence(e.image, e.saliency, e.regions.labels, e.order, e.area, e.insertion, e.deletion, list(words), np.array(values), title=title)
+    return plots.figure_sentence(e.image, e.saliency, e.regions.labels, e.region_order, e.area, e.insertion, e.deletion, list(words), np.array(values), title=title)
 
 def _plot(self:Explanation, title:str=""):
     "Regions, heat map, curves and words in one figure."
@@ -203,11 +217,12 @@ def _text(self:Explanation)->str:
     ranked = sorted(self.word_influence(), key=lambda w: -w[1])
     foil = f" against {self.target.foil!r}" if self.target.foil else ""
     rows = [f"target   {self.target.text!r}{foil}", f"answer   {self.answer.text!r}", f"prompt   {self.prompt!r}",
-            f"regions  {len(self.regions)} ({self.regions.method}), {self.settings.get('ranked', len(self.order))} ranked by {self.settings.get('search', '?')}",
+            f"regions  {len(self.regions)} ({self.regions.method}){f' and {len(self.prompt_words)} words' if self.prompt_words else ''}, {self.settings.get('ranked', len(self.order))} ranked by {self.settings.get('search', '?')}",
             f"cost     {self.forwards} forwards, {self.seconds:.1f} s",
             f"AUC      insertion {self.insertion_auc:.3f}, deletion {self.deletion_auc:.3f}",
             "image    " + ", ".join(f"{w} {v:.2f}" for w, v in ranked[:3]) + "   (most influence of the image)",
             "prior    " + ", ".join(f"{w} {v:.2f}" for w, v in ranked[::-1][:3]) + "   (least)"]
+    if self.prompt_words: rows.append("asked    " + ", ".join(f"{w} {v:+.2f}" for w, v in self.prompt_influence()) + "   (what each word of the prompt changes)")
     return "\n".join(rows)
 
 Explanation.plot, Explanation.curve, Explanation.words, Explanation.text = _plot, _curve, _words, _text
@@ -227,7 +242,11 @@ def _fragment(e)->str:
     src = plots.data_uri(plots.figure_png(e.plot(), dpi=110))
     alt = html.escape(e.text().replace("\n", "; "), quote=True)
     return (f"<p><b>{html.escape(e.prompt)}</b><br>{html.escape(e.answer.text)}</p>"
-            f'<img src="{src}" alt="{alt}"><p>{plots.words_html(list(words), np.array(values))}</p>')
+            f'<img src="{src}" alt="{alt}"><p>{plots.words_html(list(words), np.array(values))}</p>' + _asked(e))
+
+def _asked(e)->str:
+    "The words of the prompt as HTML, where they were ordered too."
+    return "".join(f"<p>{html.escape(line)}</p>" for line in e.text().splitlines() if e.prompt_words and line.startswith("asked"))
 
 def _to_html(self:Explanation, path:str|Path|None=None # None returns the text only
             )->str: # the page
@@ -260,7 +279,8 @@ def _save(self:Explanation, path:str|Path # written whole or not at all
     t = self.target
     record = dict(format=_FORMAT, prompt=self.prompt, answer=dict(text=self.answer.text, ids=self.answer.ids, tokens=self.answer.tokens),
                   target=dict(positions=t.positions, ids=t.ids, tokens=t.tokens, forced=t.forced, text=t.text, foil=t.foil),
-                  regions=dict(method=self.regions.method, settings=self.regions.settings), forwards=self.forwards, seconds=self.seconds, settings=self.settings)
+                  regions=dict(method=self.regions.method, settings=self.regions.settings), forwards=self.forwards, seconds=self.seconds, settings=self.settings,
+                  **(dict(prompt_words=self.prompt_words) if self.prompt_words else {}))
     arrays = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
     text = json.dumps(record, default=_plain)
     _write(Path(path), save(arrays, {"eagle_nb": _digest(arrays, text) + text}))
@@ -295,7 +315,7 @@ def _rebuilt(r, a)->Explanation:
     "An explanation from its record and arrays."
     t = {k: tuple(v) if isinstance(v, list) else v for k, v in r["target"].items()}
     return Explanation(a["image"], r["prompt"], Answer(**r["answer"]), Target(**t), Regions(a["labels"], **r["regions"]), a["order"],
-                       a["token_insertion"], a["token_deletion"], r["forwards"], r["seconds"], r["settings"], fill=a.get("fill"))
+                       a["token_insertion"], a["token_deletion"], r["forwards"], r["seconds"], r["settings"], fill=a.get("fill"), prompt_words=tuple(r.get("prompt_words", ())))
 
 Explanation.save, Explanation.load = _save, staticmethod(_load)
 
@@ -304,6 +324,7 @@ def _to_reference(self:Explanation, folder:str|Path, # gets json/NAME.json and n
                   name:str="sample")->Path: # the JSON file
     "Write the result files of the reference implementation."
     import io
+    if self.prompt_words: raise ValueError("the reference format has regions only, this explanation orders words of the prompt too: explain with prompt_words=False")
     if not name or Path(name).name != name: raise ValueError(f"name must be a plain file name without folders, got {name!r}")
     lam = self.settings.get("lam", (1, 1))
     record = dict(insertion_score=self.insertion[1:], deletion_score=self.deletion[1:], smdl_score=self.objective[1:],

@@ -67,10 +67,12 @@ class Forward:
     @torch.inference_mode()
     def __call__(self, pixels:Tensor, # pixel_values of n variants, joined along the first axis
                  n:int, # how many variants
-                 alike:tuple[Tensor, Tensor]|None=None # rows of `pixels` that differ, and for each row which of those it is
+                 alike:tuple[Tensor, Tensor]|None=None, # rows of `pixels` that differ, and for each row which of those it is
+                 read:Tensor|None=None # (n, len(self)) bool, which tokens of the prompt each variant reads; None for all
                 )->Tensor: # (n, T) float32, on the device
         "Probability of every answer token in every variant."
         x = dict(self._repeat(n), pixel_values=pixels, use_cache=False)
+        if read is not None: x["attention_mask"] = x["attention_mask"]*read.to(x["attention_mask"])
         with _each_once(self.tower, *alike) if alike is not None else contextlib.nullcontext():
             if "head" in self.model.limits: return self._chosen(self.model.model(**x).logits[:, self.at], lambda logits: logits)
             return self._chosen(self._body(**x).last_hidden_state[:, self.at], self.model.model.get_output_embeddings())

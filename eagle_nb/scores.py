@@ -7,6 +7,7 @@ __all__ = ['FILLS', 'MODES', 'insight', 'necessity', 'objective', 'fill_image', 
            'carry_labels', 'carry_coverage', 'ModelScorer']
 
 # %% ../nbs/03_scores.ipynb #55738ead
+import copy
 from collections.abc import Callable
 from functools import cached_property
 
@@ -87,6 +88,31 @@ class Scorer:
         self.forwards, self._known = 0, {}
 
     def compute(self, keep:Tensor)->Tensor: raise NotImplementedError
+
+    @property
+    def area(self)->np.ndarray: # (N,) that sum to 1
+        "How much of the whole each region is; equal where the scorer knows no picture."
+        regions = getattr(self, "regions", None)
+        return np.full(self.n, 1/self.n) if regions is None else regions.area
+    @property
+    def layout(self)->tuple[np.ndarray, np.ndarray]|None: # (N, 2) centers in shares of the picture, (N, N) bool adjacency
+        "Where the regions lie; None where the scorer knows no picture."
+        regions = getattr(self, "regions", None)
+        return None if regions is None else (regions.centers/np.array(regions.shape[::-1]), regions.adjacency)
+
+    def scored(self)->tuple[np.ndarray, Tensor]: # (M, N) bool keep-sets; (M, tokens) as from `all_tokens`
+        "All that has been scored so far, in the order in which it was."
+        if not self._known: return np.zeros((0, self.n), bool), torch.zeros(0, 0)
+        keep = np.frombuffer(b"".join(self._known), np.uint8).reshape(len(self._known), -1)
+        return np.unpackbits(keep, axis=1)[:, :self.n].astype(bool), torch.stack(list(self._known.values()))
+
+    def look_at(self, columns:tuple[int, ...]|None # of `all_tokens`; None for all
+               )->"Scorer":
+        "The same scorer with the same memory for other tokens; its forwards are counted on their own."
+        other = copy.copy(self)
+        other.columns, other.forwards = columns if columns is None else tuple(columns), 0
+        return other
+
     def __call__(self, keep:Tensor # (B, N) bool, True where a region is visible
                 )->Tensor: # (B, T) float32 on the CPU
         "Probabilities of the target tokens."
@@ -238,10 +264,10 @@ class ModelScorer(Scorer):
             x.view(len(keep), -1)[:, self._rim] = torch.lerp(a, b, seen[:, :-1].float() @ self._part).to(x.dtype)
         return x.flatten(0, 1)
 
-    def compute(self, keep):
+    def compute(self, keep, read=None):
         tiled = self.mode != "official" and len(self._touched) > 1 and self.forward.tower is not None
         if self._memory is not None: self._memory.start()
-        p = self.forward(self.variants(keep), len(keep), alike_rows(keep, self._touched) if tiled else None)
+        p = self.forward(self.variants(keep), len(keep), alike_rows(keep, self._touched) if tiled else None, read)
         if self._memory is not None: self.batch_size = self._memory.fitting(len(keep), self.batch_size)
         return p
 
@@ -252,7 +278,7 @@ class ModelScorer(Scorer):
     @cached_property
     def unseen(self)->np.ndarray: # indices of regions that the processor crops away
         "Regions that can never matter, because no pixel of them reaches the model."
-        missing = np.setdiff1d(np.arange(self.n), np.unique(self.labels))
+        missing = np.setdiff1d(np.arange(len(self.regions)), np.unique(self.labels))
         if self.mode == "fast": return missing
         lands = lambda r: bool((self.forward.pixels(_gray(255*(self.regions.labels == r)), do_rescale=False, do_normalize=False)[self.labels >= 0] > 0).any())
         return np.array([r for r in missing if not lands(r)], int)

@@ -87,7 +87,7 @@ def test_a_foil_end_to_end(model, scene):
 def test_interrupted(model, scene):
     def stop(step):
         if step["step"] == 2: raise KeyboardInterrupt
-    a = run(model, scene.image, scene.caption, regions=grid(scene.pixels, 3, 3), callback=stop)
+    a = run(model, scene.image, scene.caption, regions=grid(scene.pixels, 3, 3), search="exact", callback=stop)
     assert a.settings["stopped"] == "interrupted" and a.settings["ranked"] == 2 and sorted(a.order.tolist()) == list(range(9))
     assert "2 ranked" in a.text() and a.insertion.shape == (10,)
 
@@ -243,7 +243,7 @@ def test_the_scorer_and_the_partition_must_fit(e):
     (dict(answer=[]), "the answer is empty"), (dict(answer=[10**6]), "answer ids must lie in"), (dict(target=99), r"must lie in 0..\d+ \(the answer has"), (dict(target=[]), r"must lie in 0..\d+ \(the answer has"),
     (dict(target="cat", foil="cat"), "the foil 'cat' is what the answer says already: give another"), (dict(target="cat", foil=""), "the foil is empty"),
     (dict(target="cat", foil=[]), "the foil is empty"),
-    (dict(search="greedy"), "unknown search 'greedy': choose one of exact, bidirectional"), (dict(fill="white"), "unknown fill 'white': choose one of black, mean, blur, noise"),
+    (dict(search="greedy"), "unknown search 'greedy': choose one of fast, exact, bidirectional"), (dict(fill="white"), "unknown fill 'white': choose one of black, mean, blur, noise"),
     (dict(fill=np.zeros((2, 2, 3), np.uint8)), "fill image must have the image's shape"), (dict(fill=None), "fill"), (dict(fill=3), "fill"),
     (dict(mode="quick"), "unknown mode 'quick': choose one of fast, soft, official"), (dict(lam=(0, 0)), "lam takes two weights"), (dict(lam=(-1, 1)), "lam takes two weights"),
     (dict(lam=(1, 1, 1)), "lam takes two weights"), (dict(lam=(float("nan"), 1)), "lam takes two weights"), (dict(lam=3), "lam takes two weights"), (dict(lam="ab"), "lam takes two weights"),
