@@ -213,9 +213,10 @@ def _refresh(run, bound, value, width)->float: # F with the head of the rest add
 # %% ../nbs/04_search.ipynb #82306ceb
 class _Fast:
     "The state of the fast search: what is known, what it is taken to mean, and the order that follows."
-    def __init__(self, run, seed, grow, upto, **surrogate):
+    def __init__(self, run, seed, grow, upto, moving=True, doubting=True, **surrogate):
         s = run.scorer
         self.run, self.n, self.grow, self.upto, self.area, self.ready = run, run.n, grow, upto, s.area, False
+        self.moving, self.doubting = moving, doubting
         centers, adjacency = (None, None) if s.layout is None else s.layout
         self.surrogate = Surrogate(run.n, None if s.columns is None else list(s.columns), centers, adjacency, seed, **surrogate)
         self.keep, self.p, self.known = np.zeros((0, run.n), bool), None, set()
@@ -249,7 +250,8 @@ class _Fast:
     def choose(self):
         "The best order by what is fitted, from the last one and from a greedy one."
         self.f = Contrast(self.surrogate, self.run.lam)
-        found = [improve(self.f, o, self.area) for o in (self.order, greedy(self.f, self.n))]
+        found = [greedy(self.f, self.n)]
+        if self.moving: found = [improve(self.f, o, self.area) for o in (self.order, *found)]
         self.value, self.order = max(((self._worth(o), o) for o in found), key=lambda v: v[0])
         self.ready = True
 
@@ -269,7 +271,7 @@ class _Fast:
         sets = chain(self.order)[:end + 1]
         sets = sets[[k.tobytes() not in self.known for k in sets]]
         if len(sets):
-            doubt = self.surrogate.deviation(sets) + self.surrogate.deviation(~sets)
+            doubt = self.surrogate.deviation(sets) + self.surrogate.deviation(~sets) if self.doubting else self.rng.random(len(sets))
             return self.score(sets[np.argsort(-doubt, kind="stable")[:m]])
         if end < self.n: raise _Recovered
         self.score(self._around(m))
@@ -291,6 +293,8 @@ def fast(scorer:Scorer, lam:tuple[float, float]=(1, 1), seed:int=0,
          warm:bool=False, # begin with what the scorer knows already, whoever asked
          initial:int=48, # random sets to begin with
          grow:float=.05, # forwards from one fit to the next, as a share of those spent
+         moving:bool=True, # improve the whole order under the surrogate; False leaves it as greedy search under the surrogate finds it
+         doubting:bool=True, # score the sets along the order that are least known; False takes some at random
          callback:Callable[[dict], None]|None=None, # called after each fit
          show_progress:bool=False,
          **surrogate # for `Surrogate`, such as memory, hidden, smooth
@@ -300,7 +304,7 @@ def fast(scorer:Scorer, lam:tuple[float, float]=(1, 1), seed:int=0,
     if not isinstance(grow, Real) or not 0 < grow <= 1: raise ValueError(f"grow must lie above 0 and not above 1, got {grow!r}: .05 scores 5 % more sets before the next fit")
     run = _Run(scorer, lam, budget, callback, False, "fast", upto)
     if run.forwards is None: run.forwards = run.n*min(16, run.n + 1) if run.seconds is None else run.n*(run.n + 1)
-    state = _Fast(run, seed, float(grow), upto, **surrogate)
+    state = _Fast(run, seed, float(grow), upto, moving, doubting, **surrogate)
     run.bar = tqdm(total=run.forwards, desc="fast", disable=not show_progress, leave=False)
     def steps():
         if warm: state.recall()
