@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .orders import Contrast, chain, greedy, improve, moves
+from .orders import Contrast, along, chain, greedy, improve, moves
 from .scores import Scorer, objective
 from .surrogate import Surrogate
 
@@ -213,10 +213,11 @@ def _refresh(run, bound, value, width)->float: # F with the head of the rest add
 # %% ../nbs/04_search.ipynb #82306ceb
 class _Fast:
     "The state of the fast search: what is known, what it is taken to mean, and the order that follows."
-    def __init__(self, run, seed, grow, upto, moving=True, doubting=True, **surrogate):
+    reach = 3 # steps of the order over which a doubt about one set counts
+    def __init__(self, run, seed, grow, upto, patches=True, exploring=.5, careful=1., moving=True, doubting=True, **surrogate):
         s = run.scorer
-        self.run, self.n, self.grow, self.upto, self.area, self.ready = run, run.n, grow, upto, s.area, False
-        self.moving, self.doubting = moving, doubting
+        self.run, self.n, self.grow, self.upto, self.area, self.best = run, run.n, grow, upto, s.area, None
+        self.patches, self.exploring, self.careful, self.moving, self.doubting = patches and s.layout is not None, exploring, careful, moving, doubting
         centers, adjacency = (None, None) if s.layout is None else s.layout
         self.surrogate = Surrogate(run.n, None if s.columns is None else list(s.columns), centers, adjacency, seed, **surrogate)
         self.keep, self.p, self.known = np.zeros((0, run.n), bool), None, set()
@@ -238,9 +239,17 @@ class _Fast:
         self.known |= {k.tobytes() for k in both}
 
     def begin(self, initial:int):
-        "Nothing and everything; sets of all sizes up to half, drawn at random, whose complements are the larger ones."
+        "Nothing and everything; sets of all sizes up to half, scattered and patches in turn, whose complements are the larger ones."
         sizes = np.linspace(1, max(1, self.n//2), initial).round().astype(int)
-        self.score(np.array([np.zeros(self.n, bool)] + [np.isin(np.arange(self.n), self.rng.permutation(self.n)[:k]) for k in sizes]))
+        first = [self._patches() if self.patches and i % 2 else self.rng.random(self.n) for i in range(initial)]
+        self.score(np.array([np.zeros(self.n, bool)] + [np.argsort(np.argsort(-z)) < k for z, k in zip(first, sizes)]))
+
+    def _patches(self, bumps=6, width=.15)->np.ndarray: # (N,)
+        "A soft random field over the picture."
+        centers = self.run.scorer.layout[0]
+        at = centers[self.rng.integers(self.n, size=bumps)]
+        bump = np.exp(-((centers[:, None] - at[None])**2).sum(-1)/(2*width**2))
+        return bump @ self.rng.standard_normal(bumps) + .05*self.rng.standard_normal(self.n)
 
     def think(self):
         "Fit, and find the best order."
@@ -248,43 +257,57 @@ class _Fast:
         self.choose()
 
     def choose(self):
-        "The best order by what is fitted, from the last one and from a greedy one."
+        "The best order by what is fitted, from the last one and, every third time, from a greedy one."
         self.f = Contrast(self.surrogate, self.run.lam)
-        found = [greedy(self.f, self.n)]
+        found = [greedy(self.f, self.n)] if not self.moving or self.run.rounds % 3 == 0 else []
         if self.moving: found = [improve(self.f, o, self.area) for o in (self.order, *found)]
-        self.value, self.order = max(((self._worth(o), o) for o in found), key=lambda v: v[0])
-        self.ready = True
+        self.order = max(found, key=self._worth)
+        self.best = max([self.order] if self.best is None else [self.order, self.best], key=lambda o: self._worth(o, self.careful))
 
-    def _worth(self, order)->float:
-        v = self.f(chain(order))
+    def _worth(self, order, careful=0.)->float:
+        "Area under F by what is known, less the doubt."
+        sets = chain(order)
+        v = self.f(sets) - (careful*self._doubt(sets) if careful else 0.)
         return float((self.area[order]*(v[1:] + v[:-1])/2).sum())
+
+    def _doubt(self, sets)->np.ndarray: # (B,)
+        "Standard deviation of F, if errors of a set and of its complement went together."
+        lam = self.run.lam
+        return lam[0]*self.surrogate.deviation(sets) + lam[1]*self.surrogate.deviation(~sets)
 
     def recovered(self)->int: # N where early stop is off
         "How many regions suffice, by what is known, for the share `upto` of the whole picture's probability."
         if self.upto is None: return self.n
-        p = self.surrogate(chain(self.order))
+        p = self.surrogate(chain(self.best))
         return max(1, int(np.argmax(p >= self.upto*p[-1])))
 
     def ask(self):
-        "Score the sets along the order that are least known; where all are known, those of the nearest other orders."
+        "Score the sets along the order that are least known, and those beside it that promise most."
         m, end = max(4, int(self.grow*self.run.used/2)), self.recovered()
-        sets = chain(self.order)[:end + 1]
+        sets = chain(self.order if self.upto is None else self.best)[:end + 1]
         sets = sets[[k.tobytes() not in self.known for k in sets]]
-        if len(sets):
-            doubt = self.surrogate.deviation(sets) + self.surrogate.deviation(~sets) if self.doubting else self.rng.random(len(sets))
-            return self.score(sets[np.argsort(-doubt, kind="stable")[:m]])
-        if end < self.n: raise _Recovered
-        self.score(self._around(m))
+        if not len(sets) and end < self.n: raise _Recovered
+        doubt = self._doubt(sets) if self.doubting and len(sets) else self.rng.random(len(sets))
+        sets = sets[np.argsort(-doubt, kind="stable")[:max(1, m - round(self.exploring*m))]]
+        self.score(np.concatenate([sets, self._beside(m - len(sets))]))
 
-    def _around(self, m)->np.ndarray: # (up to m, N)
-        "The middle sets of the moves of one region that would cost least."
-        sets, at, out = chain(self.order), np.argsort(self.order), []
-        for flat in np.argsort(-moves(self.order, self.f(sets), self.f.flips(sets), self.area), axis=None, kind="stable"):
+    def _beside(self, m)->np.ndarray: # (up to m, N)
+        "Sets along the order with a later region put in: those where the move, and the doubt about it, promise most."
+        if not m: return np.zeros((0, self.n), bool)
+        sets, at, found = chain(self.order), np.argsort(self.order), []
+        flips = self.f.flips(sets)
+        gain = moves(self.order, along(self.order, flips), flips, self.area)
+        gain[at <= np.arange(self.n + 1)[:, None]] = -np.inf
+        for flat in np.argsort(-gain, axis=None, kind="stable")[:int(np.isfinite(gain).sum())]:
             k, r = divmod(int(flat), self.n)
-            middle = sets[(k + at[r] + 1)//2] ^ (np.arange(self.n) == r)
-            if k not in (at[r], at[r] + 1) and middle.tobytes() not in self.known: out.append(middle)
-            if len(out) == m: break
-        return np.array(out).reshape(-1, self.n)
+            new = sets[k] | (np.arange(self.n) == r)
+            if new.tobytes() not in self.known: found.append((k, r, new))
+            if len(found) == 4*self.n: break
+        if not found: return np.zeros((0, self.n), bool)
+        k, r, new = (np.array(v) for v in zip(*found))
+        share = np.concatenate([[0.], self.area[self.order].cumsum()])
+        span = share[np.minimum(k + self.reach, at[r] + 1)] - share[k]
+        return new[np.argsort(-(gain[k, r] + self._doubt(new)*span), kind="stable")[:m]]
 
 # %% ../nbs/04_search.ipynb #1705c4b7
 def fast(scorer:Scorer, lam:tuple[float, float]=(1, 1), seed:int=0,
@@ -293,6 +316,9 @@ def fast(scorer:Scorer, lam:tuple[float, float]=(1, 1), seed:int=0,
          warm:bool=False, # begin with what the scorer knows already, whoever asked
          initial:int=48, # random sets to begin with
          grow:float=.05, # forwards from one fit to the next, as a share of those spent
+         patches:bool=True, # half of the first sets are patches of the picture; False leaves all of them scattered
+         exploring:float=.5, # share of the questions that go beside the order
+         careful:float=1., # doubts that are taken off an order's value before it is reported
          moving:bool=True, # improve the whole order under the surrogate; False leaves it as greedy search under the surrogate finds it
          doubting:bool=True, # score the sets along the order that are least known; False takes some at random
          callback:Callable[[dict], None]|None=None, # called after each fit
@@ -302,20 +328,23 @@ def fast(scorer:Scorer, lam:tuple[float, float]=(1, 1), seed:int=0,
     "Search by a surrogate that learns from every set scored so far."
     if not isinstance(initial, int) or initial < 1: raise ValueError(f"initial must be at least 1, got {initial!r}: give a whole number of sets")
     if not isinstance(grow, Real) or not 0 < grow <= 1: raise ValueError(f"grow must lie above 0 and not above 1, got {grow!r}: .05 scores 5 % more sets before the next fit")
+    if not isinstance(exploring, Real) or not 0 <= exploring <= 1: raise ValueError(f"exploring must lie from 0 to 1, got {exploring!r}: .5 spends half of the forwards beside the order")
+    if not isinstance(careful, Real) or not 0 <= careful < math.inf: raise ValueError(f"careful must be a number from 0, got {careful!r}: 1 takes one standard deviation off")
     run = _Run(scorer, lam, budget, callback, False, "fast", upto)
     if run.forwards is None: run.forwards = run.n*min(16, run.n + 1) if run.seconds is None else run.n*(run.n + 1)
-    state = _Fast(run, seed, float(grow), upto, moving, doubting, **surrogate)
+    how = dict(initial=initial, grow=float(grow), patches=patches, exploring=float(exploring), careful=float(careful), moving=moving, doubting=doubting, **surrogate)
+    state = _Fast(run, seed, upto=upto, **{k: v for k, v in how.items() if k != "initial"})
     run.bar = tqdm(total=run.forwards, desc="fast", disable=not show_progress, leave=False)
     def steps():
         if warm: state.recall()
         if len(state.keep) < 2*initial: state.begin(min(initial, max(1, run.forwards//4)))
         while True:
             state.think()
-            run.guess(state.order, state.value)
+            run.guess(state.best, state._worth(state.best))
             if run.seconds is not None and time.perf_counter() - run.started > run.seconds: raise _Stop
             state.ask()
-    found = _searched(run, steps, "fast", 0 if warm else 2*run.n, seed=seed, **surrogate)
-    ranked = 0 if not state.ready else state.recovered() if found.stopped == "recovered" else run.n
+    found = _searched(run, steps, "fast", 0 if warm else 2*run.n, seed=seed, **how)
+    ranked = 0 if state.best is None else state.recovered() if found.stopped == "recovered" else run.n
     return replace(found, ranked=ranked, stopped=None if found.stopped == "budget" else found.stopped)  # to spend its budget is not to end early
 
 # %% ../nbs/04_search.ipynb #426c152e

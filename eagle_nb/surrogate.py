@@ -17,7 +17,7 @@ class Network:
     def __init__(self, n:int, tokens:int,
                  centers:np.ndarray|None=None, # (n, 2) of the regions, in shares of the picture; None where regions have no place
                  adjacency:np.ndarray|None=None, # (n, n) bool
-                 hidden:int=32, smooth:float=.1, decay:float=1e-3, seed:int=0):
+                 hidden:int=64, smooth:float=.1, decay:float=1e-3, seed:int=0):
         g = torch.Generator().manual_seed(seed)
         self.n, self.smooth, self.decay = n, smooth, decay
         normal = lambda *shape: torch.randn(*shape, generator=g)
@@ -74,19 +74,22 @@ class Residual:
     lengths, noise = (.25, .5, 1., 2., 4., 8.), 1e-3
     def __init__(self, x:np.ndarray, # (M, n) in {-1/2, 1/2}
                  y:np.ndarray, # (M,)
-                 relevance:np.ndarray # (n,) not negative
+                 relevance:np.ndarray, # (n,) not negative
+                 length:float|None=None # one of `lengths`; None for the most likely
                 ):
         share = relevance/max(relevance.mean(), 1e-12) + .25
         self.x, share = x, share/share.sum()
         best = None
-        for length in self.lengths:
+        for length in self.lengths if length is None else (length,):
             theta = length*share
-            try: factor = cho_factor(self._kernel(x, theta) + self.noise*np.eye(len(x)), lower=True)
+            kernel = self._kernel(x, theta)
+            kernel[np.diag_indices(len(x))] += self.noise
+            try: factor = cho_factor(kernel, lower=True, overwrite_a=True, check_finite=False)
             except np.linalg.LinAlgError: continue
-            alpha = cho_solve(factor, y)
+            alpha = cho_solve(factor, y, check_finite=False)
             fit = -len(x)/2*np.log(max(y @ alpha/len(x), 1e-12)) - np.log(np.diag(factor[0])).sum()
-            if best is None or fit > best[0]: best = fit, theta, factor, alpha
-        _, self.theta, self.factor, self.alpha = best
+            if best is None or fit > best[0]: best = fit, theta, factor, alpha, length
+        _, self.theta, self.factor, self.alpha, self.length = best
         self.scale = float(max(y @ self.alpha/len(x), 0))
 
     def _kernel(self, a, theta):
@@ -107,7 +110,7 @@ class Residual:
     def deviation(self, x:np.ndarray # (B, n)
                  )->np.ndarray: # (B,) standard deviation
         k = self._kernel(x, self.theta)
-        return np.sqrt(self.scale*np.maximum(1 - (k*cho_solve(self.factor, k.T).T).sum(1), 0))
+        return np.sqrt(self.scale*np.maximum(1 - (k*cho_solve(self.factor, k.T, check_finite=False).T).sum(1), 0))
 
 # %% ../nbs/03b_surrogate.ipynb #1227d098
 class Surrogate:
@@ -115,6 +118,7 @@ class Surrogate:
     def __init__(self, n:int, columns:list[int]|None=None, # of the tokens that are the target; None for all
                  centers:np.ndarray|None=None, adjacency:np.ndarray|None=None, seed:int=0, memory:bool=True, **settings):
         self.n, self.columns, self.memory, self.network, self.residual = n, columns, memory, None, None
+        self._tuned = 0 # sets that the memory's length was chosen on
         self._make = lambda tokens: Network(n, tokens, centers, adjacency, seed=seed, **settings)
 
     def fit(self, keep:np.ndarray, # (M, n) bool
@@ -130,11 +134,13 @@ class Surrogate:
     def remember(self, keep:np.ndarray, p:Tensor, columns:list[int]|None=None # of other tokens, from now on; None for the same as before
                 )->"Surrogate":
         "Fit the memory alone: the network knows all tokens, the memory only the mean of the target's."
-        if columns is not None: self.columns = columns
+        if columns is not None: self.columns, self._tuned = columns, 0
         if self.memory:
             x = torch.as_tensor(keep).float() - .5
             y = self._mean(p.double()) - self._guess(x)
-            self.residual = Residual(x.double().numpy(), y.numpy(), self._relevance(x))
+            again = len(keep) > 1.25*self._tuned  # the length costs six fits, and changes slowly
+            self.residual = Residual(x.double().numpy(), y.numpy(), self._relevance(x), None if again else self.residual.length)
+            if again: self._tuned = len(keep)
         return self
 
     def _mean(self, p): return (p if self.columns is None else p[..., self.columns]).mean(-1)

@@ -201,3 +201,12 @@ def test_nothing_loads_code_from_data(path):
 def test_the_check_for_pickle_checks():
     banned = uses("import pickle # pickle\ntorch.load('pickle')\nf(trust_remote_code=True)\n")
     assert banned.split().count("pickle") == 1 and "torch . load" in banned and "trust_remote_code = True" in banned
+
+
+def test_the_front_page_and_the_readme_say_the_same():
+    "Every section of plain text in nbs/index.ipynb stands in README.md, with links as they are from there."
+    def from_notebooks(text): return re.sub(r"\]\((?!https?://|#)([^)]+)\)", lambda m: "](" + (m[1][4:] if m[1].startswith("nbs/") else "../" + m[1]) + ")", text)
+    sections = {s.split("\n")[0]: from_notebooks(s.strip()) for s in re.split(r"(?m)^(?=## )", (ROOT/"README.md").read_text())[1:]}
+    cells = ["".join(c["source"]).strip() for c in json.loads((ROOT/"nbs/index.ipynb").read_text())["cells"] if c["cell_type"] == "markdown"]
+    told = {c.split("\n")[0]: c for c in cells if c.startswith("## ") and c != "## One call"}
+    assert len(told) >= 6 and told == {k: sections[k] for k in told}

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from eagle_nb import scenes
 from eagle_nb.regions import grid, slico
 from eagle_nb.scores import FunctionScorer, ModelScorer
-from eagle_nb.search import SEARCHES, as_keep, bidirectional, exact, fast, known_orders, lazy, one_shot, prefixes, random_order, read_budget, search, trace
+from eagle_nb.search import SEARCHES, _Fast, _Run, as_keep, bidirectional, exact, fast, known_orders, lazy, one_shot, prefixes, random_order, read_budget, search, trace
 from eagle_nb.targets import make_target
 
 few = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -112,6 +112,14 @@ def test_bidirectional_equals_brute_force_on_the_model(model, scope, pending, ev
         return float(scorer(as_keep([sorted(kept)], len(regions)))[0].mean())
     order = bidirectional(scorer, scope=scope, pending=pending, every=every).order
     assert order.tolist() == brute_bidirectional(Book(p, len(regions)), scope, pending, every)
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_the_same_order_twice_and_for_any_batch_size_on_the_model(model, name):
+    s = scenes.sample(18)
+    parts, target = slico(s.pixels, 10), make_target(model, model.answer(s.image))
+    found = [search(ModelScorer(model, s.pixels, PROMPT, target, parts, batch_size=b), name) for b in (32, 32, 1, 5)]
+    assert [f.order.tolist() for f in found] == [found[0].order.tolist()]*4 and {f.forwards for f in found} == {found[0].forwards}
 
 
 def test_better_than_random_on_the_model(model):
@@ -457,6 +465,68 @@ def test_fast_spends_its_budget_and_not_more(budget):
     assert all(sorted(s["order"]) == list(range(20)) for s in seen)
 
 
+def first_sets(patches, seed=0):
+    "The sets that the fast search begins with on a picture of 8 by 8 regions, the smaller one of each pair."
+    picture = np.zeros((64, 64, 3), np.uint8)
+    parts, asked = grid(picture, 8, 8), []
+    scorer = FunctionScorer(lambda keep: [asked.append(k) for k in keep.numpy()] and keep.float().mean(1), 64)
+    scorer.regions = parts
+    fast(scorer, budget=128, initial=32, patches=patches, seed=seed)
+    few = np.array([k for k in asked[:66] if 8 <= k.sum() < 32])
+    return few, parts.adjacency
+
+
+def test_half_of_the_first_sets_are_patches():
+    "Regions of a patch touch each other more often than scattered ones do."
+    together = {}
+    for patches in (True, False):
+        few, adjacency = first_sets(patches)
+        touching = np.array([adjacency[np.ix_(k, k)].sum()/k.sum() for k in few.astype(bool)])  # neighbours in the set, a region
+        size = few.sum(1)
+        together[patches] = touching/(adjacency.sum()/64*(size - 1)/63)  # 1 for a random set
+    assert np.median(together[False]) == pytest.approx(1, abs=.25)
+    assert (together[True] > 1.35).mean() > .35 and (together[False] > 1.35).mean() < .15
+
+
+def test_sets_beside_the_order_are_asked_for_and_can_be_left_out():
+    "How many of the sets scored after the first lie off the order of their time."
+    def off(exploring):
+        seen, scorer, apart = [], FunctionScorer(rough(40), 40), []
+        fast(scorer, budget=500, exploring=exploring, careful=0., callback=lambda s: seen.append((s["order"], len(scorer.scored()[0]))))
+        keep = scorer.scored()[0]
+        for (order, start), (_, end) in zip(seen, seen[1:]):
+            chained = {c.tobytes() for c in prefixes(order).numpy()}
+            apart += [not {k.tobytes(), (~k).tobytes()} & chained for k in keep[start:end]]
+        return np.mean(apart)
+    none, all_of_them = off(0.), off(1.)
+    assert none < all_of_them - .15, (none, all_of_them)
+
+
+class Guess:
+    "A surrogate that expects region k to add k, and is sure only along one order."
+    def __init__(self, n, sure): self.w, self.sure = np.arange(n)/n**2, {k.tobytes() for c in [prefixes(sure).numpy()] for k in [*c, *~c]}
+    def __call__(self, keep): return keep @ self.w
+    def flips(self, keep): return (keep @ self.w)[:, None] + np.where(keep, -self.w, self.w)
+    def deviation(self, keep): return np.array([0. if k.tobytes() in self.sure else .2 for k in keep])
+
+
+@pytest.mark.parametrize("careful,first", [(0., 5), (1., 4)])
+def test_a_careful_search_reports_the_order_that_it_knows(careful, first):
+    "The best guess is 5 4 3 2 1 0; nearly as good, and known, is 4 5 3 2 1 0."
+    state = _Fast(_Run(FunctionScorer(rough(6), 6), (1, 1), None, None, False, "test"), 0, 1., None, careful=careful)
+    known = np.array([4, 5, 3, 2, 1, 0])
+    state.surrogate, state.best = Guess(6, known), known
+    state.choose()
+    assert state.order.tolist() == [5, 4, 3, 2, 1, 0] and state.best[0] == first
+
+
+def test_fast_records_how_it_was_run():
+    found = fast(FunctionScorer(rough(12), 12), budget=80, exploring=.25, hidden=8)
+    assert {"seed", "initial", "grow", "patches", "exploring", "careful", "moving", "doubting", "hidden"} <= found.settings.keys() and found.settings["exploring"] == .25
+    again = search(FunctionScorer(rough(12), 12), "fast", budget=80, **found.settings)
+    assert again.order.tolist() == found.order.tolist()
+
+
 def test_fast_has_a_budget_of_its_own():
     assert fast(FunctionScorer(rough(40), 40)).forwards == 16*40
 
@@ -500,7 +570,8 @@ def test_fast_takes_probabilities_at_the_ends(value):
     assert sorted(fast(FunctionScorer(lambda keep: torch.where(keep[:, 2], 1., value), 8)).order.tolist()) == list(range(8))
 
 
-@pytest.mark.parametrize("setting,says", [(dict(grow=0), "grow must lie"), (dict(initial=0), "initial must be"), (dict(upto=1.5), "upto must lie"), (dict(hiden=3), "unknown setting 'hiden'")])
+@pytest.mark.parametrize("setting,says", [(dict(grow=0), "grow must lie"), (dict(initial=0), "initial must be"), (dict(upto=1.5), "upto must lie"), (dict(exploring=1.5), "exploring must lie"),
+                                          (dict(careful=-1), "careful must be"), (dict(careful=float("nan")), "careful must be"), (dict(hiden=3), "unknown setting 'hiden'")])
 def test_fast_refuses_settings_that_mean_nothing(setting, says):
     with pytest.raises(ValueError, match=says): search(FunctionScorer(rough(6), 6), "fast", **setting)
 
