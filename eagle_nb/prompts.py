@@ -21,9 +21,11 @@ def prompt_words(model:Model, ids:list[int], # all tokens that the model reads b
                 )->list[tuple[str, tuple[int, ...]]]: # each word with the places of its tokens
     "The words of a prompt among the tokens of the conversation; punctuation belongs to no word."
     read, text = read_tokens(model.tokenizer, ids), prompt.strip()
-    start = read.text.rfind(text)
+    spans, special, start = read.spans, set(model.tokenizer.all_special_ids), read.text.rfind(text)
+    own = lambda start: any(a < start + len(text) and b > start and i in special for i, (a, b) in zip(ids, spans))
+    while start >= 0 and own(start): start = read.text.rfind(text, 0, start + len(text) - 1)  # a marker of the template, not the user's word
     if not text or start < 0: raise ValueError(f"the prompt {text[:80]!r} does not stand in one piece in what {model.name!r} reads, so its words cannot be hidden: use a plain question of one turn")
-    spans, taken, found = read.spans, set(), []
+    taken, found = set(), []
     for m in re.finditer(r"\w+(?:[-'’]\w+)*", text):
         i, j = m.start() + start, m.end() + start
         at = tuple(k for k, (a, b) in enumerate(spans) if a < j and b > i and k not in taken)

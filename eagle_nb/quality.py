@@ -64,7 +64,7 @@ def returns(scorer:Scorer, # after a search
     "Empirical submodularity ratio and curvature of F, without a forward."
     keep, f = _known_f(scorer, read_weights(lam))
     gain = _gains(keep, f)
-    start = [k for k in np.flatnonzero(np.isfinite(gain).sum(1) >= 2)]
+    begun, start = np.flatnonzero(np.isfinite(gain).any(1)), np.flatnonzero(np.isfinite(gain).sum(1) >= 2)
     ratios, losses = [np.zeros(0)], [np.zeros(0)]
     for k in start:
         more = keep & ~keep[k]
@@ -73,10 +73,12 @@ def returns(scorer:Scorer, # after a search
         at_once = f[nested] - f[k]
         one_by_one = more[nested] @ np.where(known, gain[k], 0)
         ratios.append((one_by_one/np.where(at_once > least, at_once, np.nan))[at_once > least])
-        later = gain[[j for j in start if j != k and not (keep[k] & ~keep[j]).any()]]
+    for k in begun:
+        later = gain[begun[(begun != k) & ~(keep[k] & ~keep[begun]).any(1)]]
         loss = 1 - later/np.where(gain[k] > least, gain[k], np.nan)
         losses.append(loss[np.isfinite(loss)])
     r, c = np.concatenate(ratios), np.concatenate(losses)
+    if len(start) and not len(c): raise ValueError(f"no gain that the scorer knows is above least={least}: lower least; where F is constant there is nothing to compare")
     if not len(r) or not len(c): raise ValueError(f"the {len(keep)} sets that the scorer knows hold no nested sets with known gains: run search='exact' with this scorer first")
     return Returns(float(r.min()), float(np.median(r)), float((r >= 1).mean()), float(c.max()), float(np.median(c)), len(r), len(c))
 

@@ -10,7 +10,7 @@ __all__ = ['SEARCHES', 'Order', 'as_keep', 'read_budget', 'read_weights', 'exact
 import inspect, math, time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from .surrogate import Surrogate
 class Order:
     "Regions, the most important first."
     order:np.ndarray         # (N,) int, each region once
-    ranked:int               # how many the search placed, at the front and, if bidirectional, at the back; the others stand between, by what was last known of them
+    ranked:int               # how many the search placed, at the front and, if bidirectional, at the back; the others stand between, by what was last known of them. After an early stop, how many at the front suffice
     forwards:int             # forward passes that the search used
     seconds:float
     method:str
@@ -44,7 +44,7 @@ class _Run:
         self.scorer, self.lam, self.callback, self.n, self.upto = scorer, read_weights(lam), callback, scorer.n, _check_upto(upto)
         self.forwards, self.seconds = read_budget(budget)
         self.first, self.started = scorer.forwards, time.perf_counter()
-        self.front, self.back, self.rest, self.shown, self.whole, self.rounds = [], [], list(range(self.n)), {}, None, 0
+        self.front, self.back, self.rest, self.whole, self.rounds = [], [], list(range(self.n)), None, 0
         self.bar = tqdm(total=self.n, desc=name, disable=not show_progress, leave=False)
 
     @property
@@ -55,14 +55,13 @@ class _Run:
         if self.front and self.seconds is not None and time.perf_counter() - self.started > self.seconds: raise _Stop
         if self.forwards is not None and self.used + 2*len(sets) > self.forwards: raise _Stop
         keep = as_keep(sets, self.n)
-        p = self.scorer(torch.cat([keep, ~keep]))
-        self.shown = dict(zip(map(frozenset, sets), p[:len(sets)].mean(1).tolist()))
+        p = self.scorer(torch.cat([keep, ~keep])).double()  # 1 - p of a rare token would lose its digits in single precision
         return objective(p[:len(sets)], p[len(sets):], self.lam)
 
     def enough(self):
         "Early stop: have the regions at the front brought the answer back?"
-        if self.upto is None or frozenset(self.front) not in self.shown: return
-        shown = self.shown[frozenset(self.front)]
+        if self.upto is None or not self.rest: return
+        shown = float(self.scorer(as_keep([self.front], self.n)).mean())  # known: it was a candidate
         if self.whole is None and self.forwards is not None and self.used >= self.forwards: raise _Stop
         if self.whole is None: self.whole = float(self.scorer(torch.ones(1, self.n, dtype=torch.bool)).mean())
         if shown >= self.upto*self.whole: raise _Recovered
@@ -85,7 +84,8 @@ class _Run:
 
     def finish(self, method, settings, stopped)->Order:
         self.bar.close()
-        return Order(np.array(self.order()), len(self.front) + len(self.back), self.used, time.perf_counter() - self.started,
+        ranked = len(self.front) + (0 if stopped == "recovered" else len(self.back))
+        return Order(np.array(self.order()), ranked, self.used, time.perf_counter() - self.started,
                      method, {"lam": list(self.lam), **({} if self.upto is None else {"upto": self.upto}), **settings}, stopped)
 
 def as_keep(sets:list[list[int]], # visible regions of each variant
@@ -111,14 +111,16 @@ def read_budget(budget:int|str|None # forward passes, or a time such as "30s"
 def read_weights(lam:tuple[float, float] # of insight and of necessity
                 )->tuple[float, float]:
     "Two weights, not both zero."
-    try: lam = tuple(float(x) for x in lam)
+    try:
+        if isinstance(lam, str): raise TypeError
+        lam = tuple(float(x) for x in lam)
     except (TypeError, ValueError): raise ValueError(f"lam takes two weights, of insight and of necessity, got {lam!r}: (1, 1) is the paper's") from None
     if len(lam) != 2 or min(lam) < 0 or not 0 < sum(lam) < float("inf"): raise ValueError(f"lam takes two weights from 0, not both 0, got {lam}: (1, 1) is the paper's")
     return lam
 
 def _check_upto(upto):
     "A share, or nothing."
-    if upto is not None and not (isinstance(upto, Real) and 0 < upto <= 1): raise ValueError(f"upto must lie above 0 and not above 1, got {upto!r}: .95 stops when 95 % of the whole picture's probability is back, None never")
+    if upto is not None and not (isinstance(upto, Real) and not isinstance(upto, bool) and 0 < upto <= 1): raise ValueError(f"upto must lie above 0 and not above 1, got {upto!r}: .95 stops when 95 % of the whole picture's probability is back, None never")
     return upto
 
 def _searched(run:_Run, steps:Callable[[], None], method:str, least:int, **settings)->Order:
@@ -162,7 +164,7 @@ def bidirectional(scorer:Scorer, lam:tuple[float, float]=(1, 1),
                   budget:int|str|None=None, upto:float|None=None, callback:Callable[[dict], None]|None=None, show_progress:bool=False)->Order:
     "Greedy search from both ends (EAGLE, the efficient version)."
     for name, value in (("scope", scope), ("pending", pending), ("every", every)):
-        if not isinstance(value, int) or value < 1: raise ValueError(f"{name} must be at least 1, got {value}: give a whole number")
+        if not isinstance(value, Integral) or value < 1: raise ValueError(f"{name} must be at least 1, got {value}: give a whole number")
     run = _Run(scorer, lam, budget, callback, show_progress, "bidirectional", upto)
     def steps():
         step = 0
@@ -185,7 +187,7 @@ def lazy(scorer:Scorer, lam:tuple[float, float]=(1, 1),
          width:int=4, # regions scored at a time
          budget:int|str|None=None, upto:float|None=None, callback:Callable[[dict], None]|None=None, show_progress:bool=False)->Order:
     "Greedy search that trusts old gains as upper bounds (Minoux 1978, accelerated greedy)."
-    if not isinstance(width, int) or width < 1: raise ValueError(f"width must be at least 1, got {width}: give a whole number")
+    if not isinstance(width, Integral) or width < 1: raise ValueError(f"width must be at least 1, got {width}: give a whole number")
     run = _Run(scorer, lam, budget, callback, show_progress, "lazy", upto)
     bound = {r: math.inf for r in run.rest}
     def steps():
@@ -220,23 +222,32 @@ class _Fast:
         self.patches, self.exploring, self.careful, self.moving, self.doubting = patches and s.layout is not None, exploring, careful, moving, doubting
         centers, adjacency = (None, None) if s.layout is None else s.layout
         self.surrogate = Surrogate(run.n, None if s.columns is None else list(s.columns), centers, adjacency, seed, **surrogate)
-        self.keep, self.p, self.known = np.zeros((0, run.n), bool), None, set()
+        self.keep, self.p, self.rows = np.zeros((0, run.n), bool), None, {}  # sets, their probabilities, and where each stands
         self.rng, self.order = np.random.default_rng(seed), np.arange(run.n)
 
     def recall(self):
         "Take over what the scorer knows already."
-        self.keep, self.p = self.run.scorer.scored()
-        self.known = {k.tobytes() for k in self.keep}
+        keep, p = self.run.scorer.scored()
+        if len(keep): self._add(keep, p)
+
+    def _add(self, keep, p):
+        "Record scored sets, each once."
+        new = [i for i, k in enumerate(keep) if k.tobytes() not in self.rows]
+        self.rows.update((keep[i].tobytes(), len(self.keep) + j) for j, i in enumerate(new))
+        self.keep, self.p = np.concatenate([self.keep, keep[new]]), p[new] if self.p is None else torch.cat([self.p, p[new]])
+
+    def known(self, keep:np.ndarray # (N,)
+             )->bool:
+        "F needs a set and its complement."
+        return keep.tobytes() in self.rows and (~keep).tobytes() in self.rows
 
     def score(self, keep:np.ndarray):
         "Score sets and their complements, as many as the budget has room for."
-        new = list({min(k.tobytes(), (~k).tobytes()): k for k in keep if k.tobytes() not in self.known}.values())
+        new = list({min(k.tobytes(), (~k).tobytes()): k for k in keep if not self.known(k)}.values())
         if self.run.forwards is not None: new = new[:max(0, self.run.forwards - self.run.used)//2]
         if not new: raise _Stop
         both = np.concatenate([new, ~np.array(new)])
-        p = self.run.scorer.all_tokens(torch.as_tensor(both))
-        self.keep, self.p = np.concatenate([self.keep, both]), p if self.p is None else torch.cat([self.p, p])
-        self.known |= {k.tobytes() for k in both}
+        self._add(both, self.run.scorer.all_tokens(torch.as_tensor(both)))
 
     def begin(self, initial:int):
         "Nothing and everything; sets of all sizes up to half, scattered and patches in turn, whose complements are the larger ones."
@@ -276,16 +287,20 @@ class _Fast:
         return lam[0]*self.surrogate.deviation(sets) + lam[1]*self.surrogate.deviation(~sets)
 
     def recovered(self)->int: # N where early stop is off
-        "How many regions suffice, by what is known, for the share `upto` of the whole picture's probability."
+        "How many regions suffice, by what was scored and else by the surrogate, for the share `upto` of the whole picture's probability."
         if self.upto is None: return self.n
-        p = self.surrogate(chain(self.best))
-        return max(1, int(np.argmax(p >= self.upto*p[-1])))
+        sets = chain(self.best)
+        p, at = self.surrogate(sets).clip(0), [self.rows.get(k.tobytes()) for k in sets]
+        scored = [k for k, i in enumerate(at) if i is not None]
+        columns = self.surrogate.columns
+        if scored: p[scored] = self.p[[at[k] for k in scored]][:, slice(None) if columns is None else columns].double().mean(1).numpy()
+        return 1 + int(np.argmax(p[1:] >= self.upto*p[-1]))
 
     def ask(self):
         "Score the sets along the order that are least known, and those beside it that promise most."
-        m, end = max(4, int(self.grow*self.run.used/2)), self.recovered()
-        sets = chain(self.order if self.upto is None else self.best)[:end + 1]
-        sets = sets[[k.tobytes() not in self.known for k in sets]]
+        m, end = max(4, int(self.grow*len(self.keep)/2)), self.recovered()
+        sets = chain(self.order if self.upto is None else self.best)[sorted({*range(end + 1), self.n})]
+        sets = sets[[not self.known(k) for k in sets]]
         if not len(sets) and end < self.n: raise _Recovered
         doubt = self._doubt(sets) if self.doubting and len(sets) else self.rng.random(len(sets))
         sets = sets[np.argsort(-doubt, kind="stable")[:max(1, m - round(self.exploring*m))]]
@@ -301,7 +316,7 @@ class _Fast:
         for flat in np.argsort(-gain, axis=None, kind="stable")[:int(np.isfinite(gain).sum())]:
             k, r = divmod(int(flat), self.n)
             new = sets[k] | (np.arange(self.n) == r)
-            if new.tobytes() not in self.known: found.append((k, r, new))
+            if not self.known(new): found.append((k, r, new))
             if len(found) == 4*self.n: break
         if not found: return np.zeros((0, self.n), bool)
         k, r, new = (np.array(v) for v in zip(*found))
@@ -326,7 +341,8 @@ def fast(scorer:Scorer, lam:tuple[float, float]=(1, 1), seed:int=0,
          **surrogate # for `Surrogate`, such as memory, hidden, smooth
         )->Order:
     "Search by a surrogate that learns from every set scored so far."
-    if not isinstance(initial, int) or initial < 1: raise ValueError(f"initial must be at least 1, got {initial!r}: give a whole number of sets")
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0: raise ValueError(f"seed must be a whole number from 0, got {seed!r}")
+    if not isinstance(initial, Integral) or initial < 1: raise ValueError(f"initial must be at least 1, got {initial!r}: give a whole number of sets")
     if not isinstance(grow, Real) or not 0 < grow <= 1: raise ValueError(f"grow must lie above 0 and not above 1, got {grow!r}: .05 scores 5 % more sets before the next fit")
     if not isinstance(exploring, Real) or not 0 <= exploring <= 1: raise ValueError(f"exploring must lie from 0 to 1, got {exploring!r}: .5 spends half of the forwards beside the order")
     if not isinstance(careful, Real) or not 0 <= careful < math.inf: raise ValueError(f"careful must be a number from 0, got {careful!r}: 1 takes one standard deviation off")
@@ -337,15 +353,18 @@ def fast(scorer:Scorer, lam:tuple[float, float]=(1, 1), seed:int=0,
     run.bar = tqdm(total=run.forwards, desc="fast", disable=not show_progress, leave=False)
     def steps():
         if warm: state.recall()
-        if len(state.keep) < 2*initial: state.begin(min(initial, max(1, run.forwards//4)))
+        if len(state.keep) < 2*initial:
+            try: state.begin(min(initial, max(1, run.forwards//4)))
+            except _Stop:  # nothing new to ask, or no budget for it: what is known must do
+                if not len(state.keep): raise
         while True:
             state.think()
             run.guess(state.best, state._worth(state.best))
             if run.seconds is not None and time.perf_counter() - run.started > run.seconds: raise _Stop
             state.ask()
-    found = _searched(run, steps, "fast", 0 if warm else 2*run.n, seed=seed, **how)
+    found = _searched(run, steps, "fast", 0 if warm and len(scorer.scored()[0]) else 2*run.n, seed=seed, **how)
     ranked = 0 if state.best is None else state.recovered() if found.stopped == "recovered" else run.n
-    return replace(found, ranked=ranked, stopped=None if found.stopped == "budget" else found.stopped)  # to spend its budget is not to end early
+    return replace(found, ranked=ranked, stopped=None if found.stopped == "budget" and upto is None else found.stopped)  # to spend its budget is not to end early
 
 # %% ../nbs/04_search.ipynb #426c152e
 def known_orders(scorer:Scorer, # after a search
@@ -355,6 +374,8 @@ def known_orders(scorer:Scorer, # after a search
     "The best order for each group of tokens by what a scorer knows already, without a forward."
     keep, p = scorer.scored()
     if len(keep) < 2: raise ValueError(f"the scorer knows {len(keep)} sets, an order needs at least 2: search first, with the same scorer")
+    bad = [c for c in columns if not len(c) or min(c) < 0 or max(c) >= p.shape[1]]
+    if bad: raise ValueError(f"columns must be places of tokens from 0 to {p.shape[1] - 1}, at least one a group, got {bad[0]}")
     shared, out = None, []
     for at in columns:
         state = _Fast(_Run(scorer.look_at(at), lam, None, None, False, "known"), seed, 1., None)
@@ -380,6 +401,7 @@ def random_order(scorer:Scorer, # only its number of regions is used
                  callback:Callable[[dict], None]|None=None, show_progress:bool=False)->Order:
     "A random order; it takes what the searches take and spends nothing."
     read_weights(lam), read_budget(budget)
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0: raise ValueError(f"seed must be a whole number from 0, got {seed!r}")
     return Order(np.random.default_rng(seed).permutation(scorer.n), 0, 0, 0., "random", dict(seed=seed))
 
 SEARCHES = {"fast": fast, "exact": exact, "bidirectional": bidirectional, "lazy": lazy, "one_shot": one_shot, "random": random_order}

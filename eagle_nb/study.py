@@ -46,7 +46,11 @@ class Counted(Scorer):
     "Another scorer's probabilities, counted as if nothing had been scored before."
     def __init__(self, base:Scorer):
         super().__init__(base.n, 4096, base.columns)
-        self.base, self.regions = base, getattr(base, "regions", None)
+        self.base = base
+    @property
+    def area(self): return self.base.area
+    @property
+    def layout(self): return self.base.layout
     def compute(self, keep): return self.base.all_tokens(keep)
 
 def result(scorer:Scorer, order:np.ndarray, area:np.ndarray # (N,) share of each region

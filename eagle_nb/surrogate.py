@@ -6,6 +6,8 @@
 __all__ = ['Network', 'Residual', 'Surrogate']
 
 # %% ../nbs/03b_surrogate.ipynb #85f1be3e
+from numbers import Integral, Real
+
 import numpy as np
 import torch
 from scipy.linalg import cho_factor, cho_solve
@@ -18,6 +20,9 @@ class Network:
                  centers:np.ndarray|None=None, # (n, 2) of the regions, in shares of the picture; None where regions have no place
                  adjacency:np.ndarray|None=None, # (n, n) bool
                  hidden:int=64, smooth:float=.1, decay:float=1e-3, seed:int=0):
+        if not isinstance(hidden, Integral) or hidden < 0: raise ValueError(f"hidden must be a whole number of units from 0, got {hidden!r}")
+        for name, value in (("smooth", smooth), ("decay", decay)):
+            if not isinstance(value, Real) or not 0 <= value < float("inf"): raise ValueError(f"{name} must be a number from 0, got {value!r}")
         g = torch.Generator().manual_seed(seed)
         self.n, self.smooth, self.decay = n, smooth, decay
         normal = lambda *shape: torch.randn(*shape, generator=g)
@@ -117,8 +122,11 @@ class Surrogate:
     "Mean probability of the target tokens for any set of regions, learned from scored sets."
     def __init__(self, n:int, columns:list[int]|None=None, # of the tokens that are the target; None for all
                  centers:np.ndarray|None=None, adjacency:np.ndarray|None=None, seed:int=0, memory:bool=True, **settings):
+        if not isinstance(memory, bool): raise ValueError(f"memory must be True or False, got {memory!r}")
         self.n, self.columns, self.memory, self.network, self.residual = n, columns, memory, None, None
         self._tuned = 0 # sets that the memory's length was chosen on
+        strange = [k for k in settings if k not in ("hidden", "smooth", "decay")]
+        if strange: raise ValueError(f"unknown setting {strange[0]!r} of the surrogate: it takes memory, hidden, smooth, decay")
         self._make = lambda tokens: Network(n, tokens, centers, adjacency, seed=seed, **settings)
 
     def fit(self, keep:np.ndarray, # (M, n) bool
@@ -141,10 +149,15 @@ class Surrogate:
             again = len(keep) > 1.25*self._tuned  # the length costs six fits, and changes slowly
             self.residual = Residual(x.double().numpy(), y.numpy(), self._relevance(x), None if again else self.residual.length)
             if again: self._tuned = len(keep)
+            self._typical = self._slope(x).mean()
         return self
 
     def _mean(self, p): return (p if self.columns is None else p[..., self.columns]).mean(-1)
     def _guess(self, x): return self._mean(self.network(x).double().sigmoid())
+    def _slope(self, x, least=.01)->np.ndarray: # (B,)
+        "How far an error of the logits moves the mean probability: p(1-p), and a little where all tokens are sure."
+        p = self.network(x).sigmoid()
+        return self._mean(p*(1 - p)).double().numpy() + least
     def _relevance(self, x)->np.ndarray: # (n,)
         "How much switching a region changes the guess, on average over some scored sets."
         at = x[torch.linspace(0, len(x) - 1, min(len(x), 48)).long()]
@@ -165,4 +178,7 @@ class Surrogate:
 
     def deviation(self, keep:np.ndarray # (B, n) bool
                  )->np.ndarray: # (B,)
-        return np.zeros(len(keep)) if self.residual is None else self.residual.deviation(np.asarray(keep, float) - .5)
+        "Standard deviation: the memory's, more where the probabilities can move and less where they are at an end (delta method)."
+        if self.residual is None: return np.zeros(len(keep))
+        x = torch.as_tensor(np.asarray(keep)).float() - .5
+        return self.residual.deviation(x.double().numpy())*self._slope(x)/self._typical

@@ -55,6 +55,7 @@ def _columns(e, at)->tuple[int, ...]: # among all tokens that the scorer compute
 
 def _word(e, word)->tuple[str, tuple[int, ...]]:
     "A word of the target by its text."
+    if isinstance(word, tuple) and len(word) != 2: raise ValueError(f"a word is given as text, or as (text, occurrence), got {word!r}")
     text, k = word if isinstance(word, tuple) else (word, 0)
     hits = [(w, at) for w, at in e.target_words if w == text]
     if not hits: raise ValueError(f"{text!r} is not a word of the target: choose one of {', '.join(dict.fromkeys(w for w, _ in e.target_words))}")
@@ -65,15 +66,18 @@ def _word(e, word)->tuple[str, tuple[int, ...]]:
 def refine(e:Explanation, # fresh, with its scorer
            word:str|tuple[str, int], # a word of the target, or (word, occurrence)
            budget:int|str|None=200, # forwards of the search, or a time; the curves cost at most 2(N+1) more
-           **kwargs # for the search: callback, show_progress, ...
+           **kwargs # for the fast search: callback, show_progress, ...
           )->Explanation:
     "Explain one word, beginning with what the search for the whole target has seen."
     text, at = _word(e, word)
     t, scorer = e.target, _scorer(e).look_at(_columns(e, _word(e, word)[1]))
     pick = lambda of: tuple(of[k] for k in at)
-    target = Target(pick(t.positions), pick(t.ids), pick(t.tokens), t.forced, text)
+    target = Target(pick(t.positions), pick(t.ids), pick(t.tokens), t.forced, text, t.foil)
     if hasattr(scorer, "target"): scorer.target = target
-    known = {k: e.settings[k] for k in e.settings if k not in ("search", "budget", "stopped", "ranked", "search_forwards", "search_seconds", "versions")}
-    fine = explain_scores(scorer, e.image, e.regions, target, e.answer, e.prompt, "fast", {**known, "refined_from": t.text}, lam=tuple(known.get("lam", (1, 1))),
-                          seed=known.get("seed", 0), budget=budget, warm=True, **kwargs)
+    if "search" in kwargs: raise ValueError("refine goes on with the fast search; for another one explain the word: explain(..., target=word, search=...)")
+    known = {k: v for k, v in e.settings.items() if k in _OF_THE_MODEL}
+    how = {"lam": tuple(e.settings.get("lam", (1, 1))), "seed": e.settings.get("seed", 0), "warm": True, **kwargs}
+    fine = explain_scores(scorer, e.image, e.regions, target, e.answer, e.prompt, "fast", {**known, "refined_from": t.text}, budget=budget, **how)
     return replace(fine, fill=e.fill)
+
+_OF_THE_MODEL = ("model", "revision", "architecture", "processor", "dtype", "device", "fill", "mode", "unseen", "limits", "system", "chat_template", "conversation") # of a record: what is the model's and not the search's

@@ -66,7 +66,8 @@ def brute_returns(p, n, known, lam, least=.01):
         for t in f:
             if s < t and len(t - s) >= 2 and all(gain(s, r) is not None for r in t - s) and f[t] - f[s] > least:
                 ratios.append(sum(gain(s, r) for r in t - s)/(f[t] - f[s]))
-        for t in start:
+    for s in f:
+        for t in f:
             if s < t: losses += [1 - gain(t, r)/gain(s, r) for r in everything - t if gain(s, r) is not None and gain(t, r) is not None and gain(s, r) > least]
     return ratios, losses
 
@@ -101,3 +102,9 @@ def test_distance_of_reversed_and_equal_orders():
     same, other = distance(scorer, best, best), distance(scorer, worst, best)
     assert same["share"] == pytest.approx(1) and same["tau"] == pytest.approx(1) and same["first"] == 1
     assert other["tau"] == pytest.approx(-1) and other["first"] == 0 and other["share"] == pytest.approx(-1, abs=1e-5)
+
+
+def test_a_function_without_gains_is_named_as_such():
+    scorer = FunctionScorer(lambda keep: torch.full((len(keep),), .5), 6)
+    exact(scorer)
+    with pytest.raises(ValueError, match="lower least"): returns(scorer)

@@ -571,7 +571,8 @@ def test_fast_takes_probabilities_at_the_ends(value):
 
 
 @pytest.mark.parametrize("setting,says", [(dict(grow=0), "grow must lie"), (dict(initial=0), "initial must be"), (dict(upto=1.5), "upto must lie"), (dict(exploring=1.5), "exploring must lie"),
-                                          (dict(careful=-1), "careful must be"), (dict(careful=float("nan")), "careful must be"), (dict(hiden=3), "unknown setting 'hiden'")])
+                                          (dict(careful=-1), "careful must be"), (dict(seed=-1), "seed must be"), (dict(seed=1.5), "seed must be"), (dict(hidden=-1), "hidden must be"),
+                                          (dict(hidden=2.5), "hidden must be"), (dict(decay=float("nan")), "decay must be"), (dict(smooth="a"), "smooth must be"), (dict(memory="no"), "memory must be"), (dict(upto=True), "upto must lie"), (dict(lam="11"), "lam takes two"), (dict(careful=float("nan")), "careful must be"), (dict(hiden=3), "unknown setting 'hiden'")])
 def test_fast_refuses_settings_that_mean_nothing(setting, says):
     with pytest.raises(ValueError, match=says): search(FunctionScorer(rough(6), 6), "fast", **setting)
 
@@ -582,6 +583,92 @@ def test_a_warm_start_costs_nothing_for_what_is_known():
     known = scorer.forwards
     again = fast(scorer.look_at((1,)), warm=True, budget=50)
     assert scorer.forwards == known and again.forwards <= 50
+
+
+@pytest.mark.parametrize("n", [2, 4, 9])
+def test_a_warm_start_that_has_nothing_left_to_ask_keeps_what_it_knows(n):
+    p = lambda keep: (keep.float() @ torch.arange(1., n + 1))/sum(range(n + 1))
+    for first, budget in ((fast, 200), (exact, 1), (exact, 200)):
+        scorer = FunctionScorer(p, n)
+        first(scorer)
+        again = fast(scorer, warm=True, budget=budget)
+        assert again.order.tolist() == list(range(n))[::-1] and again.ranked == n, (first, budget)
+
+
+def test_a_warm_start_from_nothing_is_a_cold_one():
+    p = rough(12)
+    assert fast(FunctionScorer(p, 12), warm=True, budget=100).order.tolist() == fast(FunctionScorer(p, 12), budget=100).order.tolist()
+    with pytest.raises(ValueError, match="needs at least 24"): fast(FunctionScorer(p, 12), warm=True, budget=1)
+
+
+def test_a_warm_start_asks_for_complements_that_are_missing():
+    "Small sets speak of region 0, large ones of 5, 6 and 7: who has seen only the small ones must ask."
+    def p(keep):
+        small = keep.sum(1) <= 4
+        return torch.where(small, .1 + .2*keep[:, 0], .1 + .25*keep[:, 5:].float().sum(1))
+    scorer = FunctionScorer(p, 8)
+    scorer(as_keep([list(c) for k in range(5) for c in itertools.combinations(range(8), k)], 8))
+    again = fast(scorer, warm=True, budget=1000)
+    cold = fast(FunctionScorer(p, 8), budget=1000)
+    assert again.forwards > 30 and worth(p_of(p), again.order) >= worth(p_of(p), cold.order) - .01
+
+
+def p_of(fn): return lambda keep: fn(keep)[:, None]
+
+
+@pytest.mark.parametrize("name", ["exact", "bidirectional", "lazy", "one_shot"])
+def test_a_rare_token_is_ordered_like_a_frequent_one(name):
+    "F must not lose the digits of probabilities of a millionth."
+    rng = np.random.default_rng(3)
+    w, q = torch.tensor(rng.random(16), dtype=torch.float64), torch.tensor(rng.normal(size=(16, 16))/40, dtype=torch.float64)
+    def p(scale): return lambda keep: (scale*torch.sigmoid(8*(keep.double() @ w/w.sum() + ((keep.double() @ q)*keep).sum(1)) - 4)).float()
+    assert GREEDY.get(name, lazy)(FunctionScorer(p(1e-6), 16)).order.tolist() == GREEDY.get(name, lazy)(FunctionScorer(p(.5), 16)).order.tolist()
+
+
+def recovery(scorer, found):
+    "The measured share of the whole picture's probability, by number of regions at the front."
+    shown = trace(FunctionScorer(scorer.fn, scorer.n), found.order)[0].double().mean(1).numpy()
+    return shown/shown[-1]
+
+
+@pytest.mark.parametrize("name", ["fast", "exact", "lazy", "bidirectional"])
+@pytest.mark.parametrize("upto", [.5, .9, 1.])
+def test_an_early_stop_means_what_it_says(name, upto):
+    "The first `ranked` regions bring the share back, as measured, and the regions before the last of them do not."
+    stops = 0
+    for seed in range(6):
+        for scale in (1., 1e-5):
+            fn = rough(16, seed)
+            scorer = FunctionScorer(lambda keep: scale*fn(keep), 16)
+            found = search(scorer, name, upto=upto)
+            if found.stopped != "recovered": continue
+            stops, share = stops + 1, recovery(scorer, found)
+            assert share[found.ranked] >= upto - 1e-6, (seed, scale, share[found.ranked])
+            assert not (share[1:found.ranked] >= upto + 1e-6).any(), (seed, scale)
+    assert stops or upto == 1.
+
+
+def test_a_blank_picture_that_says_it_already_is_no_recovery():
+    v = torch.linspace(.1, 1, 10)
+    scorer = FunctionScorer(lambda keep: torch.where(keep.any(1), .2 + .7*(keep.float() @ v)/v.sum(), torch.tensor(.95)), 10)
+    found = fast(scorer, upto=.9)
+    assert recovery(scorer, found)[found.ranked] >= .9
+
+
+def test_an_early_stop_of_the_bidirectional_search_counts_the_front():
+    def p(keep):
+        k = keep.float()
+        split = sum(((k[:, a] != k[:, b]).float() for a, b in ((3, 4), (5, 6), (7, 8))), torch.zeros(len(k)))
+        return (.05 + .3*k[:, :3].sum(1) - .4*(split > 0).float()).clamp(0, 1)
+    scorer = FunctionScorer(p, 9)
+    found = bidirectional(scorer, upto=.9)
+    assert found.stopped == "recovered" and recovery(scorer, found)[found.ranked] >= .9
+
+
+def test_lazy_notices_that_the_answer_is_back():
+    covers = torch.tensor([[1,1,1,1,0,0,0,0,0,0], [1,1,1,0,0,0,0,0,0,0], [0,0,0,0,1,1,0,0,0,0], [1,1,0,0,0,0,0,0,0,0], [0,0,0,0,0,0,1,1,1,1]]).float()
+    found = lazy(FunctionScorer(lambda keep: (keep.float() @ covers > 0).float().mean(1), 5), lam=(1, 0), width=1, upto=.9)
+    assert (found.stopped, found.ranked) == ("recovered", 3)
 
 
 def test_known_orders_cost_nothing_and_mean_something():

@@ -56,6 +56,27 @@ def test_a_refined_word_is_an_explanation_of_its_own(told):
     assert told.scorer.columns is None, "the sentence's scorer is as it was"
 
 
+@pytest.mark.parametrize("side,budget", [(2, 1), (2, 30), (4, 1)])
+def test_a_word_that_is_known_is_not_forgotten(side, budget):
+    n = side*side
+    e = sentence(lambda keep: torch.stack([.1 + .8*keep[:, n - 1], torch.full((len(keep),), .5)], 1), ["A cat", " here"], side=side)
+    assert refine(e, "cat", budget).order[0] == n - 1 == word_maps(e, ["cat"])[0].order[0]
+
+
+def test_a_refinement_takes_settings_and_records_its_own():
+    e = sentence(cat_and_dog, ["A cat", " and", " dog"], upto=.5, hidden=8)
+    fine = refine(e, "dog", 40, seed=1, lam=(1, 0))
+    assert fine.settings["seed"] == 1 and fine.settings["lam"] == [1., 0.] and "upto" not in fine.settings and "hidden" not in fine.settings
+    with pytest.raises(ValueError, match="refine goes on with the fast search"): refine(e, "dog", search="exact")
+    with pytest.raises(ValueError, match=r"given as text, or as \(text, occurrence\)"): refine(e, ("dog",))
+
+
+def test_columns_that_are_not_there(told):
+    from eagle_nb.search import known_orders
+    for bad in ((7,), ()):
+        with pytest.raises(ValueError, match="columns must be places of tokens from 0 to 2"): known_orders(told.scorer, [bad])
+
+
 def test_a_loaded_explanation_has_no_words_to_read(told, tmp_path):
     again = Explanation.load(told.save(tmp_path/"e.safetensors"))
     for ask in (word_maps, lambda e: refine(e, "dog")):
@@ -94,6 +115,14 @@ def test_all_words_read_is_the_plain_scorer(model):
     assert scorer.area.sum() == pytest.approx(1) and scorer.unseen.size == 0
     centers, adjacency = scorer.layout
     assert centers.shape == (16, 2) and adjacency.shape == (16, 16) and (adjacency == adjacency.T).all() and not adjacency[:9, 9:].any()
+
+
+@pytest.mark.parametrize("question", ["a", "ant", "assist"])
+def test_a_marker_of_the_template_is_no_word(model, question):
+    "The last place where the text stands may be inside a marker; the user's own word comes before it."
+    ids = model.encode(scenes.sample(3).pixels, question)["input_ids"][0].tolist()
+    (word, at), = prompt_words(model, ids, question)
+    assert word == question and not set(ids[k] for k in at) & set(model.tokenizer.all_special_ids)
 
 
 @pytest.mark.parametrize("family", sorted(shapes.TINY))
