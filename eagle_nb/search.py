@@ -123,6 +123,10 @@ def _check_upto(upto):
     if upto is not None and not (isinstance(upto, Real) and not isinstance(upto, bool) and 0 < upto <= 1): raise ValueError(f"upto must lie above 0 and not above 1, got {upto!r}: .95 stops when 95 % of the whole picture's probability is back, None never")
     return upto
 
+def _check_seed(seed):
+    "A whole number from 0, as the generators take it."
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0: raise ValueError(f"seed must be a whole number from 0, got {seed!r}")
+
 def _searched(run:_Run, steps:Callable[[], None], method:str, least:int, **settings)->Order:
     "Run the steps until they are done, the budget ends, or the user interrupts."
     if run.forwards is not None and run.forwards < least:
@@ -341,7 +345,7 @@ def fast(scorer:Scorer, lam:tuple[float, float]=(1, 1), seed:int=0,
          **surrogate # for `Surrogate`, such as memory, hidden, smooth
         )->Order:
     "Search by a surrogate that learns from every set scored so far."
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0: raise ValueError(f"seed must be a whole number from 0, got {seed!r}")
+    _check_seed(seed)
     if not isinstance(initial, Integral) or initial < 1: raise ValueError(f"initial must be at least 1, got {initial!r}: give a whole number of sets")
     if not isinstance(grow, Real) or not 0 < grow <= 1: raise ValueError(f"grow must lie above 0 and not above 1, got {grow!r}: .05 scores 5 % more sets before the next fit")
     if not isinstance(exploring, Real) or not 0 <= exploring <= 1: raise ValueError(f"exploring must lie from 0 to 1, got {exploring!r}: .5 spends half of the forwards beside the order")
@@ -351,8 +355,8 @@ def fast(scorer:Scorer, lam:tuple[float, float]=(1, 1), seed:int=0,
     how = dict(initial=initial, grow=float(grow), patches=patches, exploring=float(exploring), careful=float(careful), moving=moving, doubting=doubting, **surrogate)
     state = _Fast(run, seed, upto=upto, **{k: v for k, v in how.items() if k != "initial"})
     run.bar = tqdm(total=run.forwards, desc="fast", disable=not show_progress, leave=False)
+    if warm: state.recall()
     def steps():
-        if warm: state.recall()
         if len(state.keep) < 2*initial:
             try: state.begin(min(initial, max(1, run.forwards//4)))
             except _Stop:  # nothing new to ask, or no budget for it: what is known must do
@@ -362,7 +366,7 @@ def fast(scorer:Scorer, lam:tuple[float, float]=(1, 1), seed:int=0,
             run.guess(state.best, state._worth(state.best))
             if run.seconds is not None and time.perf_counter() - run.started > run.seconds: raise _Stop
             state.ask()
-    found = _searched(run, steps, "fast", 0 if warm and len(scorer.scored()[0]) else 2*run.n, seed=seed, **how)
+    found = _searched(run, steps, "fast", 0 if len(state.keep) else 2*run.n, seed=seed, **how)
     ranked = 0 if state.best is None else state.recovered() if found.stopped == "recovered" else run.n
     return replace(found, ranked=ranked, stopped=None if found.stopped == "budget" and upto is None else found.stopped)  # to spend its budget is not to end early
 
@@ -401,7 +405,7 @@ def random_order(scorer:Scorer, # only its number of regions is used
                  callback:Callable[[dict], None]|None=None, show_progress:bool=False)->Order:
     "A random order; it takes what the searches take and spends nothing."
     read_weights(lam), read_budget(budget)
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0: raise ValueError(f"seed must be a whole number from 0, got {seed!r}")
+    _check_seed(seed)
     return Order(np.random.default_rng(seed).permutation(scorer.n), 0, 0, 0., "random", dict(seed=seed))
 
 SEARCHES = {"fast": fast, "exact": exact, "bidirectional": bidirectional, "lazy": lazy, "one_shot": one_shot, "random": random_order}
