@@ -7,7 +7,7 @@ __all__ = ['KINDS', 'SHARES', 'METHODS', 'cases', 'Counted', 'result', 'shares_a
            'word_maps_of', 'run_words', 'main']
 
 # %% ../nbs/17a_study.ipynb #dd98cc73
-import argparse, json, os
+import argparse, json
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 
 from . import scenes
 from .benchmark import machine
-from .explain import explain
+from .explain import explain, write_whole
 from .metrics import energy, pointing
 from .models import Model, load
 from .regions import slico
@@ -116,7 +116,7 @@ def _case(model, case, regions, methods, held, path):
         if label not in row["methods"]: row["methods"][label] = curve(base, parts.area, shares=held["shares"], **{**settings, **({"upto": settings["upto"]*min(1, 64/regions)} if "upto" in settings else {})})
     lines = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in held["cases"].items())
     head = json.dumps({k: v for k, v in held.items() if k != "cases"}, indent=1).removesuffix("\n}")
-    _write(path, f'{head},\n "cases": {{\n{lines}\n }}\n}}\n')
+    write_whole(path, f'{head},\n "cases": {{\n{lines}\n }}\n}}\n'.encode())
 
 # %% ../nbs/17a_study.ipynb #b6e5cb89
 def paired_results(record:dict, # a file of `run`
@@ -163,14 +163,7 @@ def run_words(name:str, regions:int, n:int, # captions
     for case in cases(model, "word", n, split):
         if case["key"] in rows: continue
         rows[case["key"]] = word_maps_of(model, case["scene"], regions, [case["word"]])
-        _write(path, json.dumps(held, separators=(",", ":")).replace('"word-', '\n"word-') + "\n")
-
-def _write(path, text):
-    "A file whole or not at all."
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    os.replace(part, path)
+        write_whole(path, (json.dumps(held, separators=(",", ":")).replace('"word-', '\n"word-') + "\n").encode())
 
 # %% ../nbs/17a_study.ipynb #62e8afe3
 def main(args:list[str]|None=None):
