@@ -12,6 +12,8 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from .costs import spent
+
 # %% ../nbs/02a_forward.ipynb #02cdd578
 class Forward:
     "A prompt, a picture and an answer that the model is forced along: many variants of the picture in, probabilities of the answer out."
@@ -45,7 +47,7 @@ class Forward:
     def _body(self)->nn.Module: # the model without its output head
         return self.model.model.base_model
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _positions(self)->Tensor|None: # (3, 1, len(self))
         "Positions in time, height and width, as the decoder gets them; given from outside, they do not depend on an earlier call."
         seen = {}
@@ -57,6 +59,7 @@ class Forward:
         except _Known: return seen.get("position_ids")
         finally: hook.remove()
 
+    @torch.inference_mode(False)  # the same tensors may be differentiated later
     def _repeat(self, n:int)->dict[str, Tensor]:
         "The inputs of `n` variants."
         if self._repeated[0] != n:
@@ -71,6 +74,7 @@ class Forward:
                  read:Tensor|None=None # (n, len(self)) bool, which tokens of the prompt each variant reads; None for all
                 )->Tensor: # (n, T) float32, on the device
         "Probability of every answer token in every variant."
+        spent["forwards"] += n
         x = dict(self._repeat(n), pixel_values=pixels, use_cache=False)
         if read is not None: x["attention_mask"] = x["attention_mask"]*read.to(x["attention_mask"])
         with _each_once(self.tower, *alike) if alike is not None else contextlib.nullcontext():
@@ -89,6 +93,20 @@ class Forward:
         "The vision tower, where it takes tiles of pixels one independent of the other."
         if "tiles" in self.model.limits: return None
         return next((getattr(self._body, k) for k in ("vision_tower", "vision_model") if hasattr(self._body, k)), None)
+
+    def hidden(self, pixels:Tensor, # pixel_values of n variants, joined along the first axis
+               n:int # how many variants
+              )->Tensor: # (n, len(self), D), on the device
+        "The model's last hidden states, differentiable; the answer is predicted at `self.at`, `logits` says how."
+        spent["forwards"] += n
+        return self._body(**self._repeat(n), pixel_values=pixels, use_cache=False).last_hidden_state
+
+    def logits(self, hidden:Tensor # (..., D) last hidden states
+              )->Tensor: # (..., V) float32
+        "Scores of every token of the vocabulary."
+        head, cap = self.model.model.get_output_embeddings(), getattr(self.model.model.config.get_text_config(), "final_logit_softcapping", None)
+        z = head(hidden).float()
+        return z if cap is None else cap*torch.tanh(z/cap)
 
 _LOGITS = 2**25  # float32 values in one piece of logits: 128 MB
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from . import scenes
-from .benchmark import machine
+from .costs import machine
 from .explain import explain, write_whole
 from .metrics import energy, pointing
 from .models import Model, load

@@ -4,7 +4,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from eagle_nb.metrics import Curves, as_mask, auc, bootstrap, energy, evaluate_order, paired, pointing, pooled_order
+from eagle_nb.metrics import (Curves, amcr, as_mask, auc, bootstrap, correction_auc, correction_curve, correction_region, csr, energy, evaluate_order, iou,
+                              paired, pixel_regions, pointing, pooled_order)
 from eagle_nb.regions import Regions, grid
 from eagle_nb.scores import FunctionScorer
 from eagle_nb.search import trace
@@ -84,12 +85,45 @@ def test_sensitive_tokens_by_hand():
 def test_pooling_by_hand():
     s = np.array([[0, 4., 1, 1], [0, 4, 5, 0]])
     assert pooled_order(s, Regions(LABELS)).tolist() == [2, 0, 1, 3]
-    assert pooled_order(np.zeros((2, 4)), Regions(LABELS)).tolist() == [0, 1, 2, 3]
+    assert pooled_order(s, Regions(3 - LABELS)).tolist() == [1, 3, 2, 0]
+
+
+def test_equal_regions_draw_lots():
+    flat, orders = np.zeros((2, 4)), [pooled_order(np.zeros((2, 4)), Regions(LABELS), seed).tolist() for seed in range(400)]
+    assert (3 - pooled_order(flat, Regions(3 - LABELS))).tolist() == pooled_order(flat, Regions(LABELS)).tolist()
+    first = np.bincount([o[0] for o in orders], minlength=4)/400
+    assert (np.abs(first - .25) < .08).all()  # four standard deviations
+
+
+def test_pixels_as_regions_by_hand():
+    s = np.array([[9, 8, 1, 2], [7, 6, 3, 4.]])
+    assert pixel_regions(s, [0, .25, .5, 1]).labels.tolist() == [[0, 0, 2, 2], [1, 1, 2, 2]]
+    assert pixel_regions(s, [0, .01, .5, 1]).labels.tolist() == [[0, 0, 1, 1], [0, 0, 1, 1]]  # a step of no pixel is none
+
+
+@few
+@given(st.integers(2, 12), st.integers(2, 12), st.integers(1, 9), st.integers(0, 2**16))
+def test_pixels_as_regions(h, w, n, seed):
+    rng = np.random.default_rng(seed)
+    s, area = rng.integers(0, 4, (h, w)).astype(float), np.concatenate([[0], np.sort(rng.random(n - 1)), [1]])
+    r = pixel_regions(s, area, seed)
+    for k in range(1, len(r)): assert s[r.labels < k].min() >= s[r.labels >= k].max()
+    steps = np.unique(np.round(area*h*w))
+    assert np.allclose(np.bincount(r.labels.ravel()).cumsum(), steps[1:])
+
+
+def test_a_map_that_is_the_truth_beats_its_opposite():
+    "On a model that needs one corner, pooled and unpooled agree on which map is better."
+    parts, s = grid((8, 8), 4, 4), np.zeros((8, 8)); s[:2, :2] = 1
+    for regions, order in ((parts, pooled_order(s, parts)), (pixel_regions(s, np.arange(17)/16), range(16))):
+        corner = regions.labels[0, 0]
+        c = evaluate_order(FunctionScorer(lambda keep: keep[:, int(corner)].float(), len(regions)), regions, order)
+        assert c.insertion_auc == pytest.approx(1 - 1/32) and c.deletion_auc == pytest.approx(1/32)
 
 
 def test_pooling_refuses():
-    with pytest.raises(ValueError, match=r"\(2, 4\), got \(4, 2\)"): pooled_order(np.zeros((4, 2)), Regions(LABELS))
-    with pytest.raises(ValueError, match="1 values that are not numbers"): pooled_order(np.array([[0, np.nan, 0, 0], [0]*4]), Regions(LABELS))
+    with pytest.raises(ValueError, match=r"\(2, 4\) \(height, width\), got \(4, 2\)"): pooled_order(np.zeros((4, 2)), Regions(LABELS))
+    with pytest.raises(ValueError, match="1 values that are not numbers, of 8"): pooled_order(np.array([[0, np.nan, 0, 0], [0]*4]), Regions(LABELS))
 
 
 @few
@@ -129,8 +163,48 @@ def test_boxes_that_are_not_numbers(truth):
 
 
 def test_maps_that_are_none():
-    for bad in (np.full((2, 2), np.nan), np.zeros(4), np.zeros((2, 2, 2))):
-        with pytest.raises(ValueError, match="two-dimensional and finite"): pointing(bad, (0, 0, 1, 1))
+    for measure in (pointing, energy, iou):
+        for bad, says in ((np.full((2, 2), np.nan), "not numbers"), (np.zeros(4), "must have the shape"), (np.zeros((2, 2, 2)), "must have the shape")):
+            with pytest.raises(ValueError, match=says): measure(bad, (0, 0, 1, 1))
+
+
+def test_iou_by_hand():
+    s, mask = np.array([[4, 3, 2, 1.]]), np.array([[True, True, False, False]])
+    assert iou(s, mask) == 1 and iou(-s, mask) == 0 and iou(s, np.array([[True, False, True, False]])) == pytest.approx(1/3)
+    assert iou(np.array([[4, 2, 2, 1.]]), mask) == pytest.approx(1.5/2.5)  # half of the two that are equal
+    assert iou(np.ones((1, 4)), mask) == pytest.approx(1/3)
+
+
+@few
+@given(st.integers(2, 12), st.integers(2, 12), st.integers(0, 2**16))
+def test_iou_of_a_constant_map_is_chance(h, w, seed):
+    mask = np.random.default_rng(seed).random((h, w)) < .5
+    if not mask.any(): mask[0, 0] = True
+    a = mask.mean()
+    assert iou(np.ones((h, w)), mask) == pytest.approx(a*a/(2*a - a*a))
+
+
+def test_corrections_by_hand():
+    assert correction_region([0, .2, .6], [False, True, False]) == .2 and correction_region([0, .2], [False, False]) == np.inf
+    found = [0, .1, .1000000001, .5, np.inf]
+    assert amcr(found) == pytest.approx((0 + .1 + .1 + .5 + 1)/5) and csr(found) == .6 and csr(found, .05) == .2
+    assert correction_curve(found, [0, .1, .3, 1]).tolist() == [.2, .6, .6, .8]
+    assert csr([np.inf]*3) == 0 and amcr([np.inf]*3) == 1 and correction_auc([np.inf]) == 0 and correction_auc([0.]) == 1
+
+
+def test_corrections_that_are_none():
+    for bad in ([], [np.nan], [-.1], [[.1]]):
+        with pytest.raises(ValueError, match="infinite where never corrected"): amcr(bad)
+    for area, right in (([0, .2], [True]), ([], []), ([.2, 0], [True, True]), ([0, 2], [True, True]), ([0, np.nan], [False, True])):
+        with pytest.raises(ValueError, match="must rise within"): correction_region(area, right)
+
+
+@few
+@given(st.lists(st.one_of(st.floats(0, 1), st.just(np.inf)), min_size=1, max_size=20))
+def test_the_area_under_the_correction_curve(found):
+    x = np.linspace(0, 1, 20_001)
+    y = correction_curve(found, x)
+    assert ((y[1:] + y[:-1])/2).mean() == pytest.approx(correction_auc(found), abs=1e-3) and (np.diff(y) >= 0).all()
 
 
 def test_energy_by_hand():
@@ -185,3 +259,32 @@ def test_paired_finds_nothing_where_nothing_is():
     rng = np.random.default_rng(2)
     found = [paired(rng.random(30), rng.random(30), draws=200)["p"] < .05 for _ in range(200)]
     assert np.mean(found) < .1
+
+
+@few
+@given(st.integers(3, 40), st.integers(0, 2**16))
+def test_auc_agrees_with_scikit_learn(n, seed):
+    from sklearn.metrics import auc as theirs
+    rng = np.random.default_rng(seed)
+    x, y = np.sort(rng.random(n)), rng.random(n); x[0], x[-1] = 0, 1
+    assert auc(x, y) == pytest.approx(theirs(x, y))
+
+
+@few
+@given(st.integers(0, 2**16))
+def test_curves_do_not_depend_on_the_numbers_of_regions(seed):
+    rng = np.random.default_rng(seed)
+    labels, s, weight = rng.permutation(np.arange(36) % 9).reshape(6, 6), rng.random((6, 6)), rng.random((6, 6))
+    new = rng.permutation(9)
+    def judged(labels):
+        share = np.array([weight[labels == k].sum() for k in range(9)])/weight.sum()
+        scorer = FunctionScorer(lambda keep: (keep.double() @ torch.as_tensor(share))**2, 9)
+        return evaluate_order(scorer, Regions(labels), pooled_order(s, Regions(labels)))
+    a, b = judged(labels), judged(new[labels])
+    assert np.allclose(a.area, b.area) and np.allclose(a.insertion, b.insertion, atol=1e-6) and np.allclose(a.deletion, b.deletion, atol=1e-6)
+
+
+def test_the_effect_by_hand():
+    d = np.array([.1, .3, .2, .2])
+    assert paired(d, np.zeros(4))["effect"] == pytest.approx(d.mean()/d.std(ddof=1))
+    assert paired(d, d)["effect"] == 0 and paired(np.ones(3), np.zeros(3))["effect"] == np.inf and paired(np.zeros(3), np.ones(3))["effect"] == -np.inf
