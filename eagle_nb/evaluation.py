@@ -218,7 +218,7 @@ def _evaluation(store, keys=None, labels=None)->Evaluation:
     frame = pd.DataFrame(rows, columns=["key", "method", *(m for m in METRICS if any(m in r for r in rows)), "tokens", "regions", "note"])
     return Evaluation(frame, {k: v for k, v in store.out.items() if keys is None or k in keys}, store.head)
 
-# %% ../nbs/12a_evaluation.ipynb #fd7b29a1
+# %% ../nbs/12a_evaluation.ipynb #5ddfe633
 def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
              data:Dataset|Iterable[Sample], # see `datasets`
              methods:Iterable[str|Callable|dict]|dict[str, dict]=("EAGLE", "LLaVA-CAM", "IGOS++", "TAM", "random"), # names in `METHODS`, functions, or label -> {"method": ..., setting: ...}
@@ -255,7 +255,7 @@ def _evaluate_sample(model, sample, labels, chosen, store, done, bar, settings):
     for label in todo:
         row = dict(key=sample.key, method=label, tokens=len(case.target), regions=len(case.regions))
         try:
-            said = attribute(labels[label], model, case.pixels, sample.prompt, case.target, case.regions, settings["fill"], settings["seed"], settings["batch_size"], truth)
+            said = attribute(labels[label], model, case.pixels, sample.prompt, case.target, case.regions, settings["fill"], settings["seed"], settings["batch_size"], truth, sample.key)
             row |= {k: None if math.isnan(v) else round(v, 6) for k, v in judged(case, said, chosen).items()}
             if np.ptp(said.saliency) == 0: row["note"] = "the map is all equal"
         except (ValueError, TypeError, RuntimeError, NotImplementedError) as e: row["note"] = _short(e)

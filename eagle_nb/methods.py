@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['METHODS', 'Attribution', 'find_method', 'attribute']
 
-# %% ../nbs/10a_methods.ipynb #a9a591ab
+# %% ../nbs/10a_methods.ipynb #e4a2f828
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from .scores import ModelScorer
 from .search import SEARCHES
 from .targets import Target
 
-# %% ../nbs/10a_methods.ipynb #b817c9d0
+# %% ../nbs/10a_methods.ipynb #4db7cad0
 @dataclass(frozen=True, eq=False)
 class Attribution:
     "What a method says of one target, and what it cost."
@@ -56,6 +56,7 @@ def attribute(method:str|Callable|dict, # see `find_method`
               model:Model, image, prompt:str|list[dict], target:Target, # from `make_target`
               regions:int|str|Regions=64, fill:str|np.ndarray="black", seed:int=0, batch_size:int|None=None,
               truth:np.ndarray|tuple|None=None, # mask or box of the object, for the oracle
+              key:str|None=None, # of the sample, for functions that look something up
               **settings # for the method
              )->Attribution:
     "Ask a method where a target comes from."
@@ -65,7 +66,8 @@ def attribute(method:str|Callable|dict, # see `find_method`
     name = method if isinstance(method, str) else str(found.get("name", getattr(found.get("function"), "__name__", "method")))
     ask = _search if "search" in found else _baseline
     with measured(getattr(model, "device", "cpu")) as cost:
-        a, order, explanation = ask(found, model, pixels, prompt, target, parts, dict(fill=fill, seed=seed, batch_size=batch_size, truth=truth), settings)
+        a, order, explanation = ask(found, model, pixels, prompt, target, parts, dict(fill=fill, seed=seed, batch_size=batch_size, truth=truth, key=key), settings)
+    if isinstance(a, Attribution): return replace(a, method=name)
     if a.shape != parts.shape: raise ValueError(f"{name!r} must give a map of shape {parts.shape} (height, width) or an order of {len(parts)} regions, got shape {a.shape}")
     if order is None and not np.isfinite(a).all(): raise ValueError(f"the map of {name!r} has {int((~np.isfinite(a)).sum())} values that are not numbers, of {a.size}: {_remedy(found)}")
     return Attribution(name, a, pooled_order(a, parts, seed) if order is None else np.asarray(order), order is not None or found.get("by_region", False), parts, **cost,
@@ -91,6 +93,7 @@ def _baseline(found, model, pixels, prompt, target, parts, common, settings):
     if "truth" in takes and takes["truth"].default is inspect.Parameter.empty and "truth" not in given: raise ValueError(f"{f.__name__} orders regions by the known object, and this sample has none: leave the method out, or give truth=mask or box")
     said = f(model, pixels, prompt, target, **{**given, **own, **settings})
     if isinstance(said, Explanation): return said.saliency, said.order, said
+    if isinstance(said, Attribution): return said, None, None
     a = np.asarray(said)
     if a.ndim != 1: return a, None, None
     if sorted(a.tolist()) != list(range(len(parts))): raise ValueError(f"an order names each of the {len(parts)} regions once, got {a.tolist()[:8]}...")

@@ -1,0 +1,284 @@
+"Methods asked in one way, judged by one evaluator, written down as they come."
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from eagle_nb import costs, datasets, evaluation, methods
+from eagle_nb.datasets import Dataset, Sample
+from eagle_nb.evaluation import Evaluation, evaluate, judged, prepare, read_results
+from eagle_nb.methods import METHODS, Attribution, attribute, find_method
+from eagle_nb.metrics import evaluate_order, pooled_order
+from eagle_nb.regions import grid, slico
+from eagle_nb.scores import ModelScorer
+from eagle_nb.search import auc
+from eagle_nb.targets import make_target
+from conftest import PROMPT, official
+
+QUICK = dict(regions=9, show_progress=False)
+
+
+@pytest.fixture(scope="module")
+def data(model): return datasets.scenes_words(model, 4)
+
+
+def counted(): return costs.spent["forwards"]
+
+
+def left_to_right(model, image, prompt, target): return -np.broadcast_to(np.arange(image.shape[1], dtype=float), image.shape[:2])
+def by_number(model, image, prompt, target, regions): return np.arange(len(regions))
+
+
+# one call
+
+SHORT = {**dict.fromkeys(("KernelSHAP", "LIME", "RISE"), dict(samples=24)), **dict.fromkeys(("IGOS++", "IGOS++ (paper)"), dict(iterations=1, steps=2)), "LLaVA-CAM": dict(samples=4), "integrated gradients": dict(steps=4),
+         "LLaVA-CAM (paper)": dict(samples=1), "EAGLE": dict(budget=40), "EAGLE (lazy)": dict(budget=40)}
+
+def test_every_method_has_one_signature(model, data):
+    case = prepare(model, data[0], 9)
+    for name in METHODS:
+        a = attribute(name, model, case.pixels, PROMPT, case.target, case.regions, truth=data[0].mask, **SHORT.get(name, {}))
+        assert a.saliency.shape == case.pixels.shape[:2] and np.isfinite(a.saliency).all() and sorted(a.order) == list(range(9)), name
+        assert a.forwards >= 0 and a.backwards >= 0 and a.seconds > 0 and (math.isnan(a.memory) or a.memory >= 0)
+        if not a.by_region: assert (a.order == pooled_order(a.saliency, case.regions)).all()
+
+
+@pytest.mark.parametrize("name,forwards,backwards", [("random", 0, 0), ("occlusion", 10, 0), ("gradient x input", 1, 1), ("integrated gradients", 4, 4), ("IGOS++", 8, 8), ("LLaVA-CAM", 4, 4), ("TAM", 1, 0), ("RISE", 24, 0)])
+def test_costs_are_counted_where_they_arise(model, data, name, forwards, backwards):
+    case, seen = prepare(model, data[0], 9), []
+    hook = model.model.get_decoder().register_forward_hook(lambda m, a, out: seen.append(len(out.last_hidden_state)))
+    try: a = attribute(name, model, case.pixels, PROMPT, case.target, case.regions, **SHORT.get(name, {}))
+    finally: hook.remove()
+    assert (a.forwards, a.backwards) == (forwards, backwards) and sum(seen) == forwards
+
+
+def test_an_explanation_is_kept(model, data):
+    case = prepare(model, data[0], 9)
+    a = attribute("EAGLE", model, case.pixels, PROMPT, case.target, case.regions, budget=60)
+    assert a.explanation.settings["search_forwards"] <= 60 and (a.order == a.explanation.order).all() and a.settings["budget"] == 60
+    assert (a.saliency == a.explanation.saliency).all() and a.by_region
+
+
+def test_functions_of_ones_own(model, data):
+    case = prepare(model, data[0], 9)
+    ask = lambda f, **kw: attribute(f, model, case.pixels, PROMPT, case.target, case.regions, **kw)
+    a, b = ask(left_to_right), ask(by_number)
+    assert (a.method, a.by_region, b.by_region) == ("left_to_right", False, True) and b.order.tolist() == list(range(9))
+    assert pooled_order(b.saliency, case.regions).tolist() == list(range(9))
+    def known(model, image, prompt, target, key): return Attribution("x", np.zeros(image.shape[:2]), np.arange(9), True, case.regions, 7, 1, 2., 3.)
+    c = ask(known, key="s")
+    assert (c.method, c.forwards, c.seconds) == ("known", 7, 2.)
+    def settled(model, image, prompt, target, *, shift=0): return np.full(image.shape[:2], shift) + np.arange(image.shape[1])
+    assert ask({"method": settled, "shift": 3}).saliency[0, 0] == 3 and ask(settled, shift=4).saliency[0, 0] == 4
+    with pytest.raises(ValueError, match="unknown setting 'push' for settled: it takes shift"): ask(settled, push=1)
+    with pytest.raises(ValueError, match="map of shape"): ask(lambda model, image, prompt, target: np.zeros((3, 3)))
+    with pytest.raises(ValueError, match="each of the 9 regions once"): ask(lambda model, image, prompt, target: np.zeros(9, int))
+    with pytest.raises(ValueError, match="not numbers"): ask(lambda model, image, prompt, target: np.full(image.shape[:2], np.inf))
+
+
+def test_names_of_methods():
+    assert find_method({"method": "EAGLE", "budget": 9}) == {"search": "fast", "budget": 9}
+    assert find_method("IGOS++ (paper)")["variant"] == "paper" and find_method(by_number)["function"] is by_number
+    for bad in ("igos", None, 3, {"search": "fast"}):
+        with pytest.raises(ValueError, match="choose one of EAGLE"): find_method(bad)
+
+
+# the judge
+
+def test_the_judge_owes_nothing_to_the_method(model, data):
+    "All of a row, from pixels masked by hand and one plain forward a picture."
+    case = prepare(model, data[0], 9, mode="official")
+    said = attribute(left_to_right, model, case.pixels, PROMPT, case.target, case.regions)
+    row, x = judged(case, said), np.concatenate([[0], case.regions.area[said.order].cumsum()])
+    def curve(labels, order, keep): return official(model, case.pixels, PROMPT, case.target.forced[:max(case.target.positions) + 1], labels, keep)[:, list(case.target.positions)].mean(1)
+    show = np.array([[r in said.order[:k] for r in range(9)] for k in range(10)])
+    insertion, deletion = curve(case.regions.labels, said.order, show), curve(case.regions.labels, said.order, ~show)
+    assert row["insertion"] == pytest.approx(auc(x, insertion), abs=1e-4) and row["deletion"] == pytest.approx(auc(x, deletion), abs=1e-4)
+    assert row["result"] == pytest.approx(row["insertion"] - row["deletion"]) and row["highest"] == pytest.approx(insertion.max(), abs=1e-4)
+    columns = np.arange(224)  # the map falls from left to right, so its own steps are columns, ties by lot
+    shares = np.round(x*224*224)/224
+    first = np.searchsorted(shares, columns + 1e-6)  # step at which a column has begun to show
+    own = evaluation._by_pixels(case, said, x)
+    assert row["pixel_insertion"] == pytest.approx(own.insertion_auc) and (np.diff(own.area) > 0).all() and own.area[1] == pytest.approx(x[1], abs=1e-4) and first[0] == 1
+    mask, box = data[0].mask, data[0].box
+    assert row["pointing_mask"] == mask[:, 0].mean() and row["pointing_box"] == float(box[0] == 0)*(box[3] - box[1])/224
+    assert row["energy"] == 0  # a map without positive values lights nothing
+
+
+def test_the_oracle_beats_chance(model):
+    e = evaluate(model, datasets.scenes_words(model, 12), ("oracle", "random", "centre-out"), **QUICK)
+    test = e.compare("oracle", "random")
+    assert test["lower"] > .1 and test["n"] == 12 and e.compare("oracle", "random", "deletion")["difference"] > 0
+    assert e.values("oracle", "pointing_mask").mean() > e.values("random", "pointing_mask").mean()
+
+
+def test_region_methods_have_no_pixels_of_their_own(model, data):
+    f = evaluate(model, data[:1], ("occlusion", "EAGLE", left_to_right), **QUICK).frame.set_index("method")
+    assert (f.loc[["occlusion", "EAGLE"], "pixel_result"] == f.loc[["occlusion", "EAGLE"], "result"]).all()
+    assert f.loc["left_to_right", "pixel_result"] != f.loc["left_to_right", "result"]
+
+
+def test_only_what_is_asked_for(model, data):
+    before = counted()
+    e = evaluate(model, data[:1], [left_to_right], ("insertion", "iou"), **QUICK)
+    assert list(e.frame) == ["key", "method", "insertion", "iou", "tokens", "regions", "note"] and counted() - before == 2*9 + 2 - 2
+    with pytest.raises(ValueError, match="unknown metric .'auc'.: choose of insertion"): evaluate(model, data, ["random"], ["auc"])
+
+
+# files
+
+def test_killed_and_taken_up_again(model, data, tmp_path):
+    names, ask = ("random", "occlusion", left_to_right), dict(QUICK, out=tmp_path)
+    whole = evaluate(model, data, names, **dict(QUICK, out=tmp_path/"whole"))
+    calls = []
+    def stops(model, image, prompt, target):
+        calls.append(1)
+        if len(calls) == 3: raise KeyboardInterrupt
+        return left_to_right(model, image, prompt, target)
+    stops.__qualname__ = left_to_right.__qualname__
+    with pytest.raises(KeyboardInterrupt): evaluate(model, data, {"random": {"method": "random"}, "occlusion": {"method": "occlusion"}, "left_to_right": {"method": stops}}, **ask)
+    file = tmp_path/"scenes-llava-scenes-words.jsonl"
+    done = len(read_results(file).frame)
+    file.write_text(file.read_text() + '{"key": "word-51')  # killed in the middle of a line
+    before, seen = counted(), []
+    def spy(scorer, keep, real=ModelScorer.compute): seen.append(len(keep)); return real(scorer, keep)
+    with pytest.MonkeyPatch.context() as m:
+        m.setattr(ModelScorer, "compute", spy)
+        e = evaluate(model, data, names, **ask)
+    costs_of = ["seconds", "memory"]
+    assert done == 8 and len(e.frame) == 12 and sum(seen) == counted() - before
+    pd.testing.assert_frame_equal(e.frame.drop(columns=costs_of), whole.frame.drop(columns=costs_of))
+    before = counted()
+    again = evaluate(model, data, names, **ask)
+    assert counted() == before  # nothing is scored twice
+    pd.testing.assert_frame_equal(again.frame, e.frame)
+    assert read_results(file).table().equals(again.table())
+
+
+def test_more_methods_and_samples_add_to_a_file(model, data, tmp_path):
+    ask = dict(QUICK, out=tmp_path)
+    a = evaluate(model, data[:2], ["random"], **ask)
+    b = evaluate(model, data, ["random", "centre-out"], **ask)
+    assert len(b.frame) == 8 and b.frame[b.frame.key.isin(a.frame.key) & (b.frame.method == "random")].equals(a.frame.set_axis(b.frame[b.frame.key.isin(a.frame.key) & (b.frame.method == "random")].index))
+    assert evaluate(model, data[:2], ["random"], **ask).frame.equals(a.frame)  # only what was asked for
+
+
+def test_files_that_do_not_fit(model, data, tmp_path):
+    ask = dict(QUICK, out=tmp_path)
+    evaluate(model, data[:1], {"mine": {"method": "EAGLE", "budget": 40}}, **ask)
+    file = next(tmp_path.iterdir())
+    with pytest.raises(ValueError, match="with regions 9, this evaluation has 16: choose another folder"): evaluate(model, data, ["random"], **dict(ask, regions=16))
+    with pytest.raises(ValueError, match="with seed 0, this evaluation has 1"): evaluate(model, data, ["random"], **dict(ask, seed=1))
+    with pytest.raises(ValueError, match="results for 'mine' .* another label"): evaluate(model, data, {"mine": {"method": "EAGLE", "budget": 50}}, **ask)
+    text = file.read_text()
+    lines = text.splitlines()
+    file.write_text("\n".join([lines[0], "{broken", *lines[1:]]) + "\n")
+    with pytest.raises(ValueError, match="line 2 .* is damaged"): read_results(file)
+    file.write_text('{"some": "json"}\n')
+    with pytest.raises(ValueError, match="not a file of results"): evaluate(model, data, ["random"], **ask)
+    file.write_text("")
+    with pytest.raises(ValueError, match="is empty"): read_results(file)
+    with pytest.raises(FileNotFoundError, match="no file"): read_results(tmp_path/"none.jsonl")
+    assert len(evaluate(model, data[:1], ["random"], **ask).frame) == 1  # an empty file is begun
+
+
+# what fails
+
+def test_what_fails_is_told(model, data, tmp_path):
+    flat = lambda model, image, prompt, target: np.ones(image.shape[:2])
+    bad = lambda model, image, prompt, target: np.full(image.shape[:2], np.nan)
+    flat.__name__, bad.__name__ = "flat", "bad"
+    plain = Sample("no-truth", data[1].image, answer=data[1].answer, target=data[1].target)
+    samples = [data[0], plain, Sample("gone", tmp_path/"gone.png"), Sample("mute", data[0].image, answer="")]
+    e = evaluate(model, samples, ("oracle", flat, bad), **QUICK)
+    assert set(e.left_out) == {"gone", "mute"} and "no image" in e.left_out["gone"] and "empty" in e.left_out["mute"]
+    notes = e.frame.set_index(["key", "method"])["note"]
+    assert notes["no-truth", "oracle"].endswith("give truth=mask or box") and notes[data[0].key, "flat"] == "the map is all equal" and "not numbers" in notes[data[0].key, "bad"]
+    assert e.values("bad", "insertion").empty and len(e.values("oracle", "insertion")) == 1 and len(e.values("flat", "pointing_mask")) == 1
+    assert e.values("flat", "pointing_mask").item() == pytest.approx(data[0].mask.mean(), abs=1e-6)  # chance, not a hit
+    table = e.table()
+    assert table.loc["bad", "n"] == 0 and table.loc["bad", "insertion"] == "–" and table.loc["flat", "n"] == 2
+    report = e.report()
+    assert "2 samples with results, 2 without" in report and "bad: 2 of 2 samples" in report and "1 out: FileNotFoundError" in report
+
+
+def test_a_sample_that_comes_back_is_taken(model, data, tmp_path):
+    image = tmp_path/"late.png"
+    ask = dict(QUICK, out=tmp_path/"r")
+    sample = Sample("late", image, answer=data[0].answer, target=data[0].target)
+    assert evaluate(model, [sample], ["random"], **ask).left_out.keys() == {"late"}
+    from PIL import Image
+    Image.fromarray(data[0].pixels).save(image)
+    e = evaluate(model, [sample], ["random"], **ask)
+    assert not e.left_out and len(e.frame) == 1
+
+
+def test_a_broken_model_is_not_swallowed(model, data):
+    def breaks(model, image, prompt, target): raise ZeroDivisionError("a bug of ours")
+    with pytest.raises(ZeroDivisionError): evaluate(model, data[:1], [breaks], **QUICK)
+
+
+def test_nothing_to_do(model, data):
+    with pytest.raises(ValueError, match="no samples"): evaluate(model, [], ["random"], **QUICK)
+    with pytest.raises(ValueError, match="no methods"): evaluate(model, data, [], **QUICK)
+    with pytest.raises(ValueError, match="unknown method 'rnd'"): evaluate(model, data, ["rnd"], **QUICK)
+
+
+def test_left_out_data_is_in_the_report(model, data):
+    d = Dataset("mine", list(data[:1]), [("a", "no image"), ("b", "no image")])
+    assert "2 left out of the data: no image" in evaluate(model, d, ["random"], **QUICK).report()
+
+
+# tables
+
+def frame(**columns):
+    rows = [dict(key=str(k), method=m, result=v, note=None, insertion=v) for m, values in columns.items() for k, v in enumerate(values) if v is not None]
+    return Evaluation(pd.DataFrame(rows), {}, {})
+
+
+def test_a_comparison_takes_the_samples_that_both_have():
+    rng = np.random.default_rng(0)
+    a = rng.random(20)
+    e = frame(**{"EAGLE": [*a, 5., None], "TAM": [*(a - .1), None, 9.], "random": [0.]*22, "oracle": [99.]*22})
+    t = e.compare("EAGLE")
+    assert e.best_baseline() == "TAM" and t["n"] == 20 and t["difference"] == pytest.approx(.1) and t["ahead"] == 1
+    assert e.compare("random", "TAM")["difference"] < 0
+    with pytest.raises(ValueError, match="no baseline"): frame(EAGLE=[1., 2.], oracle=[1., 2.]).best_baseline()
+    with pytest.raises(ValueError, match="methods EAGLE, TAM"): e.values("RISE", "result")
+
+
+def test_a_summary_by_hand():
+    s = frame(EAGLE=[1., 2., 3.], TAM=[5.]).summary(["result"]).set_index("method")
+    assert s.loc["EAGLE", "mean"] == 2 and s.loc["EAGLE", "n"] == 3 and 1 <= s.loc["EAGLE", "lower"] < 2 < s.loc["EAGLE", "upper"] <= 3
+    assert s.loc["TAM", "mean"] == 5 and math.isnan(s.loc["TAM", "lower"])
+
+
+# the command
+
+def test_the_command(tmp_path, capsys):
+    evaluation.main(["captions", "--n", "2", "--methods", "random", "TAM", "--metrics", "insertion", "deletion", "--regions", "9", "--out", str(tmp_path), "--device", "cpu"])
+    out = capsys.readouterr().out
+    assert "insertion" in out and "2 samples with results" in out and len(read_results(tmp_path/"scenes-llava-scenes-captions.jsonl").frame) == 4
+    with pytest.raises(SystemExit, match="needs --path"): evaluation.main(["own"])
+    with pytest.raises(ValueError, match="unknown method 'ranom'"): evaluation.main(["captions", "--methods", "ranom"])
+
+
+def test_the_command_on_own_data(tmp_path, capsys, model, data):
+    from PIL import Image
+    Image.fromarray(data[0].pixels).save(tmp_path/"a.png")
+    (tmp_path/"d.csv").write_text("image,prompt,answer,target\na.png,Describe the image.,A cat.,cat\n")
+    evaluation.main(["own", "--path", str(tmp_path/"d.csv"), "--methods", "random", "--metrics", "insertion", "--regions", "9", "--out", str(tmp_path/"out")])
+    assert "1 samples with results" in capsys.readouterr().out
+
+
+# memory
+
+def test_memory_is_what_a_block_takes():
+    with costs.measured() as cost: x = np.ones(2**25)
+    if not math.isnan(cost["memory"]): assert .9 < cost["memory"]/x.nbytes < 1.5
+    with pytest.raises(ZeroDivisionError):
+        with costs.measured() as cost: 1/0
+    assert "seconds" in cost
