@@ -25,7 +25,7 @@ from .regions import Regions, open_image
 from .scores import ModelScorer, fill_image
 from .targets import Target
 
-# %% ../nbs/10_baselines.ipynb #28766efd
+# %% ../nbs/10_baselines.ipynb #03053191
 def random_map(model, image, prompt, target, regions:Regions, # gets one value a region
                seed:int=0)->np.ndarray: # (H, W) in [0, 1]
     "Random values: chance."
@@ -33,8 +33,8 @@ def random_map(model, image, prompt, target, regions:Regions, # gets one value a
 
 def centre_out(model, image, prompt, target, regions:Regions)->np.ndarray: # (H, W) in [-1, 0]
     "Regions by how near their middle is to that of the picture; -1 is a corner."
-    half = np.array(regions.shape[::-1])/2
-    return -np.linalg.norm((regions.centers - half)/half, axis=1)[regions.labels]/2**.5
+    half = (np.array(regions.shape[::-1]) - 1)/2
+    return -np.linalg.norm((regions.centers - half)/np.maximum(half, 1), axis=1)[regions.labels]/2**.5
 
 def oracle(model, image, prompt, target, regions:Regions,
            truth:np.ndarray|tuple # mask (H, W) or box of the object
@@ -43,7 +43,7 @@ def oracle(model, image, prompt, target, regions:Regions,
     mask = as_mask(truth, regions.shape)
     return (np.bincount(regions.labels.ravel(), mask.ravel())/np.bincount(regions.labels.ravel()))[regions.labels]
 
-# %% ../nbs/10_baselines.ipynb #91c0ac76
+# %% ../nbs/10_baselines.ipynb #e78660dd
 def _scored(model, image, prompt, target, regions, fill, seed, batch_size)->tuple[Callable, int]:
     "Float masks (B, N) to the mean probability of the target, and how many at a time."
     scorer = ModelScorer(_a_model(model), open_image(image), prompt, target, regions, fill, batch_size=batch_size, seed=seed)
@@ -70,33 +70,49 @@ def occlusion(model:Model, image, prompt:str|list[dict], target:Target, regions:
 
 def kernel_shap(model:Model, image, prompt:str|list[dict], target:Target, regions:Regions,
                 fill:str|np.ndarray="black", samples:int=512, seed:int=0, batch_size:int|None=None)->np.ndarray: # (H, W)
-    "Shapley values of the regions, by KernelSHAP."
+    "Shapley values of the regions, by KernelSHAP; at most as many forwards as samples, for equal sets are scored once."
     from captum.attr import KernelShap
+    _at_least(1, samples=samples)
     f, size = _scored(model, image, prompt, target, regions, fill, seed, batch_size)
+    if len(regions) == 1: return np.full(regions.shape, float(f(torch.ones(1, 1)) - f(torch.zeros(1, 1)))) # nothing to share out
     return _by_captum(KernelShap(f), len(regions), seed, n_samples=samples, perturbations_per_eval=size)[regions.labels]
 
 def lime(model:Model, image, prompt:str|list[dict], target:Target, regions:Regions,
          fill:str|np.ndarray="black", samples:int=512, seed:int=0, batch_size:int|None=None)->np.ndarray: # (H, W)
-    "Weights of the regions in a local linear model (LIME): ridge, cosine distance, kernel width 0.25."
+    "Weights of the regions in a local linear model (LIME): ridge, cosine distance, kernel width 0.25; at most as many forwards as samples."
     from captum.attr import Lime
     from captum._utils.models.linear_model import SkLearnRidge
     from captum.attr._core.lime import get_exp_kernel_similarity_function
+    _at_least(1, samples=samples)
     f, size = _scored(model, image, prompt, target, regions, fill, seed, batch_size)
     method = Lime(f, SkLearnRidge(alpha=1.), get_exp_kernel_similarity_function("cosine", .25))
     return _by_captum(method, len(regions), seed, n_samples=samples, perturbations_per_eval=size)[regions.labels]
 
-# %% ../nbs/10_baselines.ipynb #034abd0d
+# %% ../nbs/10_baselines.ipynb #951ada34
 def _open(model, image, prompt, target)->tuple[Forward, Layout, list[int]]:
     "A picture ready for the model, where its pixels go, and the places of the target in the answer."
-    forward = Forward(_a_model(model), open_image(image), prompt, target.forced[:max(target.positions) + 1])
-    return forward, layout(forward), list(target.positions)
+    with torch.inference_mode(False):
+        forward = Forward(_a_model(model), open_image(image), prompt, target.forced[:max(target.positions) + 1])
+        return forward, layout(forward), list(target.positions)
+
+def _at_least(least:int, **settings):
+    "Refuse settings that leave nothing to compute."
+    for k, v in settings.items():
+        if v < least: raise ValueError(f"{k} must be at least {least}, got {v}")
+
+def _together(model, batch_size:int)->int:
+    "How many pictures at a time: one where the self-test found batches to be wrong."
+    _at_least(1, batch_size=batch_size)
+    return 1 if "batch" in model.limits else batch_size
 
 def rise(model:Model, image, prompt:str|list[dict], target:Target, fill:str|np.ndarray="black",
          samples:int=512, cells:int=7, keep:float=.5, # random masks, cells on a side, chance that one is visible
-         seed:int=0, batch_size:int=32)->np.ndarray: # (H, W) in [0, 1]
+         seed:int=0, batch_size:int=32)->np.ndarray: # (H, W), not negative
     "The mean of random soft masks, weighted by the probability that each leaves (RISE)."
-    if not 0 < keep < 1 or samples < 1 or cells < 1: raise ValueError(f"RISE needs keep between 0 and 1, samples and cells of at least 1, got {keep}, {samples} and {cells}")
+    if not 0 < keep < 1: raise ValueError(f"keep must lie between 0 and 1, got {keep}")
+    _at_least(1, samples=samples, cells=cells)
     forward, where, columns = _open(model, image, prompt, target)
+    batch_size = _together(model, batch_size)
     blank = forward.model.place(forward.pixels(fill_image(forward.image, fill, seed)))
     rng, total = np.random.default_rng(seed), np.zeros(where.shape)
     for k in range(0, samples, batch_size):
@@ -113,20 +129,20 @@ def _soft_mask(rng, shape, cells, keep)->np.ndarray: # (H, W) float32
     y, x = rng.integers(ch), rng.integers(cw)
     return a[y:y + shape[0], x:x + shape[1]]
 
-# %% ../nbs/10_baselines.ipynb #309bb475
+# %% ../nbs/10_baselines.ipynb #bbddb1a4
 @contextlib.contextmanager
 def _frozen(model):
-    "Gradients, but none of the weights."
+    "Gradients, whatever the caller has switched off, but none of the weights."
     on = [p for p in model.parameters() if p.requires_grad]
     for p in on: p.requires_grad_(False)
     try:
-        with torch.enable_grad(): yield
+        with torch.inference_mode(False), torch.enable_grad(): yield
     finally:
         for p in on: p.requires_grad_(True)
 
 def _log_p(forward, pixels, n, columns)->Tensor: # (n, K) float32
     "Log-probability of each target token, differentiable."
-    z = forward.logits(forward.hidden(pixels, n)[:, forward.at[columns]]).log_softmax(-1)
+    z = forward.logits(pixels, n, columns).log_softmax(-1)
     return z.gather(-1, forward.ids[columns].expand(n, -1)[..., None])[..., 0]
 
 def _gradient(score:Tensor, inputs:Tensor, n:int)->Tensor: # shaped like the inputs
@@ -144,8 +160,8 @@ def _pixelwise(captum_class:str, model, image, prompt, target, fill, seed, **set
         return _log_p(forward, x.flatten(0, 1).to(forward.whole), len(x), columns).sum(1)
     x = (forward.whole - blank)[None].float()
     if captum_class == "InputXGradient": # the input is counted from the blank picture
-        with _frozen(model.model): return where.gather(captum.attr.InputXGradient(lambda d: score(d + blank)).attribute(x.requires_grad_())[0])
-    with _frozen(model.model): return where.gather(getattr(captum.attr, captum_class)(score).attribute(forward.whole[None].float(), baselines=blank[None].float(), **settings)[0])
+        with _frozen(model.model): return where.total(captum.attr.InputXGradient(lambda d: score(d + blank)).attribute(x.requires_grad_())[0])
+    with _frozen(model.model): return where.total(getattr(captum.attr, captum_class)(score).attribute(forward.whole[None].float(), baselines=blank[None].float(), **settings)[0])
 
 def gradient_x_input(model:Model, image, prompt:str|list[dict], target:Target, fill:str|np.ndarray="black", seed:int=0)->np.ndarray: # (H, W), signed
     "Gradient of the target's log-likelihood times the picture's difference from the blank one."
@@ -154,9 +170,10 @@ def gradient_x_input(model:Model, image, prompt:str|list[dict], target:Target, f
 def integrated_gradients(model:Model, image, prompt:str|list[dict], target:Target, fill:str|np.ndarray="black",
                          steps:int=32, seed:int=0, batch_size:int=8)->np.ndarray: # (H, W), signed
     "Integrated gradients of the target's log-likelihood from the blank picture."
-    return _pixelwise("IntegratedGradients", model, image, prompt, target, fill, seed, n_steps=steps, internal_batch_size=batch_size)
+    _at_least(1, steps=steps)
+    return _pixelwise("IntegratedGradients", model, image, prompt, target, fill, seed, n_steps=steps, internal_batch_size=_together(_a_model(model), batch_size))
 
-# %% ../nbs/10_baselines.ipynb #f00dc0f5
+# %% ../nbs/10_baselines.ipynb #96ead408
 VARIANTS = ("fixed", "paper")
 
 def _variant(name):
@@ -176,14 +193,17 @@ def igos(model:Model, image, prompt:str|list[dict], target:Target, variant:str="
     "A mask optimised with integrated gradients (IGOS++)."
     _variant(variant)
     if baseline not in ("blur", "zero"): raise ValueError(f"unknown baseline {baseline!r}: choose blur or zero")
+    _at_least(1, iterations=iterations, steps=steps); _at_least(2, size=size)
     forward, where, columns = _open(model, image, prompt, target)
-    plain = torch.zeros_like(forward.whole) if baseline == "zero" else forward.model.place(forward.pixels(blurred(forward.image)))
+    plain = torch.full_like(forward.whole, _NEARLY) if baseline == "zero" else forward.model.place(forward.pixels(blurred(forward.image)))
     if own_tokens: columns = _own(forward, plain, columns)
-    path = _Path(forward, where, columns, plain, steps, noise, seed, batch_size)
+    path = _Path(forward, where, columns, plain, steps, noise, seed, _together(model, batch_size))
     edges = _edges(forward.image)
     with _frozen(model.model):
         masks = _optimise(path, edges, variant, iterations, lr, size)
     return (1 - _normal(_enlarged(masks.prod(0), where.shape))).double().numpy()
+
+_NEARLY = 1e-4 # some families drop a tile of zeros as padding
 
 def _own(forward, plain, columns)->list[int]:
     "The target's tokens that the picture makes likelier by more than a factor of e; if none, the one it makes likelier most."
@@ -214,7 +234,7 @@ def _optimise(path, edges, variant, iterations, lr, size)->Tensor: # (2, size, s
     before = masks.clone()
     for t in range(iterations):
         delete, insert = masks
-        both = path.gradient(delete*insert, False) - path.gradient(delete*insert, variant == "fixed")
+        both = path.gradient(delete*insert, False) - path.gradient(delete*insert, True) if variant == "fixed" else torch.zeros_like(delete) # there the two are the same path
         own = torch.stack([path.gradient(delete, False), -path.gradient(insert, variant == "fixed")])
         g = (both*masks.flip(0) + own)/2 + _regulariser(masks, edges, t)
         now = masks - lr*g
@@ -240,13 +260,13 @@ def _enlarged(mask, shape)->Tensor: # (H, W)
 
 def _normal(a)->Tensor: return (a - a.min())/(a.max() - a.min()).clamp(min=1e-12)
 
-# %% ../nbs/10_baselines.ipynb #6712855b
+# %% ../nbs/10_baselines.ipynb #85cdd74a
 _CAM_LAYERS = {("qwen2_5_vl", 36): 32, ("qwen2_5_vl", 28): 26, ("internvl", 36): 32, ("llava", 32): 13}
 
 def cam_layer(model:Model)->int: # counted from 0
-    "The layer that LLaVA-CAM reads: the published one, else at 0.9 of the depth, for LLaVA 0.4."
+    "The layer that LLaVA-CAM reads: the published one, else at 0.9 of the depth, for LLaVA 0.4; never the last, after which image tokens reach the answer no more."
     kind, depth = model.model.config.model_type, len(model.model.get_decoder().layers)
-    return _CAM_LAYERS.get((kind, depth), min(depth - 1, round((.4 if kind.startswith("llava") else .9)*depth)))
+    return _CAM_LAYERS.get((kind, depth), min(max(depth - 2, 0), round((.4 if kind.startswith("llava") else .9)*depth)))
 
 def llava_cam(model:Model, image, prompt:str|list[dict], target:Target, variant:str="fixed", # one of `VARIANTS`
               layer:int|None=None, # of the language model; None for `cam_layer`
@@ -254,14 +274,15 @@ def llava_cam(model:Model, image, prompt:str|list[dict], target:Target, variant:
               seed:int=0, batch_size:int=10)->np.ndarray: # (H, W) in [0, 1]
     "Smoothed Grad-CAM at the image tokens (LLaVA-CAM)."
     _variant(variant)
+    _at_least(1, samples=samples)
     forward, where, columns = _open(model, image, prompt, target)
     grid, layers = token_grid(forward, where), model.model.get_decoder().layers
-    layer = cam_layer(model) if layer is None else layer
-    if not 0 <= layer < len(layers): raise ValueError(f"layer must lie in 0..{len(layers)-1} (this language model), got {layer}")
+    layer, batch_size = cam_layer(model) if layer is None else layer, _together(model, batch_size)
+    if not 0 <= layer < max(1, len(layers) - 1): raise ValueError(f"layer must lie in 0..{len(layers)-2} (this language model has {len(layers)} layers, and after the last the image tokens reach the answer no more), got {layer}")
     rng, total = np.random.default_rng(seed), torch.zeros(len(grid))
     for k in range(0, samples, batch_size):
         n = min(batch_size, samples - k)
-        noisy = (np.clip(forward.image + rng.normal(0, 255*noise, forward.image.shape), 0, 255).astype(np.uint8) for _ in range(n))
+        noisy = (np.clip(forward.image + rng.normal(0, 255*noise, forward.image.shape), 0, 255).round().astype(np.uint8) for _ in range(n))
         shown = torch.cat([forward.model.place(forward.pixels(a)) for a in noisy])
         m = _cam(forward, shown, n, columns, layers[layer].post_attention_layernorm, list(grid.positions))
         top = m.amax(1, keepdim=True)
@@ -278,17 +299,18 @@ def _cam(forward, pixels, n, columns, module, positions)->Tensor: # (n, P) float
     hook = module.register_forward_hook(tap)
     try:
         with _frozen(forward.model.model):
-            z = forward.logits(forward.hidden(pixels, n)[:, forward.at[columns]])
+            z = forward.logits(pixels, n, columns)
             g = _gradient(z.gather(-1, forward.ids[columns].expand(n, -1)[..., None]).sum(), held[0], n)
     finally: hook.remove()
     f, g = (v[:, positions].detach().float().cpu() for v in (held[0], g))
     return (g.relu().mean(1, keepdim=True)*f).mean(-1).relu()
 
-# %% ../nbs/10_baselines.ipynb #a8603cef
+# %% ../nbs/10_baselines.ipynb #8dba8056
 def tam(model:Model, image, prompt:str|list[dict], target:Target, variant:str="fixed" # one of `VARIANTS`
        )->np.ndarray: # (H, W) in [0, 1]
     "Token activation map; of several tokens, the mean of their maps."
     _variant(variant)
+    if "head" in _a_model(model).limits: raise ValueError(f"{model.name!r} makes its probabilities from more than its last hidden states, which TAM reads: use another method")
     forward, where, columns = _open(model, image, prompt, target)
     grid, ids = token_grid(forward, where), forward.inputs["input_ids"][0]
     with torch.no_grad():
@@ -323,7 +345,7 @@ def rank_gaussian(a:np.ndarray # (rows, columns)
     weight = np.exp(-(np.arange(9)[:, None, None] - 4)**2/(2*sigma**2))
     return np.where(mean > 0, (weight*v).sum(0)/weight.sum(0), 0.)
 
-# %% ../nbs/10_baselines.ipynb #27bae71c
+# %% ../nbs/10_baselines.ipynb #012b6388
 def attention_rollout(model:Model, image, prompt:str|list[dict], target:Target)->np.ndarray: # (H, W), not negative
     "Attention, rolled out over the layers, from the target to the image tokens."
     forward, where, columns = _open(model, image, prompt, target)
@@ -335,15 +357,19 @@ def attention_rollout(model:Model, image, prompt:str|list[dict], target:Target)-
 
 def _attentions(forward)->list[Tensor]: # (len(forward),)*2 each, float32 on the CPU
     "Mean attention over the heads of each layer; computed in the plain way, for the fused one keeps no weights."
-    decoder, held = forward.model.model.get_decoder(), []
-    way, decoder.config._attn_implementation = decoder.config._attn_implementation, "eager"
-    hooks = [l.self_attn.register_forward_hook(lambda m, args, out: held.append(out[1][0].float().mean(0).cpu())) for l in decoder.layers]
+    decoder, held, hooks = forward.model.model.get_decoder(), [], []
+    blind = [k for k, l in enumerate(decoder.layers) if not hasattr(l, "self_attn")]
+    if blind: raise ValueError(f"layer {blind[0]} of {forward.model.name!r} has no attention to roll out: use another method")
+    way = decoder.config._attn_implementation
     try:
+        decoder.config._attn_implementation = "eager"
+        hooks += [l.self_attn.register_forward_hook(lambda m, args, out: held.append(out[1])) for l in decoder.layers]
         with torch.no_grad(): forward.hidden(forward.whole, 1)
     finally:
         decoder.config._attn_implementation = way
         for h in hooks: h.remove()
-    return held
+    if any(a is None for a in held): raise ValueError(f"{forward.model.name!r} gives no attention weights: load it with attn_implementation='eager'")
+    return [a[0].float().mean(0).cpu() for a in held]
 
 # %% ../nbs/10_baselines.ipynb #b0e24f53
 BASELINES = {"random": random_map, "centre-out": centre_out, "oracle": oracle, "occlusion": occlusion, "KernelSHAP": kernel_shap, "LIME": lime, "RISE": rise,

@@ -321,7 +321,9 @@ Explanation.save, Explanation.load = _save, staticmethod(_load)
 
 # %% ../nbs/07_explain.ipynb #5dc3a052
 def _to_reference(self:Explanation, folder:str|Path, # gets json/NAME.json and npy/NAME.npy
-                  name:str="sample")->Path: # the JSON file
+                  name:str="sample",
+                  **fields # more that the format knows of a sample: location (x0, y0, x1, y1), segmentation, select_category; question, label, counter_word_id, id, revised_answering
+                 )->Path: # the JSON file
     "Write the result files of the reference implementation."
     import io
     if self.prompt_words: raise ValueError("the reference format has regions only, this explanation orders words of the prompt too: explain with prompt_words=False")
@@ -332,6 +334,9 @@ def _to_reference(self:Explanation, folder:str|Path, # gets json/NAME.json and n
                   org_score=self.insertion[-1], baseline_score=self.insertion[0], lambda1=lam[0], lambda2=lam[1], words=self._spoken(),
                   selected_interpretation_token_id=self.target.positions, selected_interpretation_token_word_id=self.target.ids)
     record["sub-region_number"] = len(self.regions)
+    twice = sorted(fields.keys() & record.keys())
+    if twice: raise ValueError(f"{', '.join(twice)} follow from the explanation and cannot be given: leave them out")
+    record |= {k: v for k, v in fields.items() if v is not None}
     file, masks = io.BytesIO(), self.regions.masks[self.order][..., None].astype(np.uint8)
     np.save(file, masks, allow_pickle=False)
     write_whole(Path(folder)/"npy"/f"{name}.npy", file.getvalue())

@@ -97,16 +97,18 @@ class Forward:
     def hidden(self, pixels:Tensor, # pixel_values of n variants, joined along the first axis
                n:int # how many variants
               )->Tensor: # (n, len(self), D), on the device
-        "The model's last hidden states, differentiable; the answer is predicted at `self.at`, `logits` says how."
+        "The model's last hidden states, differentiable; the answer is predicted at `self.at`."
         spent["forwards"] += n
         return self._body(**self._repeat(n), pixel_values=pixels, use_cache=False).last_hidden_state
 
-    def logits(self, hidden:Tensor # (..., D) last hidden states
-              )->Tensor: # (..., V) float32
-        "Scores of every token of the vocabulary."
-        head, cap = self.model.model.get_output_embeddings(), getattr(self.model.model.config.get_text_config(), "final_logit_softcapping", None)
-        z = head(hidden).float()
-        return z if cap is None else cap*torch.tanh(z/cap)
+    def logits(self, pixels:Tensor, # pixel_values of n variants, joined along the first axis
+               n:int, # how many variants
+               columns:list[int] # places in the answer
+              )->Tensor: # (n, columns, V) float32, on the device
+        "Scores of the whole vocabulary at some places of the answer, differentiable."
+        if "head" not in self.model.limits: return self.model.model.get_output_embeddings()(self.hidden(pixels, n)[:, self.at[columns]]).float()
+        spent["forwards"] += n
+        return self.model.model(**self._repeat(n), pixel_values=pixels, use_cache=False).logits[:, self.at[columns]].float()
 
 _LOGITS = 2**25  # float32 values in one piece of logits: 128 MB
 

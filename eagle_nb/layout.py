@@ -17,7 +17,7 @@ from torch import Tensor
 from .forward import Forward
 from .scores import carry_labels
 
-# %% ../nbs/03e_layout.ipynb #0c59d2d9
+# %% ../nbs/03e_layout.ipynb #14101a2f
 @dataclass(frozen=True, eq=False)
 class Layout:
     "The pixel of the picture that each element of `pixel_values` shows."
@@ -41,6 +41,16 @@ class Layout:
         at = (row[seen]*self.shape[1] + column[seen]).astype(int)
         total, count = (np.bincount(at, w, minlength=math.prod(self.shape)).reshape(self.shape) for w in (v[seen], None))
         return _filled(total, count.astype(float))
+
+    def total(self, values:Tensor # shaped like `pixel_values`
+             )->np.ndarray: # (H, W) float64
+        "Attributions of `pixel_values` in the picture: densities that add up over tiles and channels, so that a region has what its elements have together."
+        return sum(self.gather(values, t)*self._density(t) for t in range(self.tiles))
+
+    def _density(self, tile)->float:
+        "Elements of a tile for each pixel that it shows."
+        seen = (self.row.reshape(self.tiles, -1)[tile] >= 0).sum().item()
+        return seen/max(1, np.count_nonzero(self.gather(torch.ones_like(self.row), tile) > .5))
 
     @property
     def tiles(self)->int: return math.prod(self.row.shape[:-3]) if self.row.ndim > 3 else 1

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'SHARES', 'METHODS', 'cases', 'Counted', 'result', 'shares_at', 'curve', 'run', 'paired_results', 'share_of',
-           'word_maps_of', 'run_words', 'main']
+           'word_maps_of', 'run_words', 'known_orders', 'judge', 'main']
 
 # %% ../nbs/17a_study.ipynb #dd98cc73
 import argparse, json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,10 @@ import torch
 
 from . import scenes
 from .costs import machine
-from .explain import explain, write_whole
+from .datasets import scenes_captions, scenes_words
+from .evaluation import Case, evaluate
+from .explain import attribution, explain, paint, write_whole
+from .methods import METHODS as JUDGED, Attribution
 from .metrics import energy, pointing
 from .models import Model, load
 from .regions import slico
@@ -165,11 +169,37 @@ def run_words(name:str, regions:int, n:int, # captions
         rows[case["key"]] = word_maps_of(model, case["scene"], regions, [case["word"]])
         write_whole(path, (json.dumps(held, separators=(",", ":")).replace('"word-', '\n"word-') + "\n").encode())
 
+# %% ../nbs/17a_study.ipynb #26cdd6f2
+def known_orders(record:dict # a file of `run`
+                )->Callable[[Case, str], Attribution|None]: # for `evaluate`
+    "What the searches of a study found, by the sample's key and the method's name."
+    named = {label: s["search"] for label, s in JUDGED.items() if s.get("search") in ("exact", "bidirectional", "lazy", "one_shot")}
+    def known(case, label):
+        row = record["cases"].get(case.sample.key, {})
+        found = row.get("methods", {}).get(named.get(label))
+        if found is None: return None
+        if len(found["order"]) != len(case.regions): raise ValueError(f"the study has an order of {len(found['order'])} regions for {case.sample.key}, the evaluation has {len(case.regions)} regions: use the same number")
+        order = np.array(found["order"])
+        insertion, deletion = (v.mean(1).double().numpy() for v in trace(case.judge, order))
+        saliency = paint(case.regions.labels, order, attribution(insertion - deletion)).clip(0, 1)
+        return Attribution(label, saliency, order, True, case.regions, found["forwards"], 0, found["seconds"], float("nan"), dict(search=named[label]))
+    return known
+
+def judge(name:str, regions:int, captions:int, words:int, folder:str|Path="figures/search", dtype:str="bfloat16",
+          out:str|Path="figures/evaluation"):
+    "The searches of a study in the tables of `evaluate`."
+    record = json.loads((Path(folder)/f"{name.removeprefix('scenes-')}-{regions}.json").read_text())
+    model = load(name, dtype=dtype, device="cpu")
+    for data in (scenes_captions(captions), scenes_words(model, words)):
+        for label, s in JUDGED.items():
+            has = [x for x in data if s.get("search") != "fast" and s.get("search") in record["cases"].get(x.key, {}).get("methods", ())]
+            if has: evaluate(model, has, [label], regions=regions, out=out, name=data.name, known=known_orders(record))
+
 # %% ../nbs/17a_study.ipynb #62e8afe3
 def main(args:list[str]|None=None):
-    "`python -m eagle_nb.study [searches|words]`: every search on held-out scenes, or the maps of words from a sentence's search."
+    "`python -m eagle_nb.study [searches|words|judge]`: every search on held-out scenes; the maps of words from a sentence's search; or what the searches found, judged beside the baselines."
     parser = argparse.ArgumentParser(prog="python -m eagle_nb.study", description=main.__doc__)
-    parser.add_argument("command", nargs="?", default="searches", choices=("searches", "words"))
+    parser.add_argument("command", nargs="?", default="searches", choices=("searches", "words", "judge"))
     parser.add_argument("--models", nargs="*", default=["scenes-llava", "scenes-qwen", "scenes-internvl"], help="embedded models")
     parser.add_argument("--regions", type=int, default=64)
     parser.add_argument("--captions", type=int, default=50); parser.add_argument("--words", type=int, default=50)
@@ -180,7 +210,8 @@ def main(args:list[str]|None=None):
     a = parser.parse_args(args)
     methods = {m: {**METHODS[m], **({"upto": a.upto} if a.upto and "upto" in METHODS[m] else {})} for m in a.methods}
     for name in a.models:
-        if a.command == "words": run_words(name, a.regions, a.words, f"{a.out}-words.json", a.dtype, a.split)
+        if a.command == "judge": judge(name, a.regions, a.captions, a.words, a.out, a.dtype)
+        elif a.command == "words": run_words(name, a.regions, a.words, f"{a.out}-words.json", a.dtype, a.split)
         else: run(name, a.regions, methods, a.captions, a.words, a.out, a.dtype, a.split)
 
 # %% ../nbs/17a_study.ipynb #90daa708

@@ -282,3 +282,41 @@ def test_memory_is_what_a_block_takes():
     with pytest.raises(ZeroDivisionError):
         with costs.measured() as cost: 1/0
     assert "seconds" in cost
+
+
+# the reference files, scored from the files alone by the definitions of the paper
+
+def trapezoid(x, y): return sum((b - a)*(u + v)/2 for a, b, u, v in zip(x, x[1:], y, y[1:]))
+
+
+def from_files(folder, name):
+    "AUCs, highest confidence, sensitive AUCs and the place of the map's maximum."
+    r, masks = json.loads((folder/"json"/f"{name}.json").read_text()), np.load(folder/"npy"/f"{name}.npy")[..., 0]
+    area = [0, *r["region_area"]]
+    insertion, deletion = [r["baseline_score"], *r["insertion_score"]], [r["org_score"], *r["deletion_score"]]
+    whole, blank = np.array(r["insertion_word_score"][-1]), np.array(r["deletion_word_score"][-1])
+    by_word = {k: np.array([first, *r[f"{k}_word_score"]])[:, whole - blank > .2] for k, first in (("insertion", blank), ("deletion", whole))}
+    f, value, values = [1 - r["org_score"] + r["baseline_score"], *r["smdl_score"]], 0, []
+    for a, b in zip(f, f[1:]):
+        value -= abs(b - a)
+        values.append(value)
+    paint = sum(m.astype(float)*(v - min(values))/(max(values) - min(values)) for m, v in zip(masks, values))
+    x0, y0, x1, y1 = (round(v) for v in r["location"])
+    at = paint == paint.max()
+    return dict(insertion=trapezoid(area, insertion), deletion=trapezoid(area, deletion), highest=max(insertion), box=at[y0:y1, x0:x1].sum()/at.sum(),
+                sensitive_insertion=trapezoid(area, by_word["insertion"].mean(1)), sensitive_deletion=trapezoid(area, by_word["deletion"].mean(1)))
+
+
+@pytest.mark.parametrize("search", ["fast", "exact"])
+def test_reference_files_give_the_same_figures(model, data, tmp_path, search):
+    from eagle_nb.metrics import Curves, pointing
+    for sample in data[:2]:
+        case = prepare(model, sample, 12)
+        e = attribute("EAGLE" if search == "fast" else "EAGLE (exact)", model, case.pixels, PROMPT, case.target, case.regions).explanation
+        e.to_reference(tmp_path, sample.key, location=sample.box, select_category=sample.category)
+        read, mine = from_files(tmp_path, sample.key), evaluate_order(case.judge, case.regions, e.order)
+        s = mine.sensitive()
+        assert read == pytest.approx(dict(insertion=mine.insertion_auc, deletion=mine.deletion_auc, highest=mine.highest, box=pointing(e.attribution("paper"), sample.box),
+                                          sensitive_insertion=s.insertion_auc, sensitive_deletion=s.deletion_auc), abs=1e-5)
+        assert json.loads((tmp_path/"json"/f"{sample.key}.json").read_text())["select_category"] == sample.category
+    with pytest.raises(ValueError, match="lambda1 follow from the explanation"): e.to_reference(tmp_path, "x", lambda1=2)

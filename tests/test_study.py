@@ -77,3 +77,24 @@ def test_shares_rest_on_the_cases_that_both_have():
 def test_the_command_refuses_a_search_that_is_not_there(capsys):
     with pytest.raises(SystemExit): study.main(["--methods", "quick"])
     assert "invalid choice: 'quick'" in capsys.readouterr().err
+
+
+def test_what_was_found_is_judged_without_a_search(tmp_path):
+    "The orders of a study give the rows that the searches themselves give, with the forwards that they took."
+    from eagle_nb import costs, datasets
+    from eagle_nb.evaluation import evaluate, read_results
+    from eagle_nb.models import load
+    study.run("scenes-internvl", 9, {m: study.METHODS[m] for m in ("one_shot", "lazy")}, 1, 1, tmp_path/"study")
+    study.judge("scenes-internvl", 9, 2, 1, tmp_path/"study", out=tmp_path/"out")
+    known = read_results(tmp_path/"out"/"scenes-internvl-scenes-captions.jsonl").frame
+    model = load("scenes-internvl", dtype="bfloat16", device="cpu")
+    asked = evaluate(model, datasets.scenes_captions(1), ["EAGLE (lazy)", "EAGLE (one shot)"], regions=9, show_progress=False).frame
+    columns = ["key", "method", "insertion", "deletion", "highest", "pixel_result", "tokens", "regions"]
+    a, b = (f[columns].sort_values("method").reset_index(drop=True) for f in (known, asked))
+    assert a.drop(columns=["insertion", "deletion", "pixel_result"]).equals(b.drop(columns=["insertion", "deletion", "pixel_result"])) and np.allclose(a[["insertion", "deletion"]], b[["insertion", "deletion"]], atol=2e-3)
+    assert known.set_index("method").loc["EAGLE (one shot)", "forwards"] == 18 and known["memory"].isna().all()
+    before = dict(costs.spent)
+    study.judge("scenes-internvl", 9, 2, 1, tmp_path/"study", out=tmp_path/"out")
+    assert costs.spent["forwards"] == before["forwards"]
+    other = evaluate(model, datasets.scenes_captions(1), ["EAGLE (lazy)"], regions=16, show_progress=False, known=study.known_orders(json.loads((tmp_path/"study"/"internvl-9.json").read_text())))
+    assert "use the same number" in other.frame["note"].item()
