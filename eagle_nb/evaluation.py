@@ -135,7 +135,7 @@ def _lines(path)->list[dict]:
     if out and (not isinstance(out[0], dict) or out[0].get("format") != 1): raise ValueError(f"{str(path)!r} is not a file of results, or of another version: choose another folder")
     return out
 
-# %% ../nbs/12a_evaluation.ipynb #eaa16474
+# %% ../nbs/12a_evaluation.ipynb #ef2551c8
 @dataclass(eq=False)
 class Evaluation:
     "Results of methods on samples, tidy."
@@ -180,8 +180,9 @@ class Evaluation:
         return dict(method=method, reference=reference, metric=metric, **paired(*(METRICS[metric]*v[both].to_numpy() for v in (a, b))))
 
     def best_baseline(self, metric:str="result")->str:
-        "The baseline with the best mean; neither EAGLE nor the oracle."
-        rivals = [m for m in self.methods if not m.startswith("EAGLE") and m != "oracle" and len(self.values(m, metric))]
+        "The baseline with the best mean, of those with at least half of the samples; neither EAGLE nor the oracle."
+        n = {m: len(self.values(m, metric)) for m in self.methods if not m.startswith("EAGLE") and m != "oracle"}
+        rivals = [m for m in n if n[m] and n[m] >= max(n.values())/2]
         if not rivals: raise ValueError(f"no baseline has {metric!r}: evaluate one, or name the reference")
         return max(rivals, key=lambda m: METRICS[metric]*self.values(m, metric).mean())
 
@@ -280,7 +281,7 @@ def _versions()->dict:
     import transformers, eagle_nb
     return dict(eagle_nb=eagle_nb.__version__, torch=torch.__version__, transformers=transformers.__version__)
 
-# %% ../nbs/12a_evaluation.ipynb #2b1e0789
+# %% ../nbs/12a_evaluation.ipynb #177ab0b9
 @paper_style
 def figure_comparison(panels:dict[str, Evaluation], # title -> results
                       metrics:tuple[str, ...]=("insertion", "deletion"), # drawn beside each other
@@ -288,12 +289,11 @@ def figure_comparison(panels:dict[str, Evaluation], # title -> results
                      )->Figure:
     "Means with 95 % intervals, a row a method, the best of the first metric above."
     _pick_metrics(metrics)
-    names = list(dict.fromkeys(m for e in panels.values() for m in e.methods))
-    if not names: raise ValueError("there are no results to draw: evaluate first")
+    means = {m: np.mean(v) for m in dict.fromkeys(m for e in panels.values() for m in e.methods) if len(v := [METRICS[metrics[0]]*e.values(m, metrics[0]).mean() for e in panels.values() if m in e.methods and len(e.values(m, metrics[0]))])}
+    if not means: raise ValueError("there are no results to draw: evaluate first")
+    names = sorted(means, key=lambda m: (not m.startswith(first), -means[m]))
     fig = new_figure(PAGE, .9 + .19*len(names))
     axes = fig.subplots(1, len(panels), sharey=True, sharex=True, squeeze=False)[0]
-    means = {m: np.nanmean([METRICS[metrics[0]]*e.values(m, metrics[0]).mean() for e in panels.values() if m in e.methods]) for m in names}
-    names = sorted(names, key=lambda m: (not m.startswith(first), -np.nan_to_num(means[m], nan=-9.)))
     for ax, (title, e) in zip(axes, panels.items()): _intervals(ax, e, metrics, names, title)
     axes[0].set_yticks(range(len(names)), names)
     for label, m in zip(axes[0].get_yticklabels(), names): label.set_fontweight("bold" if m.startswith(first) else "normal")

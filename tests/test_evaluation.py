@@ -246,6 +246,7 @@ def test_a_comparison_takes_the_samples_that_both_have():
     t = e.compare("EAGLE")
     assert e.best_baseline() == "TAM" and t["n"] == 20 and t["difference"] == pytest.approx(.1) and t["ahead"] == 1
     assert e.compare("random", "TAM")["difference"] < 0
+    assert frame(TAM=[1.]*9, RISE=[2.]*3 + [None]*6, LIME=[.9]*5 + [None]*4).best_baseline() == "TAM"  # a few lucky samples are no comparison
     with pytest.raises(ValueError, match="no baseline"): frame(EAGLE=[1., 2.], oracle=[1., 2.]).best_baseline()
     with pytest.raises(ValueError, match="methods EAGLE, TAM"): e.values("RISE", "result")
 
