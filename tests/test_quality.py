@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from eagle_nb.quality import area_under_f, distance, optimal, returns
+from eagle_nb.quality import area_under_f, climb, distance, optimal, returns
 from eagle_nb.scores import FunctionScorer
 from eagle_nb.search import exact, fast
 
@@ -108,3 +108,23 @@ def test_a_function_without_gains_is_named_as_such():
     scorer = FunctionScorer(lambda keep: torch.full((len(keep),), .5), 6)
     exact(scorer)
     with pytest.raises(ValueError, match="lower least"): returns(scorer)
+
+
+@few
+@given(st.integers(3, 6), st.integers(0, 2**16), st.integers(1, 3))
+def test_climbing_ends_where_no_move_helps(n, seed, reach):
+    scorer, _, rng = of_table(n, seed)
+    start = rng.permutation(n)
+    found = climb(scorer, start, reach=reach, rounds=50)
+    value = area_under_f(scorer, found.order)
+    assert value >= area_under_f(scorer, start) - 1e-9 and value <= area_under_f(scorer, optimal(scorer).order) + 1e-9
+    for i in range(n):
+        for j in range(max(0, i - reach), min(n, i + reach + 1)):
+            moved = found.order.tolist()
+            moved.insert(j, moved.pop(i))
+            assert area_under_f(scorer, np.array(moved)) <= value + 1e-6
+
+
+def test_climbing_refuses():
+    for kw in (dict(reach=0), dict(rounds=0)):
+        with pytest.raises(ValueError, match="at least 1"): climb(of_table(3, 0)[0], np.arange(3), **kw)
