@@ -80,11 +80,11 @@ def _by_pixels(case, said, area):
     parts, j = pixel_regions(said.saliency, area), case.judge
     return evaluate_order(ModelScorer(j.model, case.pixels, j.prompt, case.target, parts, j.fill, j.mode, j.batch_size), parts, np.arange(len(parts)))
 
-# %% ../nbs/12a_evaluation.ipynb #a827a97d
+# %% ../nbs/12a_evaluation.ipynb #2efe8e02
 class _Store:
     "Results in a file, or in memory only."
     def __init__(self, path:Path|None, head:dict):
-        self.path, self.rows, self.out, self.methods = path, [], {}, {}
+        self.path, self.known, self.out, self.methods = path, {}, {}, {}
         self.head = json.loads(json.dumps(head, default=str))
         if path is not None: self._open()
 
@@ -105,8 +105,12 @@ class _Store:
         if "define" in line: self.methods[line["define"]] = line["settings"]
         elif "out" in line: self.out[line["key"]] = line["out"]
         else:
-            self.rows.append(line)
+            at = line["key"], line["method"]
+            self.known[at] = {**{k: v for k, v in self.known.get(at, {}).items() if k != "note"}, **line} # metrics that were asked for later join those before
             self.out.pop(line["key"], None)
+
+    @property
+    def rows(self)->list[dict]: return list(self.known.values())
 
     def add(self, **line):
         "Write a line, then know it."
@@ -221,7 +225,7 @@ def _evaluation(store, keys=None, labels=None)->Evaluation:
     frame = pd.DataFrame(rows, columns=["key", "method", *(m for m in METRICS if any(m in r for r in rows)), "tokens", "regions", "note"])
     return Evaluation(frame, {k: v for k, v in store.out.items() if keys is None or k in keys}, store.head)
 
-# %% ../nbs/12a_evaluation.ipynb #21ec0cd1
+# %% ../nbs/12a_evaluation.ipynb #2d128c1a
 def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
              data:Dataset|Iterable[Sample], # see `datasets`
              methods:Iterable[str|Callable|dict]|dict[str, dict]=("EAGLE", "LLaVA-CAM", "IGOS++", "TAM", "random"), # names in `METHODS`, functions, or label -> {"method": ..., setting: ...}
@@ -240,7 +244,7 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
                 machine=machine(model.device), versions=_versions(), data_left_out=dict(Counter(why for _, why in data.left_out)))
     store = _Store(None if out is None else Path(out)/f"{_plain(model.name)}-{_plain(name or data.name)}.jsonl", head)
     for label, settings in labels.items(): store.define(label, settings)
-    done = {(r["key"], r["method"]) for r in store.rows if set(chosen) - {"seconds"} <= r.keys() or r.get("note")}
+    done = {(r["key"], r["method"]) for r in store.rows if set(chosen) - {"seconds"} <= r.keys() or r.get("note") and not r["note"].startswith(_PASSING)}
     with tqdm(total=len(data)*len(labels), desc="evaluate", disable=not show_progress, leave=False) as bar:
         for sample in data: _evaluate_sample(model, sample, labels, chosen, store, done, bar, dict(regions=regions, fill=fill, mode=mode, seed=seed, batch_size=batch_size), known)
     return _evaluation(store, {s.key for s in data}, set(labels))
@@ -274,6 +278,7 @@ def _labels(methods)->dict[str, dict]:
     for m in methods.values(): find_method(m)
     return {label: m if isinstance(m, dict) else dict(method=m) for label, m in methods.items()}
 
+_PASSING = ("RuntimeError", "OutOfMemoryError", "AcceleratorError") # of a machine rather than of a method: tried again when an evaluation goes on
 def _short(e)->str: return f"{type(e).__name__}: {' '.join(str(e).split())[:300]}"
 def _plain(name)->str: return re.sub(r"[^\w.-]+", "-", Path(str(name)).name or "model").strip("-")
 

@@ -166,6 +166,15 @@ def test_more_methods_and_samples_add_to_a_file(model, data, tmp_path):
     assert evaluate(model, data[:2], ["random"], **ask).frame.equals(a.frame)  # only what was asked for
 
 
+def test_metrics_that_are_asked_for_later_join(model, data, tmp_path):
+    ask = dict(QUICK, out=tmp_path)
+    a = evaluate(model, data[:1], ["random"], ["insertion", "iou"], **ask).frame
+    b = evaluate(model, data[:1], ["random"], ["pixel_result", "forwards"], **ask).frame
+    assert len(b) == 1 and {"insertion", "iou", "pixel_result"} <= set(b) and b["insertion"].equals(a["insertion"]) and b["pixel_result"].notna().all()
+    before = counted()
+    assert evaluate(model, data[:1], ["random"], ["iou", "pixel_result"], **ask).frame.equals(b) and counted() == before
+
+
 def test_files_that_do_not_fit(model, data, tmp_path):
     ask = dict(QUICK, out=tmp_path)
     evaluate(model, data[:1], {"mine": {"method": "EAGLE", "budget": 40}}, **ask)
@@ -214,6 +223,21 @@ def test_a_sample_that_comes_back_is_taken(model, data, tmp_path):
     Image.fromarray(data[0].pixels).save(image)
     e = evaluate(model, [sample], ["random"], **ask)
     assert not e.left_out and len(e.frame) == 1
+
+
+def test_what_a_machine_could_not_do_is_tried_again(model, data, tmp_path):
+    "Memory may suffice next time; a map that is not a number stays one."
+    ask, asked = dict(QUICK, out=tmp_path), []
+    def fails(model, image, prompt, target):
+        asked.append("short of memory")
+        if len(asked) == 1: raise RuntimeError("out of memory")
+        return left_to_right(model, image, prompt, target)
+    def never(model, image, prompt, target):
+        asked.append("nan")
+        return np.full(image.shape[:2], np.nan)
+    first, second = (evaluate(model, data[:1], [fails, never], ("insertion",), **ask).frame.set_index("method") for _ in range(2))
+    assert asked == ["short of memory", "nan", "short of memory"] and "out of memory" in first.loc["fails", "note"]
+    assert pd.isna(second.loc["fails", "note"]) and second.loc["fails", "insertion"] > 0 and "not numbers" in second.loc["never", "note"]
 
 
 def test_a_broken_model_is_not_swallowed(model, data):
