@@ -25,16 +25,16 @@ from .regions import Regions, open_image
 from .scores import ModelScorer, fill_image
 from .targets import Target
 
-# %% ../nbs/10_baselines.ipynb #03053191
+# %% ../nbs/10_baselines.ipynb #9dfd918c
 def random_map(model, image, prompt, target, regions:Regions, # gets one value a region
                seed:int=0)->np.ndarray: # (H, W) in [0, 1]
     "Random values: chance."
     return np.random.default_rng(seed).random(len(regions))[regions.labels]
 
-def centre_out(model, image, prompt, target, regions:Regions)->np.ndarray: # (H, W) in [-1, 0]
-    "Regions by how near their middle is to that of the picture; -1 is a corner."
+def centre_out(model, image, prompt, target, regions:Regions)->np.ndarray: # (H, W) in [0, 1]
+    "Regions by how near their middle is to that of the picture; 0 is a corner."
     half = (np.array(regions.shape[::-1]) - 1)/2
-    return -np.linalg.norm((regions.centers - half)/np.maximum(half, 1), axis=1)[regions.labels]/2**.5
+    return (1 - np.linalg.norm((regions.centers - half)/np.maximum(half, 1), axis=1)/2**.5).clip(0, 1)[regions.labels]
 
 def oracle(model, image, prompt, target, regions:Regions,
            truth:np.ndarray|tuple # mask (H, W) or box of the object

@@ -85,7 +85,7 @@ def _mask(sample)->np.ndarray|None:
 def _decode(segmentation:list|dict, height:int, width:int)->np.ndarray: # (H, W) bool
     "Polygons or RLE as a mask."
     from pycocotools import mask as M
-    if isinstance(segmentation, list): rle = M.merge(M.frPyObjects(_polygons(segmentation), height, width))
+    if isinstance(segmentation, list): rle = M.merge(M.frPyObjects(_polygons(segmentation, height, width), height, width))
     else:
         size, runs = _runs(segmentation)
         if size != [height, width]: raise ValueError(f"its RLE is of {size[1]} x {size[0]} pixels")
@@ -94,11 +94,12 @@ def _decode(segmentation:list|dict, height:int, width:int)->np.ndarray: # (H, W)
     return M.decode(rle).astype(bool)
 
 # %% ../nbs/12_datasets.ipynb #fe818032
-def _polygons(polygons)->list: # lists x, y, x, y, ...
-    "Refuse what pycocotools would take for boxes."
+def _polygons(polygons, height, width)->list: # lists x, y, x, y, ...
+    "Refuse what pycocotools would take for boxes, or what lies outside the picture."
     for p in polygons:
         if not isinstance(p, list) or len(p) < 6 or len(p) % 2 or not all(isinstance(v, (int, float)) and np.isfinite(v) for v in p):
             raise ValueError(f"a polygon is a list x, y, x, y, ... of at least 3 points, got {p!r:.60}")
+        if min(p) < -1 or max(p[::2]) > width + 1 or max(p[1::2]) > height + 1: raise ValueError(f"its polygon reaches from {min(p[::2])}, {min(p[1::2])} to {max(p[::2])}, {max(p[1::2])}, out of the picture of {width} x {height} pixels (width x height): it was made for another size")
     if not polygons: raise ValueError("it has no polygon")
     return polygons
 
@@ -264,6 +265,7 @@ def _folder(images)->Path:
 def _find_image(folder, name)->Path:
     "Where a picture lies, or should."
     whole = folder/name
+    if Path(name).is_absolute() or not whole.resolve().is_relative_to(folder.resolve()): return folder/Path(name).name # a list names pictures of this folder, wherever its own lay
     return whole if whole.is_file() else folder/Path(name).name
 
 def _key(*parts)->str:

@@ -227,7 +227,7 @@ def test_run_lengths_are_those_of_pycocotools(seed):
     ({"size": [6, 5], "counts": [0, 30]}, "RLE is of 5 x 6 pixels"), ({"size": [5, 6], "counts": [1, 2]}, "cover 3 of 30 pixels"), ({"size": [5, 6], "counts": ""}, "cover 0 of 30"),
     ({"size": [5, 6], "counts": [40, -10]}, "cover 30 of 30"), ({"size": [5, 6], "counts": "\0zz"}, "of 30 pixels"), ({"size": [5], "counts": [30]}, "an RLE is"), ({"counts": [30]}, "an RLE is"),
     ({"size": [5, 6], "counts": [30]}, "no pixel in the picture"), ([[1, 1, 4, 4]], "at least 3 points"), ([[1, 1, 4, 4, 2, float("nan")]], "at least 3 points"), ([1, 1, 4, 4, 2, 2], "a polygon is a list"), ([], "no polygon"),
-    ([[50, 50, 60, 50, 60, 60]], "no pixel in the picture"), (np.zeros((5, 6), bool), "no pixel in the picture"), (np.ones((6, 5), bool), "it has 5 x 6 pixels")])
+    ([[50, 50, 60, 50, 60, 60]], "made for another size"), (np.zeros((5, 6), bool), "no pixel in the picture"), (np.ones((6, 5), bool), "it has 5 x 6 pixels")])
 def test_a_mask_that_does_not_fit(segmentation, says):
     with pytest.raises(ValueError, match=f"a: the segmentation does not fit the picture of 6 x 5 pixels .*{says}"): D.Sample("a", np.zeros((5, 6)), segmentation=segmentation).mask
 
@@ -392,3 +392,17 @@ def test_a_model_that_gives_nothing(model, monkeypatch):
 @pytest.mark.parametrize("n", [0, -1, 2.5, True, None])
 def test_how_many(n):
     with pytest.raises(ValueError, match="n must be a whole number from 1"): D.scenes_captions(n)
+
+
+def test_a_polygon_of_another_picture():
+    s = D.Sample("a", np.zeros((50, 50, 3), np.uint8), segmentation=[[1, 1, 400, 1, 400, 400]])
+    with pytest.raises(ValueError, match="made for another size"): s.mask
+    with pytest.raises(ValueError, match="made for another size"): D.Sample("b", np.zeros((50, 50, 3), np.uint8), segmentation=[[1, 1, 1e9, 1, 1e9, 1e9]]).mask
+    assert D.Sample("c", np.zeros((50, 50, 3), np.uint8), segmentation=[[0, 0, 50.5, 0, 50.5, 50.5, 0, 50]]).mask.any()
+
+
+@pytest.mark.parametrize("name", ["../../secret.png", "/etc/secret.png", "sub/../../secret.png"])
+def test_a_list_stays_in_its_folder(tmp_path, name):
+    from eagle_nb.datasets import _find_image
+    (tmp_path/"images").mkdir(); (tmp_path/"secret.png").write_bytes(b"x")
+    assert _find_image(tmp_path/"images", name) == tmp_path/"images"/"secret.png"

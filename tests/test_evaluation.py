@@ -240,9 +240,82 @@ def test_what_a_machine_could_not_do_is_tried_again(model, data, tmp_path):
     assert pd.isna(second.loc["fails", "note"]) and second.loc["fails", "insertion"] > 0 and "not numbers" in second.loc["never", "note"]
 
 
-def test_a_broken_model_is_not_swallowed(model, data):
-    def breaks(model, image, prompt, target): raise ZeroDivisionError("a bug of ours")
-    with pytest.raises(ZeroDivisionError): evaluate(model, data[:1], [breaks], **QUICK)
+def test_a_function_that_breaks_does_not_end_the_evaluation(model, data):
+    def breaks(model, image, prompt, target): raise KeyError("a bug of ours")
+    e = evaluate(model, data[:1], [breaks, "random"], **QUICK)
+    assert "KeyError" in e.frame.set_index("method").loc["breaks", "note"] and "breaks: 1 of 1 samples" in e.report() and len(e.values("random", "result")) == 1
+
+
+def test_an_interrupted_search_is_no_result(model, data, tmp_path, monkeypatch):
+    ask, real, calls = dict(QUICK, out=tmp_path), ModelScorer.compute, []
+    def stops(scorer, keep, read=None):
+        calls.append(1)
+        if len(calls) == 3: raise KeyboardInterrupt
+        return real(scorer, keep, read)
+    monkeypatch.setattr(ModelScorer, "compute", stops)
+    with pytest.raises(KeyboardInterrupt): evaluate(model, data[:1], ["EAGLE (exact)"], **ask)
+    monkeypatch.undo()
+    assert evaluate(model, data[:1], ["EAGLE (exact)"], **ask).frame["note"].isna().all() and len(read_results(next(tmp_path.iterdir())).frame) == 1
+
+
+def test_a_sample_that_changed_is_not_mixed(model, data, tmp_path):
+    from dataclasses import replace
+    ask = dict(QUICK, out=tmp_path)
+    evaluate(model, data[:1], ["random"], **ask)
+    for other in (replace(data[0], target=0), replace(data[0], image=data[1].pixels)):
+        with pytest.raises(evaluation.ChangedSample, match="give it another key"): evaluate(model, [other], ["random"], **dict(ask, name=data.name))
+
+
+def test_one_writer_at_a_time(model, data, tmp_path):
+    pytest.importorskip("fcntl")
+    ask = dict(QUICK, out=tmp_path)
+    def nested(model, image, prompt, target): evaluate(model, data[:1], ["random"], **ask)
+    e = evaluate(model, data[:1], [nested], **ask)
+    assert "another evaluation is writing" in e.frame["note"].item()
+
+
+def test_truths_that_cannot_be(model, data):
+    from dataclasses import replace
+    samples = [replace(data[0], key="wide", box=(5, 5, 400, 400), segmentation=None), replace(data[0], key="small", segmentation=np.ones((9, 9), bool)), data[1]]
+    e = evaluate(model, samples, ["random"], ("insertion",), **QUICK)
+    assert set(e.left_out) == {"wide", "small"} and "another size" in e.left_out["wide"] and len(e.frame) == 1
+
+
+def test_ids_of_another_tokenizer_are_left_out(model, data):
+    from dataclasses import replace
+    ids = list(data[0].answer.ids)
+    wrong = [i + 1 for i in ids]
+    samples = [replace(data[0], key="mine", answer=ids, meta=dict(prompt_ids=[1, 2])), replace(data[0], key="theirs", answer=wrong, target=[1], meta=dict(prompt_ids=[1, 2], sentence=data[0].answer.text, target_ids=[ids[1]], generate_sentence=data[0].answer.text))]
+    e = evaluate(model, samples, ["random"], ("insertion",), **QUICK)
+    assert "mine" not in e.left_out and "another tokenizer" in e.left_out.get("theirs", "")
+
+
+def test_labels_that_mean_two_methods(model, data):
+    with pytest.raises(ValueError, match="'LLaVA-CAM' means two methods"): evaluate(model, data, ["LLaVA-CAM", dict(method="LLaVA-CAM", layer=0)], **QUICK)
+    e = evaluate(model, data[:1], ["random", dict(method="random", seed=3, name="other")], ("result",), **QUICK)
+    assert e.methods == ["random", "other"] and e.values("random", "result").item() != e.values("other", "result").item()
+
+
+def test_another_partition_is_refused(model, data):
+    case = prepare(model, data[0], 9)
+    def other(model, image, prompt, target): return Attribution("x", np.zeros(image.shape[:2]), np.arange(9), True, grid(image, 3, 3), 0, 0, 0., 0.)
+    with pytest.raises(ValueError, match="of another partition"): attribute(other, model, case.pixels, PROMPT, case.target, case.regions)
+
+
+def test_common_samples(): 
+    e = frame(EAGLE=[1., 2., 3.], TAM=[1., None, 2.], RISE=[None, 1., 2.])
+    assert set(e.common().frame["key"]) == {"2"} and set(e.common(["EAGLE", "TAM"]).frame["key"]) == {"0", "2"}
+    mine = Evaluation(frame(ours=[9., 9.], TAM=[1., 2.]).frame, {}, dict(methods=dict(ours=dict(method="EAGLE"))))
+    assert mine.best_baseline() == "TAM" and mine.compare("ours")["reference"] == "TAM"
+    lucky = frame(LIME=[1., 1., 1., 9.], easy=[.9, .9, .9, None], TAM=[.1]*4)
+    assert lucky.best_baseline() == "LIME" and lucky.compare("LIME")["reference"] == "easy"
+
+
+def test_tables_without_insertion(model, data):
+    e = evaluate(model, data[:1], ["random"], ["pointing_box"], **QUICK)
+    assert e.table().loc["random", "n"] == 1 and "pointing_box" in repr(e)
+    with pytest.raises(ValueError, match="no results to draw"): evaluation.figure_comparison({"a": e})
+    with pytest.raises(ValueError, match="at most 4"): evaluation.figure_comparison({"a": e}, ("insertion", "deletion", "iou", "energy", "result"))
 
 
 def test_nothing_to_do(model, data):
