@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from .scores import Scorer
-from .search import Order, read_weights, trace
+from .search import Order, prefixes, read_weights, trace
 
 # %% ../nbs/04a_quality.ipynb #97ec7723
 def area_under_f(scorer:Scorer, order:np.ndarray, # (N,)
@@ -54,17 +54,38 @@ def climb(scorer:Scorer, order:np.ndarray, # (N,)
     import time
     lam, start, first = read_weights(lam), time.perf_counter(), scorer.forwards
     if reach < 1 or rounds < 1: raise ValueError(f"reach and rounds must be at least 1, got {reach} and {rounds}")
-    now = np.asarray(order).tolist()
-    best = area_under_f(scorer, np.array(now), lam)
+    now = np.asarray(order)
+    f = _along(scorer, prefixes(now), lam)
     for _ in range(rounds):
-        before = best
-        for i in range(len(now)):
-            rest = now[:i] + now[i+1:]
-            options = [rest[:j] + [now[i]] + rest[j:] for j in range(max(0, i - reach), min(len(now), i + reach + 1)) if j != i]
-            values = [area_under_f(scorer, np.array(o), lam) for o in options]
-            if max(values, default=-np.inf) > best + 1e-9: best, now = max(zip(values, options))
-        if best <= before + 1e-9: break
-    return Order(np.array(now), len(now), scorer.forwards - first, time.perf_counter() - start, "climb", dict(lam=list(lam), reach=reach, rounds=rounds))
+        before = _area(scorer, now, f)
+        for i in range(scorer.n):
+            options = [_moved(now, i, j) for j in range(max(0, i - reach), min(scorer.n, i + reach + 1)) if j != i]
+            if options: now, f = _best_of(scorer, now, f, options, lam)
+        if _area(scorer, now, f) <= before + 1e-9: break
+    return Order(now, len(now), scorer.forwards - first, time.perf_counter() - start, "climb", dict(lam=list(lam), reach=reach, rounds=rounds))
+
+def _along(scorer, keep, lam)->np.ndarray: # one value a set
+    "lam1 * p(S) - lam2 * p(the rest)."
+    p = scorer(torch.cat([keep, ~keep])).double().mean(1).numpy()
+    return lam[0]*p[:len(keep)] - lam[1]*p[len(keep):]
+
+def _area(scorer, order, f)->float: return float((scorer.area[order]*(f[1:] + f[:-1])/2).sum())
+
+def _moved(order, i, j)->np.ndarray: return np.insert(np.delete(order, i), j, order[i])
+
+def _best_of(scorer, now, f, options, lam)->tuple[np.ndarray, np.ndarray]: # order, F along it
+    "The best of an order and its neighbours; only sets that a move changes are asked for, all at once."
+    sets = [prefixes(o) for o in options]
+    new = [(s != prefixes(now)).any(1).numpy() for s in sets]
+    values = np.split(_along(scorer, torch.cat([s[k] for s, k in zip(sets, new)]), lam), np.cumsum([k.sum() for k in new])[:-1])
+    curves = []
+    for k, v in zip(new, values):
+        g = f.copy()
+        g[k] = v
+        curves.append(g)
+    areas = [_area(scorer, o, g) for o, g in zip(options, curves)]
+    best = int(np.argmax(areas))
+    return (options[best], curves[best]) if areas[best] > _area(scorer, now, f) + 1e-9 else (now, f)
 
 # %% ../nbs/04a_quality.ipynb #653dcd26
 @dataclass(frozen=True)
