@@ -95,6 +95,10 @@ def _open(model, image, prompt, target)->tuple[Forward, Layout, list[int]]:
         forward = Forward(_a_model(model), open_image(image), prompt, target.forced[:max(target.positions) + 1])
         return forward, layout(forward), list(target.positions)
 
+def _blank(forward, fill, seed)->Tensor: # shaped like `pixel_values`
+    "What the model sees where all is hidden."
+    return forward.model.place(forward.pixels(fill_image(forward.image, fill, seed)))
+
 def _at_least(least:int, **settings):
     "Refuse settings that leave nothing to compute."
     for k, v in settings.items():
@@ -113,7 +117,7 @@ def rise(model:Model, image, prompt:str|list[dict], target:Target, fill:str|np.n
     _at_least(1, samples=samples, cells=cells)
     forward, where, columns = _open(model, image, prompt, target)
     batch_size = _together(model, batch_size)
-    blank = forward.model.place(forward.pixels(fill_image(forward.image, fill, seed)))
+    blank = _blank(forward, fill, seed)
     rng, total = np.random.default_rng(seed), np.zeros(where.shape)
     for k in range(0, samples, batch_size):
         masks = [_soft_mask(rng, where.shape, cells, keep) for _ in range(min(batch_size, samples - k))]
@@ -142,8 +146,11 @@ def _frozen(model):
 
 def _log_p(forward, pixels, n, columns)->Tensor: # (n, K) float32
     "Log-probability of each target token, differentiable."
-    z = forward.logits(pixels, n, columns).log_softmax(-1)
-    return z.gather(-1, forward.ids[columns].expand(n, -1)[..., None])[..., 0]
+    return _of_target(forward, forward.logits(pixels, n, columns).log_softmax(-1), columns)
+
+def _of_target(forward, z, columns)->Tensor: # (n, K)
+    "From (n, K, V), what belongs to each target token."
+    return z.gather(-1, forward.ids[columns].expand(len(z), -1)[..., None])[..., 0]
 
 def _gradient(score:Tensor, inputs:Tensor, n:int)->Tensor: # shaped like the inputs
     "Gradient of a sum over n variants."
@@ -154,7 +161,7 @@ def _pixelwise(captum_class:str, model, image, prompt, target, fill, seed, **set
     "A gradient method of captum in the layout of `pixel_values`, brought back to the picture."
     import captum.attr
     forward, where, columns = _open(model, image, prompt, target)
-    blank = forward.model.place(forward.pixels(fill_image(forward.image, fill, seed)))
+    blank = _blank(forward, fill, seed)
     def score(x): # (B, *pixel_values) -> (B,)
         spent["backwards"] += len(x)
         return _log_p(forward, x.flatten(0, 1).to(forward.whole), len(x), columns).sum(1)
@@ -299,8 +306,7 @@ def _cam(forward, pixels, n, columns, module, positions)->Tensor: # (n, P) float
     hook = module.register_forward_hook(tap)
     try:
         with _frozen(forward.model.model):
-            z = forward.logits(pixels, n, columns)
-            g = _gradient(z.gather(-1, forward.ids[columns].expand(n, -1)[..., None]).sum(), held[0], n)
+            g = _gradient(_of_target(forward, forward.logits(pixels, n, columns), columns).sum(), held[0], n)
     finally: hook.remove()
     f, g = (v[:, positions].detach().float().cpu() for v in (held[0], g))
     return (g.relu().mean(1, keepdim=True)*f).mean(-1).relu()

@@ -200,7 +200,7 @@ class Evaluation:
         return pd.DataFrame(rows, columns=["method", "metric", "mean", "lower", "upper", "n"])
 
     def table(self, metrics:Iterable[str]|None=None, level:float=.95)->pd.DataFrame: # a row a method, texts
-        "Means and intervals as they are read; n where methods rest on different numbers of samples."
+        "Means and intervals as they are read; n is the number of samples that a method has results for."
         s = self.summary(metrics, level)
         s["text"] = [_cell(r.metric, r.mean, r.lower, r.upper) for r in s.itertuples()]
         wide = s.pivot(index="method", columns="metric", values="text").reindex(index=self.methods, columns=list(dict.fromkeys(s["metric"])))

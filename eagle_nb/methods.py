@@ -47,7 +47,7 @@ def find_method(method:str|Callable|dict # a name in `METHODS`; a function of yo
                )->dict: # "search" or "function", "by_region", and settings
     "What a method's name means."
     own = dict(method) if isinstance(method, dict) else dict(method=method)
-    known = own.pop("method", None)
+    known, _ = own.pop("method", None), own.pop("name", None)
     if callable(known): return {"function": known, "by_region": False, **own}
     if not isinstance(known, str) or known not in METHODS: raise ValueError(f"unknown method {known!r}: choose one of {', '.join(METHODS)}, or pass a function of model, image, prompt and target")
     return {**METHODS[known], **own}
@@ -71,7 +71,7 @@ def attribute(method:str|Callable|dict, # see `find_method`
     if a.shape != parts.shape: raise ValueError(f"{name!r} must give a map of shape {parts.shape} (height, width) or an order of {len(parts)} regions, got shape {a.shape}")
     if order is None and not np.isfinite(a).all(): raise ValueError(f"the map of {name!r} has {int((~np.isfinite(a)).sum())} values that are not numbers, of {a.size}: {_remedy(found)}")
     return Attribution(name, a, pooled_order(a, parts, seed) if order is None else np.asarray(order), order is not None or found.get("by_region", False), parts, **cost,
-                       settings={**{k: v for k, v in found.items() if k not in ("function", "by_region", "name")}, **settings}, explanation=explanation)
+                       settings={**{k: v for k, v in found.items() if k not in ("function", "by_region")}, **settings}, explanation=explanation)
 
 def method_name(method:str|Callable|dict # see `find_method`
                )->str:
@@ -89,7 +89,7 @@ def _remedy(found)->str: return "variant='fixed' does not divide by zero" if fou
 
 def _search(found, model, pixels, prompt, target, parts, common, settings):
     "A search of EAGLE: its map and its order."
-    own = {k: v for k, v in found.items() if k not in ("search", "name")}
+    own = {k: v for k, v in found.items() if k != "search"}
     scorer = ModelScorer(model, pixels, prompt, target, parts, common["fill"], batch_size=common["batch_size"], seed=common["seed"])
     seed = {"seed": common["seed"]} if "seed" in inspect.signature(SEARCHES.get(found["search"], lambda: 0)).parameters else {}
     e = explain_scores(scorer, pixels, parts, target, model.read(list(target.forced)), spoken(prompt), found["search"], **{**seed, **own, **settings})
@@ -98,7 +98,7 @@ def _search(found, model, pixels, prompt, target, parts, common, settings):
 
 def _baseline(found, model, pixels, prompt, target, parts, common, settings):
     "A function: it is given what it takes."
-    f, own = found["function"], {k: v for k, v in found.items() if k not in ("function", "by_region", "name")}
+    f, own = found["function"], {k: v for k, v in found.items() if k not in ("function", "by_region")}
     takes = inspect.signature(f).parameters
     given = {k: v for k, v in {**common, "regions": parts}.items() if k in takes and v is not None}
     strange = [k for k in {**own, **settings} if k not in takes and not any(p.kind == p.VAR_KEYWORD for p in takes.values())]

@@ -12,15 +12,21 @@ import numpy as np
 import torch
 
 from .scores import Scorer
-from .search import Order, prefixes, read_weights, trace
+from .search import Order, prefixes, read_weights
 
 # %% ../nbs/04a_quality.ipynb #97ec7723
 def area_under_f(scorer:Scorer, order:np.ndarray, # (N,)
                  lam:tuple[float, float]=(1, 1))->float:
     "lam1 * insertion AUC - lam2 * deletion AUC of an order."
-    insertion, deletion = (v.double().mean(1).numpy() for v in trace(scorer, order))
-    f = lam[0]*insertion - lam[1]*deletion
-    return float((scorer.area[np.asarray(order)]*(f[1:] + f[:-1])/2).sum())
+    order = np.asarray(order)
+    return _area(scorer, order, _along(scorer, prefixes(order), lam))
+
+def _along(scorer, keep, lam)->np.ndarray: # one value a set
+    "lam1 * p(S) - lam2 * p(the rest)."
+    p = scorer(torch.cat([keep, ~keep])).double().mean(1).numpy()
+    return lam[0]*p[:len(keep)] - lam[1]*p[len(keep):]
+
+def _area(scorer, order, f)->float: return float((scorer.area[order]*(f[1:] + f[:-1])/2).sum())
 
 # %% ../nbs/04a_quality.ipynb #0221d963
 def optimal(scorer:Scorer, lam:tuple[float, float]=(1, 1),
@@ -64,19 +70,12 @@ def climb(scorer:Scorer, order:np.ndarray, # (N,)
         if _area(scorer, now, f) <= before + 1e-9: break
     return Order(now, len(now), scorer.forwards - first, time.perf_counter() - start, "climb", dict(lam=list(lam), reach=reach, rounds=rounds))
 
-def _along(scorer, keep, lam)->np.ndarray: # one value a set
-    "lam1 * p(S) - lam2 * p(the rest)."
-    p = scorer(torch.cat([keep, ~keep])).double().mean(1).numpy()
-    return lam[0]*p[:len(keep)] - lam[1]*p[len(keep):]
-
-def _area(scorer, order, f)->float: return float((scorer.area[order]*(f[1:] + f[:-1])/2).sum())
-
 def _moved(order, i, j)->np.ndarray: return np.insert(np.delete(order, i), j, order[i])
 
 def _best_of(scorer, now, f, options, lam)->tuple[np.ndarray, np.ndarray]: # order, F along it
     "The best of an order and its neighbours; only sets that a move changes are asked for, all at once."
-    sets = [prefixes(o) for o in options]
-    new = [(s != prefixes(now)).any(1).numpy() for s in sets]
+    held, sets = prefixes(now), [prefixes(o) for o in options]
+    new = [(s != held).any(1).numpy() for s in sets]
     values = np.split(_along(scorer, torch.cat([s[k] for s, k in zip(sets, new)]), lam), np.cumsum([k.sum() for k in new])[:-1])
     curves = []
     for k, v in zip(new, values):
