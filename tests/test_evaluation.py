@@ -427,3 +427,69 @@ def test_reference_files_give_the_same_figures(model, data, tmp_path, search):
                                           sensitive_insertion=s.insertion_auc, sensitive_deletion=s.deletion_auc), abs=1e-5)
         assert json.loads((tmp_path/"json"/f"{sample.key}.json").read_text())["select_category"] == sample.category
     with pytest.raises(ValueError, match="lambda1 follow from the explanation"): e.to_reference(tmp_path, "x", lambda1=2)
+
+
+# corrections
+
+WRONG = ("correction", "corrected", "blamed")
+
+
+@pytest.fixture(scope="module")
+def questions(model): return datasets.scenes_questions(model, 3)
+
+
+def test_corrections_are_those_of_correct(model, questions):
+    from eagle_nb import correct
+    e = evaluate(model, questions, [dict(method="EAGLE", budget=60)], WRONG, **QUICK)
+    for s in questions:
+        c = correct(model, s.image, s.prompt, s.foil, s.answer, target=s.target, regions=9, budget=60, show_progress=False)
+        mine = e.frame.set_index("key").loc[s.key]
+        assert mine["correction"] == pytest.approx(min(1, c.region), abs=1e-6) and mine["corrected"] == float(c.region <= .1)
+        assert mine["blamed"] == pytest.approx(s.mask[c.explanation.regions.labels == c.explanation.order[-1]].mean(), abs=1e-6)
+
+
+def test_an_order_by_hand_is_corrected_by_hand(model, questions):
+    s = questions[0]
+    case = prepare(model, s, 9)
+    a = attribute(by_number, model, case.pixels, s.prompt, case.target, case.regions)
+    row, shown, steps = judged(case, a, WRONG), np.array(s.pixels), []
+    for r in range(8, -1, -1):     # region 8 is last in this order, so it vanishes first
+        if model.answer(shown, s.prompt).text.startswith("No"): break
+        shown[case.regions.labels == r] = 0
+        steps.append(r)
+    fixed = model.answer(shown, s.prompt).text.startswith("No")
+    assert row["correction"] == pytest.approx((case.regions.area[steps].sum() if fixed else 1)) and row["corrected"] == float(fixed and row["correction"] <= .1)
+    assert row["blamed"] == pytest.approx(s.mask[case.regions.labels == 8].mean())
+
+
+def test_a_method_asked_of_the_answer_is_turned_round(model, questions):
+    asked = []
+    def watch(model, image, prompt, target, regions):
+        asked.append((target.text, target.foil, target.tokens))
+        return np.arange(len(regions))
+    both = evaluate(model, questions[:1], {"foil": dict(method=watch), "answer": dict(method=watch, of="answer")}, ("insertion", "deletion", *WRONG), **QUICK)
+    assert asked == [("Yes", "No", ("No",)), ("Yes", None, ("Yes",))]
+    case = prepare(model, questions[0], 9)
+    back = evaluate_order(case.judge, case.regions, np.arange(9)[::-1])
+    assert both.values("answer", "insertion").iloc[0] == pytest.approx(back.insertion_auc, abs=1e-5)
+    assert both.values("foil", "insertion").iloc[0] == pytest.approx(evaluate_order(case.judge, case.regions, np.arange(9)).insertion_auc, abs=1e-5)
+    assert both.values("answer", "blamed").iloc[0] == pytest.approx(questions[0].mask[case.regions.labels == 0].mean(), abs=1e-5)
+
+
+def test_without_a_foil_there_is_nothing_to_correct(model, data):
+    e = evaluate(model, data[:2], ["random", dict(name="turned", method="random", of="answer")], ("insertion", *WRONG), **QUICK)
+    assert e.frame[list(WRONG)].isna().all().all() and (e.values("random", "insertion") == e.values("turned", "insertion")).all()
+
+
+def test_corrections_are_asked_for_by_name(model, questions, tmp_path):
+    ask = dict(QUICK, out=tmp_path)
+    assert not set(WRONG) & set(evaluate(model, questions[:1], ["random"], **ask).frame)
+    before = counted()
+    evaluate(model, questions[:1], ["random"], **ask)
+    assert counted() == before
+    again = evaluate(model, questions[:1], ["random"], WRONG, **ask)
+    assert set(WRONG) <= set(again.frame) and "insertion" in again.frame and "correction" in again.table()
+
+
+def test_of_what(model, questions):
+    with pytest.raises(ValueError, match="'foil' or 'answer', got 'both'"): evaluate(model, questions[:1], [dict(method="random", of="both")], **QUICK)
