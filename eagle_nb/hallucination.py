@@ -6,7 +6,7 @@
 __all__ = ['REPAIRS', 'says_foil', 'ask_again', 'Correction', 'correct', 'figure_correction', 'contrast', 'repair']
 
 # %% ../nbs/09_hallucination.ipynb #81afe899
-import html
+import html, textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -25,7 +25,8 @@ from .models import Answer, Model
 from .regions import Regions, open_image
 from .scores import FILLS, fill_image, mask_image
 from .selftest import load
-from .targets import Target, words
+from .targets import Target, make_target, words
+
 
 # %% ../nbs/09_hallucination.ipynb #19bd362a
 def says_foil(answer:Answer, # what a model says
@@ -153,9 +154,10 @@ def correct(model:Model|str|tuple, # a `Model`, or what `load` takes
     model = model if isinstance(model, Model) else load(model)
     pixels = open_image(image)
     said = model.answer(pixels, prompt, max_new_tokens) if answer is None else model.read(answer)
+    wanted = make_target(model, said, target, foil)
+    accept = (lambda a: says_foil(a, wanted)) if right is None else right
+    if accept(said): raise ValueError(f"the answer {said.text!r} is right already, so there is nothing to correct: give an answer that is wrong, or another foil than {wanted.foil!r}")
     e = explain(model, pixels, prompt, said, target, foil, **settings)
-    accept = (lambda a: says_foil(a, e.target)) if right is None else right
-    if accept(e.answer): raise ValueError(f"the answer {e.answer.text!r} is right already, so there is nothing to correct: give an answer that is wrong, or another foil than {e.target.foil!r}")
     answers = ask_again(model, pixels, prompt, e.regions, e.order[::-1], e.settings["fill"] if e.fill is None else e.fill, e.settings["seed"], max_new_tokens, None if every_step else accept, answer_batch)
     return Correction(e, tuple(answers), np.array([bool(accept(a)) for a in answers]))
 
@@ -175,16 +177,17 @@ def figure_correction(image:ArrayLike, # (H, W, 3) uint8
     image, mask = np.asarray(image), np.isin(labels, blamed)
     high = float(np.clip(2.05*image.shape[0]/image.shape[1], 1.3, 3.))
     title = [line for t in (f"{question}  “{_short(before)}”", verdict) for line in plots._wrap(t)]
-    fig = plots.new_figure(plots.PAGE, high + .75 + .14*len(title))
+    fig = plots.new_figure(plots.PAGE, high + .9 + .14*len(title))
     left, middle, curve = fig.subplots(1, 3, width_ratios=(2.05, 2.05, 2.6))
     plots.show_map(image, blame, left, "to blame", mask=truth)
     if mask.any(): left.contour(mask, [.5], colors=plots.MARK, linewidths=1.4)
-    plots._picture(middle, mask_image(image, ~mask, np.asarray(hidden)), f"without: “{_short(after)}”" if mask.any() else f"nothing taken away: “{_short(after)}”")
+    said = textwrap.fill(f"{'without' if mask.any() else 'nothing taken away'}: “{_short(after, 54)}”", 31)
+    plots._picture(middle, mask_image(image, ~mask, np.asarray(hidden)), said)
     _correction_curve(curve, area, probability, np.asarray(right, bool), foil)
     fig.suptitle("\n".join(title), parse_math=False, x=.01, ha="left")
     return fig
 
-def _short(text, most=44)->str:
+def _short(text, most=64)->str:
     "An answer that fits over a picture."
     text = " ".join(str(text).split())
     return text if len(text) <= most else text[:most - 1] + "…"
@@ -235,6 +238,7 @@ REPAIRS = (*FILLS, "contrast")
 
 def repair(c:Correction, model:Model, how:str="blur", # one of `REPAIRS`
            regions:int|None=None, # how many of the regions that vanish first; None for the minimal correction region
+           prompt:str|list[dict]|None=None, # None for the question of the correction; a conversation has to be given again
            max_new_tokens:int=64, **settings # for `contrast`
           )->Answer:
     "The answer after another repair of the same regions."
@@ -242,10 +246,11 @@ def repair(c:Correction, model:Model, how:str="blur", # one of `REPAIRS`
     if how not in REPAIRS: raise ValueError(f"unknown repair {how!r}: choose one of {', '.join(REPAIRS)}")
     k = len(c.blamed) if regions is None else regions
     if isinstance(k, bool) or k not in range(1, len(c.gone) + 1): raise ValueError(f"regions must be a whole number from 1 to {len(c.gone)}, got {k!r}" + (": there is no minimal correction region, so say how many" if regions is None else ""))
-    mask = np.isin(e.regions.labels, c.gone[:k])
-    if how == "contrast": return contrast(model, e.image, mask_image(e.image, mask, c.hidden), e.prompt, max_new_tokens=max_new_tokens, **settings)
+    if prompt is None and "conversation" in e.settings: raise ValueError("the question was a conversation, of which a correction keeps the words only: give it again as prompt=...")
+    mask, prompt = np.isin(e.regions.labels, c.gone[:k]), e.prompt if prompt is None else prompt
+    if how == "contrast": return contrast(model, e.image, mask_image(e.image, mask, c.hidden), prompt, max_new_tokens=max_new_tokens, **settings)
     if settings: raise ValueError(f"unknown setting {next(iter(settings))!r}: only 'contrast' takes settings")
-    return model.answer(mask_image(e.image, ~mask, fill_image(e.image, how, e.settings.get("seed", 0))), e.prompt, max_new_tokens)
+    return model.answer(mask_image(e.image, ~mask, fill_image(e.image, how, e.settings.get("seed", 0))), prompt, max_new_tokens)
 
 # %% ../nbs/09_hallucination.ipynb #ffd5d928
 def _save_correction(self:Correction, path:str|Path # written whole or not at all

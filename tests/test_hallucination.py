@@ -193,7 +193,6 @@ def test_contrast_with_another_size(model, samples):
 def test_a_foil_that_is_the_answer(model, samples):
     s = samples[0]
     for foil, answer, message in (("Yes", s.answer, "says already"), ("No", "No.", "says already"), ("no", "No.", "nothing to correct")):
-        before = model.answer
         with pytest.raises(ValueError, match=message): correct(model, s.image, s.prompt, foil, answer, regions=9, budget=20, show_progress=False)
 
 
@@ -247,3 +246,20 @@ def test_the_figure_says_all_of_it(found):
 
 def test_public_names():
     assert eagle_nb.correct is correct and eagle_nb.Correction is Correction and eagle_nb.hallucination is hallucination
+
+
+def test_wrong_from_the_start_costs_nothing(model, samples):
+    from eagle_nb import costs
+    before = costs.spent["forwards"]
+    with pytest.raises(ValueError, match="nothing to correct"): correct(model, samples[0].image, samples[0].prompt, "no", "No.", show_progress=False)
+    with pytest.raises(ValueError, match="says already"): correct(model, samples[0].image, samples[0].prompt, "Yes", "Yes.", show_progress=False)
+    assert costs.spent["forwards"] == before
+
+
+def test_a_conversation_has_to_be_given_again(model, samples):
+    s = samples[0]
+    turns = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": s.prompt}]}]
+    c = correct(model, s.image, turns, "No", "Yes.", regions=9, budget=40, show_progress=False)
+    assert [a.ids for a in c.answers] == [a.ids for a in correct(model, s.image, s.prompt, "No", "Yes.", regions=9, budget=40, show_progress=False).answers]
+    with pytest.raises(ValueError, match="give it again as prompt"): repair(c, model, "blur", 1)
+    assert repair(c, model, "blur", 1, prompt=turns).ids == repair(c, model, "blur", 1, prompt=s.prompt).ids
