@@ -370,7 +370,7 @@ def _difference(model, stored, mine, what)->str:
 # %% ../nbs/12_datasets.ipynb #db8f7b6b
 _OWN = ("image", "prompt", "answer", "key", "target", "foil", "category", "box", "segmentation", "x0", "y0", "x1", "y1")
 
-def own_data(path:str|Path, # a .csv or .jsonl file with the fields image, prompt, answer and if wanted key, target, foil, category, box or x0, y0, x1, y1; JSON lines also segmentation
+def own_data(path:str|Path, # a .csv or .jsonl file with the fields image, prompt, answer and if wanted key, target, foil, category, box or x0, y0, x1, y1; JSON lines also segmentation; a target that is a whole number is a position; other fields go to `meta`
              images:str|Path|None=None, # the folder that relative paths start from; None for the file's own
              missing:str="raise" # or "skip", to go on without samples whose image is missing
             )->Dataset:
@@ -405,9 +405,16 @@ def _json_rows(path, text)->Iterator[tuple[int, dict]]:
         if not isinstance(row, dict): raise ValueError(f"{path}, line {k}: a line holds a JSON object with image, prompt and answer, got {line.strip()!r:.60}")
         yield k, row
 
+def _check_names(names):
+    "Refuse what is nearly the name of a field; other names are kept as what is known of a sample."
+    for name in names:
+        near = difflib.get_close_matches(str(name).strip().lower(), [f for f in _OWN if f not in names], 1, .8)
+        if name not in _OWN and near: raise ValueError(f"unknown field {name!r}: did you mean {near[0]!r}? A field of your own needs a name that is less like one of {', '.join(_OWN)}")
+
 def _own_sample(row, folder, taken)->Sample:
     "A row as a sample; `taken` numbers the keys that are made here."
     row = {k: v for k, v in row.items() if v is not None and v != ""}
+    _check_names(row)
     if not isinstance(row.get("image"), str): raise ValueError(f"image is the path of a picture, got {row.get('image')!r}")
     corners = [row[c] for c in ("x0", "y0", "x1", "y1") if c in row]
     if corners: row["box"] = tuple(_number(c) for c in corners)
@@ -417,6 +424,7 @@ def _own_sample(row, folder, taken)->Sample:
         row["key"] = stem if taken[stem] == 1 else f"{stem}-{taken[stem]}"
     if "prompt" in row: conversation(row["prompt"])
     if not isinstance(row.get("answer", ""), str): _flat(row["answer"])
+    if isinstance(row.get("target"), str) and re.fullmatch(r"-?\d+", row["target"].strip()): row["target"] = int(row["target"])
     known = {k: v for k, v in row.items() if k in _OWN[1:9]}
     return Sample(image=folder/row["image"], meta={k: v for k, v in row.items() if k not in _OWN}, **known)
 
@@ -474,9 +482,10 @@ def _wanted(coco, categories)->set[int]: # ids
     if strange: raise ValueError(f"annotations name the category ids {_some(sorted(strange))}, which the file does not explain: was it downloaded whole?")
     have = {c["name"]: c["id"] for c in coco.cats.values() if coco.catToImgs.get(c["id"])}
     if isinstance(categories, str): categories = [categories]
+    if categories is not None and not len(categories): raise ValueError("categories is empty, so no object is wanted: name some, or None for all")
     for name in categories or ():
         if name not in have: raise ValueError(f"no annotation of category {name!r}: choose from {', '.join(difflib.get_close_matches(name, have, cutoff=.4) or sorted(have)[:20])}")
-    return {have[n] for n in (categories or have)}
+    return {have[n] for n in (have if categories is None else categories)}
 
 def _coco_samples(coco, folder, wanted, prompt)->Iterator[Sample|tuple]:
     "Every object that is alone of its kind; the others with the reason."

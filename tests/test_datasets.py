@@ -406,3 +406,22 @@ def test_a_list_stays_in_its_folder(tmp_path, name):
     from eagle_nb.datasets import _find_image
     (tmp_path/"images").mkdir(); (tmp_path/"secret.png").write_bytes(b"x")
     assert _find_image(tmp_path/"images", name) == tmp_path/"images"/"secret.png"
+
+
+@pytest.mark.parametrize("field,meant", [("promt", "prompt"), ("Answer", "answer"), ("categry", "category"), ("segmentations", "segmentation"), (" target ", "target")])
+def test_a_misspelt_field(tmp_path, field, meant):
+    (tmp_path/"a.jsonl").write_text(json.dumps({"image": "1.jpg", field: "x"}))
+    with pytest.raises(ValueError, match=f"line 1: unknown field {field!r}: did you mean '{meant}'"): D.own_data(tmp_path/"a.jsonl")
+
+
+def test_a_position_in_a_table(folder):
+    (folder/"a.csv").write_text("image,target\n000000000001.jpg,0\n000000000001.jpg,-1\n000000000002.jpg,2 cats\n000000000002.jpg,\n")
+    assert [s.target for s in D.own_data(folder/"a.csv")] == [0, -1, "2 cats", None]
+
+
+def test_no_category_is_not_all(folder):
+    coco = dict(images=[dict(id=1, file_name="000000000001.jpg", height=224, width=224)], categories=[dict(id=1, name="cat")],
+                annotations=[dict(id=1, image_id=1, category_id=1, bbox=[1, 2, 30, 40], segmentation=[[1, 2, 31, 2, 31, 42]], area=600, iscrowd=0)])
+    (folder/"coco.json").write_text(json.dumps(coco))
+    with pytest.raises(ValueError, match="categories is empty"): D.coco_objects(folder/"coco.json", folder, categories=[])
+    assert len(D.coco_objects(folder/"coco.json", folder)) == len(D.coco_objects(folder/"coco.json", folder, categories=["cat"])) == 1
