@@ -24,7 +24,7 @@ from .costs import machine
 from .datasets import Dataset, Sample
 from .explain import write_whole
 from .methods import METHODS, Attribution, attribute, find_method, method_name, same_regions
-from .hallucination import ask_again, says_foil
+from .hallucination import area_gone, ask_again, says_foil
 from .metrics import amcr, as_mask, bootstrap, correction_region, csr, energy, evaluate_order, iou, paired, pixel_regions, pointing
 from .models import Answer, Model
 from .plots import DELETION, INSERTION, MARK, PAGE, new_figure, paper_style
@@ -55,6 +55,10 @@ class Case:
     regions:Regions
     judge:ModelScorer # scores on the regions, for no search
     said:Answer       # of the model, or given
+
+    @property
+    def truth(self)->np.ndarray|tuple|None: # mask or box of the object, where one is known
+        return self.sample.box if self.sample.mask is None else self.sample.mask
 
 def prepare(model:Model, sample:Sample, regions:int|str|Regions=64, fill:str|np.ndarray="black",
             mode:str="fast", # of the judge, see `ModelScorer`
@@ -99,11 +103,10 @@ def judged(case:Case, said:Attribution, # what a method says
 def _correction(case, said)->dict[str, float]:
     "The regions that speak against the foil vanish until the answer is right."
     if case.target.foil is None: return dict.fromkeys(CORRECTIONS, math.nan)
-    gone, j, truth = said.order[::-1], case.judge, case.sample.mask if case.sample.mask is not None else case.sample.box
-    answers = ask_again(j.model, case.pixels, j.prompt, case.regions, gone, j.fill, until=lambda a: says_foil(a, case.target))
-    area = np.concatenate([[0.], case.regions.area[gone].cumsum()]).clip(0, 1)[:len(answers)]
-    found = [correction_region(area, [says_foil(a, case.target) for a in answers])]
-    blamed = math.nan if truth is None else as_mask(truth, case.regions.shape)[case.regions.labels == gone[0]].mean()
+    gone, j, right = said.order[::-1], case.judge, lambda a: says_foil(a, case.target)
+    answers = ask_again(j.model, case.pixels, j.prompt, case.regions, gone, j.fill, until=right)
+    found = [correction_region(area_gone(case.regions, gone)[:len(answers)], [right(a) for a in answers])]
+    blamed = math.nan if case.truth is None else as_mask(case.truth, case.regions.shape)[case.regions.labels == gone[0]].mean()
     return dict(correction=amcr(found), corrected=csr(found), blamed=float(blamed))
 
 def _by_pixels(case, said, area):
@@ -328,7 +331,7 @@ def _evaluate_sample(model, sample, labels, chosen, store, done, bar, settings, 
         what = _digest(sample) if store.path is not None else None
         _same_sample(store, sample.key, what)
         if not todo: return
-        case, truth = prepare(model, sample, **settings), sample.mask if sample.mask is not None else sample.box
+        case = prepare(model, sample, **settings)
     except (ValueError, OSError) as e:
         store.add(key=sample.key, out=_short(e))
         bar.update(len(todo))
@@ -337,19 +340,19 @@ def _evaluate_sample(model, sample, labels, chosen, store, done, bar, settings, 
         row = dict(key=sample.key, method=label, tokens=len(case.target), regions=len(case.regions), **({} if what is None else dict(sample=what)))
         try:
             found = known and known(case, label)
-            said = same_regions(found, case.regions) if found else _ask(model, case, labels[label], label, truth, settings)
+            said = same_regions(found, case.regions) if found else _ask(model, case, labels[label], label, settings)
             row |= {k: None if math.isnan(v) else round(v, 6) for k, v in judged(case, said, chosen).items()}
             if np.ptp(said.saliency) == 0: row["note"] = "the map is all equal"
         except Exception as e: row["note"] = _short(e) # also of a function of one's own: an evaluation of hours goes on, and the report says so
         store.add(**row)
         bar.update(); bar.set_postfix_str(f"{sample.key} {label}")
 
-def _ask(model, case, meaning, label, truth, settings)->Attribution:
+def _ask(model, case, meaning, label, settings)->Attribution:
     "What a method says of the target, or of the answer in the place of which it stands."
     own, sample = {k: v for k, v in meaning.items() if k != "of"} | {"name": label}, case.sample
     turned = meaning.get("of") == "answer" and case.target.foil is not None
     target = make_target(model, case.said, words(case.said)[0][0] if sample.target is None else sample.target) if turned else case.target
-    said = attribute(own, model, case.pixels, sample.prompt, target, case.regions, settings["fill"], settings["seed"], settings["batch_size"], truth, sample.key)
+    said = attribute(own, model, case.pixels, sample.prompt, target, case.regions, settings["fill"], settings["seed"], settings["batch_size"], case.truth, sample.key)
     return replace(said, saliency=-said.saliency, order=said.order[::-1]) if turned else said
 
 def _digest(sample)->str:
@@ -414,7 +417,8 @@ def _intervals(ax, e, metrics, names, title):
         if not rows: continue
         y, mean, lower, upper = np.array(rows, float).T
         ax.errorbar(mean, y + .16*(k - (len(metrics) - 1)/2), xerr=np.nan_to_num([mean - lower, upper - mean]), fmt=marker, color=colour, ms=3, lw=.8, capsize=1.5, label=f"{metric.replace('_', ' ')} {'↑' if METRICS[metric] > 0 else '↓'}")
-    ax.set_title(f"{title} (n = {e.frame['key'].nunique()})"); ax.grid(axis="y", lw=.3, color=".85"); ax.set_axisbelow(True)
+    n = s["n"][s["n"] > 0]
+    ax.set_title(f"{title} (n = {n.max()})" if n.nunique() == 1 else f"{title} (n = {n.min()} to {n.max()})"); ax.grid(axis="y", lw=.3, color=".85"); ax.set_axisbelow(True)
     ax.set_ylim(len(names) - .5, -.5)
 
 # %% ../nbs/12a_evaluation.ipynb #711bea8f

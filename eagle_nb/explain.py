@@ -19,7 +19,7 @@ from .modality import by_word, influence
 from .models import Answer, Model, conversation, spoken
 from .prompts import PromptScorer
 from .regions import Regions, open_image, segment
-from .scores import ModelScorer, Scorer
+from .scores import ModelScorer, Scorer, fill_image
 from .search import auc, read_budget, read_weights, search as run_search, trace
 from .selftest import load
 from .targets import Target, make_target, words as split_words
@@ -79,6 +79,10 @@ class Explanation:
     def objective(self)->np.ndarray: # (N+1,) F along the order
         lam = self.settings.get("lam", (1, 1))
         return lam[0]*self.insertion + lam[1]*(1 - self.deletion)
+    @property
+    def hidden(self)->np.ndarray: # (H, W, 3) uint8
+        "What stands in hidden regions."
+        return fill_image(self.image, self.settings.get("fill", "black"), self.settings.get("seed", 0)) if self.fill is None else self.fill
     @property
     def insertion_auc(self)->float: return auc(self.area, self.insertion)
     @property

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from . import plots
 from .explain import Explanation
-from .scores import fill_image, mask_image
+from .scores import mask_image
 
 # %% ../nbs/13_widgets.ipynb #2cd42099
 @plots.paper_style
@@ -134,11 +134,10 @@ class Scrubber:
 # %% ../nbs/13_widgets.ipynb #dc3377e7
 def _for_screen(e, side=480)->tuple[np.ndarray, np.ndarray, np.ndarray]: # picture, labels, fill
     "Picture, labels and what hid the regions, not larger than a screen needs."
-    hidden = fill_image(e.image, e.settings.get("fill", "black"), e.settings.get("seed", 0)) if e.fill is None else e.fill
     k = side/max(e.image.shape[:2])
-    if k >= 1: return e.image, e.regions.labels, hidden
+    if k >= 1: return e.image, e.regions.labels, e.hidden
     small = lambda a, how: cv2.resize(a, None, fx=k, fy=k, interpolation=how)
-    return small(e.image, cv2.INTER_AREA), small(e.regions.labels.astype(np.int32), cv2.INTER_NEAREST), small(hidden, cv2.INTER_AREA)
+    return small(e.image, cv2.INTER_AREA), small(e.regions.labels.astype(np.int32), cv2.INTER_NEAREST), small(e.hidden, cv2.INTER_AREA)
 
 def _family(widget)->list[W.Widget]:
     "A widget with its layout, its style and all its children."
