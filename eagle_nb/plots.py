@@ -546,8 +546,9 @@ def figure_methods(image:ArrayLike, # (H, W, 3) uint8
     "A map for each method, and their curves over each other."
     image = _image(image)
     if not 1 <= len(items) <= len(METHOD_COLOURS): raise ValueError(f"items must hold 1 to {len(METHOD_COLOURS)} methods, got {len(items)}: draw two figures")
-    across = min(6, len(items) + 1)
-    down, wide, lines = -(-(len(items) + 1)//across), PAGE/across, _wrap(title) if title else []
+    down = 1 if len(items) < 6 else 2
+    across = -(-(len(items) + 1)//down)
+    wide, lines = PAGE/across, _wrap(title) if title else []
     maps, curves = down*(min(2.4, (min(wide, 1.75) - .08)*image.shape[0]/image.shape[1]) + .36), 2.
     fig = new_figure(PAGE, maps + curves + .17*len(lines))
     top, below = fig.add_gridspec(2, 1, height_ratios=(maps, curves))

@@ -399,7 +399,7 @@ class Panel(_Work):
         "Write what is shown as picture and numbers."
         if self.wait().status != "ready": raise ValueError(f"there is nothing to save: {self.text()}")
         s = self.state()
-        return plots.save_figure(self.figure(), path, {"shown": s.pop("shown"), "text": self._shown["text"], **{k: v for k, v in s.items() if k not in ("status", "message", "values")}, **more}, ("png", "pdf"))
+        return plots.save_figure(self.figure(), path, {"shown": s.pop("shown"), "text": self._shown["text"], **{k: v for k, v in s.items() if k not in ("status", "message", "values")}, **more}, ("png", "pdf"), 200)
 
     def close(self):
         "Call work off and take the widgets out of the notebook and the kernel."
