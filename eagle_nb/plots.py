@@ -6,7 +6,7 @@
 __all__ = ['COLUMN', 'PAGE', 'HEAT', 'WARM', 'INSERTION', 'DELETION', 'MARK', 'PAPER', 'METHOD_COLOURS', 'paper_style',
            'figure_png', 'new_figure', 'overlay', 'show_map', 'show_regions', 'show_curves', 'curve_text', 'show_words',
            'words_html', 'words_text', 'show_word_curves', 'figure_sentence', 'figure_words', 'figure_methods',
-           'figure_steps', 'data_uri', 'save_figure']
+           'figure_answer', 'figure_steps', 'data_uri', 'save_figure']
 
 # %% ../nbs/06_plots.ipynb #99dc1c99
 import base64, html, json, os, textwrap, unicodedata, uuid
@@ -576,6 +576,30 @@ def _draw_rivals(axes, items):
     axes[0].set_ylabel("probability of target"); axes[0].set_title("insertion: higher is better"); axes[1].set_title("deletion: lower is better")
     axes[2].legend(*axes[0].get_legend_handles_labels(), loc="center left", frameon=False, borderaxespad=0)
     axes[2].set_axis_off()
+
+# %% ../nbs/06_plots.ipynb #ffa9f2e6
+@paper_style
+def figure_answer(image:ArrayLike, # (H, W, 3) uint8
+                  maps:dict[str, ArrayLike], # title -> (H, W) in [0, 1], at most 5
+                  words:list[str], # T words or tokens
+                  influence:ArrayLike, # (T,) influence of the image on each
+                  title:str=""
+                 )->Figure: # one page wide
+    "Maps above, coloured words below."
+    image = _image(image)
+    if not 1 <= len(maps) <= 5: raise ValueError(f"maps must hold 1 to 5 maps, got {len(maps)}: draw two figures")
+    across, lines = max(4, len(maps) + 1), _wrap(title) if title else []
+    high, below = (PAGE/across - .08)*image.shape[0]/image.shape[1] + .25, _words_height(_layout(words, (PAGE - .1)*72, 8.)[1])/72
+    total = high + .17*len(lines) + below + .15
+    fig = new_figure(PAGE, total)
+    fig.get_layout_engine().set(rect=(0, (below + .15)/total, 1, 1 - (below + .15)/total))
+    panels = fig.subplots(1, across)
+    _picture(panels[0], image, "picture")
+    for ax, (name, s) in zip(panels[1:], maps.items()): show_map(image, s, ax, name)
+    for ax in panels[len(maps) + 1:]: ax.set_axis_off()
+    show_words(words, influence, fig.add_axes((.05/PAGE, .05/total, 1 - .1/PAGE, below/total)))
+    if lines: fig.suptitle("\n".join(lines), parse_math=False, x=.01, ha="left")
+    return fig
 
 # %% ../nbs/06_plots.ipynb #1400095b
 @paper_style
