@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 DATA = Path(__file__).parent/"data"  # the sprite sheet and the embedded models
 
 _HOME = {"load": "selftest", "Model": "models", "explain": "explain", "Explanation": "explain", "Regions": "regions", "evaluate": "evaluation", "correct": "hallucination", "Correction": "hallucination"}
-_MODULES = ("regions", "models", "costs", "targets", "forward", "scores", "selftest", "layout", "surrogate", "orders", "prompts", "search", "quality", "modality", "plots", "words", "metrics", "hallucination", "scenes", "training", "shapes", "baselines", "methods", "datasets", "evaluation", "examples", "benchmark", "study", "widgets", "demo")
+_MODULES = ("regions", "models", "costs", "targets", "forward", "scores", "selftest", "layout", "surrogate", "orders", "prompts", "search", "quality", "modality", "plots", "words", "metrics", "hallucination", "scenes", "training", "shapes", "baselines", "methods", "datasets", "evaluation", "examples", "benchmark", "study", "widgets", "demo", "paper")
 __all__ = ["__version__", *_HOME, "scenes"]
 
 
