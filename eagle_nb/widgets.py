@@ -408,13 +408,14 @@ class Panel(_Work):
         super().close()
 
 # %% ../nbs/13_widgets.ipynb #b5cabf94
-def results_panel(found:dict[str, Evaluation], # model -> results
-                  views:dict[str, tuple[str, ...]] # title -> metrics that are drawn together; the first is shown first
+def results_panel(found:dict[str, Evaluation], # model, or whatever tells results apart -> results
+                  views:dict[str, tuple[str, ...]], # title -> metrics that are drawn together; the first is shown first
+                  knob:str="model" # what tells results apart
                  )->Panel:
     "Results of `evaluate` with a knob for the model and one for the metrics."
-    def choose(progress, model):
+    def choose(progress, **of):
         if not found: raise ValueError("there are no results yet: run the slow cell above, or give the folder that holds them")
-        return {k: e for k, e in found.items() if model in ("all", k)}
-    def tell(shown, model, metrics): return "\n\n".join(f"{k}\n{e.table(views[metrics]).to_string()}" for k, e in shown.items())
-    return Panel(dict(model=["all", *found], metrics=list(views)), choose, lambda shown, model, metrics: figure_comparison(shown, views[metrics]), tell,
-                 lambda shown, model, metrics: dict(rows=[dict(model=k, **r) for k, e in shown.items() for r in e.summary(views[metrics]).to_dict("records")]), redraw=("metrics",))
+        return {k: e for k, e in found.items() if of[knob] in ("all", k)}
+    def tell(shown, metrics, **of): return "\n\n".join(f"{k}\n{e.table(views[metrics]).to_string()}" for k, e in shown.items())
+    def rows(shown, metrics, **of): return dict(rows=[{knob: k, **r} for k, e in shown.items() for r in e.summary(views[metrics]).to_dict("records")])
+    return Panel({knob: ["all", *found], "metrics": list(views)}, choose, lambda shown, metrics, **of: figure_comparison(shown, views[metrics]), tell, rows, redraw=("metrics",))
