@@ -4,7 +4,7 @@ STEP   ?=
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lab clean
+.PHONY: help env demo test lab paper clean
 
 help: ## show this list
 	@echo "eagle-nb: where multimodal LLMs look and what they rely on"
@@ -23,6 +23,9 @@ test: env ## all checks; one alone with STEP=export, STEP=notebooks or STEP=test
 
 lab: env ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab nbs
+
+paper: env ## run every page of the paper, without a browser; some only with PAGES="teaser modality"
+	@$(BIN)/python -m eagle_nb.paper $(PAGES)
 
 clean: ## remove .venv, caches and build products
 	rm -rf .venv build dist *.egg-info _docs _proc .pytest_cache .hypothesis
