@@ -18,7 +18,7 @@ env: ## make or refresh .venv, without more
 demo: env ## explain one picture: a table here, a picture and a page in figures/
 	@$(BIN)/python -m eagle_nb.demo
 
-test: env ## all checks; one alone with STEP=export, STEP=notebooks or STEP=tests
+test: env ## all checks; one alone with STEP=export, notebooks, paper or tests
 	@$(BIN)/python .ci/test.py $(STEP)
 
 lab: env ## open JupyterLab on the notebooks

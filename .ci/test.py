@@ -1,7 +1,8 @@
 """All checks, in the environment of `make env`: `make test`, or one alone with `make test STEP=export`.
 
 export     the package is what the notebooks export, and the notebooks are clean
-notebooks  every notebook runs from top to bottom, cells flagged slow apart
+notebooks  every notebook that is a module, and the tutorials, run from top to bottom, cells flagged slow apart
+paper      every page of the paper runs with its small settings
 tests      pytest; last, so that its summary is the last thing printed"""
 import difflib
 import os
@@ -44,11 +45,15 @@ def notebooks():
     return call(BIN/"nbdev_test", "--n_workers", WORKERS, "--do_print", "--timing")
 
 
+def paper():
+    return call(BIN/"python", "-m", "eagle_nb.paper", "--smoke", "--jobs", WORKERS)
+
+
 def tests():
     return call(BIN/"python", "-m", "pytest", "tests", "-q")
 
 
-STEPS = {f.__name__: f for f in (export, notebooks, tests)}
+STEPS = {f.__name__: f for f in (export, notebooks, paper, tests)}
 
 
 def main():

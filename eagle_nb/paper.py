@@ -6,7 +6,7 @@
 __all__ = ['PAGES', 'pages', 'prepared', 'Run', 'run_page', 'run_pages', 'main']
 
 # %% ../nbs/18_paper.ipynb #17b846aa
-import argparse, ast, json, os, sys, time
+import argparse, ast, json, os, re, sys, tempfile, time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -33,7 +33,8 @@ def pages(folder:str|Path=PAGES, # of the notebooks
     return [there[n] for n in dict.fromkeys(wanted)]
 
 def prepared(notebook:nbformat.NotebookNode, # as it is
-             slow:bool=False # run the cells that are flagged slow, too
+             slow:bool=False, # run the cells that are flagged slow, too
+             smoke:bool=False # take the small settings
             )->nbformat.NotebookNode: # a copy
     "A page to be run: nothing of its last run, and the settings marked as parameters."
     nb, settings = nbformat.from_dict(notebook), False
@@ -42,9 +43,14 @@ def prepared(notebook:nbformat.NotebookNode, # as it is
             settings = settings or c.source.strip().lower().startswith("## settings")
             continue
         c.outputs, c.execution_count = [], None
-        if settings: c.metadata["tags"], settings = ["parameters"], False
+        if settings:
+            c.metadata["tags"], settings = ["parameters"], False
+            if smoke: c.source = _SMOKE.sub(r"\1= \2", c.source) + _ELSEWHERE*bool(re.search(r"^OUT = ", c.source, re.M))
         if c.source.lstrip().startswith("#| slow") and not slow: c.source = "# left out: slow"
     return nb
+
+_ELSEWHERE = "\nimport tempfile\nOUT = Path(tempfile.mkdtemp())/OUT.name" # small settings leave the figures of a checkout alone
+_SMOKE = re.compile(r"^(\w[\w, ]*?\s*)=[^=].*?#.*?\bsmoke: *(.+)$", re.M) # NAME = value  # remark; smoke: other value
 
 # %% ../nbs/18_paper.ipynb #a3a64ee1
 @dataclass(frozen=True)
@@ -57,20 +63,19 @@ class Run:
 def run_page(page:str|Path, # a notebook
              out:str|Path|None=None, # a folder that gets the executed copy; None keeps none
              settings:dict|None=None, # names of the settings cell with other values
-             slow:bool=False, threads:int=1, show_progress:bool=False
+             slow:bool=False, smoke:bool=False, threads:int=1, show_progress:bool=False
             )->Run:
     "Run one page from a clean kernel."
     try: import papermill
     except ImportError as e: raise ImportError("running pages needs papermill: pip install papermill") from e
     page, start, error = Path(page).resolve(), time.perf_counter(), None
-    target = Path(out or page.parent).resolve()/(page.name if out else f".{page.stem}.{os.getpid()}.ipynb")
-    target.parent.mkdir(parents=True, exist_ok=True)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"): os.environ[name] = str(threads)
-    write_whole(target, nbformat.writes(prepared(nbformat.read(page, 4), slow)).encode())
-    try: papermill.execute_notebook(str(target), str(target), settings or {}, cwd=str(page.parent), kernel_name="python3", language="python", progress_bar=show_progress, log_output=False, extra_arguments=["--log-level=40"])
-    except papermill.PapermillExecutionError as e: error = f"cell {e.exec_count}: {e.ename}: {e.evalue}"
-    finally:
-        if out is None: target.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(out or folder).resolve()/page.name
+        if target == page: raise ValueError(f"out is the folder of the notebooks, {str(out)!r}: name another one, the pages themselves are not overwritten")
+        write_whole(target, nbformat.writes(prepared(nbformat.read(page, 4), slow, smoke)).encode())
+        try: papermill.execute_notebook(str(target), str(target), settings or {}, cwd=str(page.parent), kernel_name="python3", language="python", progress_bar=show_progress, log_output=False, extra_arguments=["--log-level=40"])
+        except papermill.PapermillExecutionError as e: error = f"cell {e.exec_count}: {e.ename}: {e.evalue}"
     return Run(page.stem, time.perf_counter() - start, error)
 
 def run_pages(chosen:list[Path], jobs:int=1, # pages at a time
@@ -101,13 +106,14 @@ def main(args:list[str]|None=None):
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="other settings, in Python: MODELS=('scenes-qwen',) REGIONS=36")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="pages at a time")
     parser.add_argument("--slow", action="store_true", help="also run the cells that take hours")
+    parser.add_argument("--smoke", action="store_true", help="small settings, to see that the pages work")
     parser.add_argument("--times", help="a JSON file that gets what each page took")
     a = parser.parse_args(args)
     try: chosen, settings = pages(a.nbs, a.pages), dict(map(_setting, a.set))
     except ValueError as e: parser.error(str(e))
     if a.list: return print("\n".join(p.stem for p in chosen))
     start = time.perf_counter()
-    runs = run_pages(chosen, a.jobs, out=a.out, settings=settings, slow=a.slow)
+    runs = run_pages(chosen, a.jobs, out=a.out, settings=settings, slow=a.slow, smoke=a.smoke)
     failed, wall = [r.page for r in runs if r.error], time.perf_counter() - start
     print(f"{len(runs)} page{'s'*(len(runs) != 1)} in {wall:.0f} s, {len(failed)} failed" + (f": {', '.join(failed)}" if failed else ""))
     if a.times: write_whole(Path(a.times), (json.dumps(dict(machine=machine("cpu"), jobs=a.jobs, wall=round(wall), seconds={r.page: round(r.seconds) for r in sorted(runs, key=lambda r: r.page)}, failed=failed), indent=1) + "\n").encode())
