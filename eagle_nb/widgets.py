@@ -77,7 +77,7 @@ class Live:
         _OPEN.add(self)
     def _tell(self, png, text): # base64, plain
         "Put picture and text on the screen."
-        told = html.escape(text, quote=True)
+        told = html.escape(text, quote=True).encode("utf-8", "replace").decode()   # half a surrogate pair cannot be sent
         self._picture.value = f'<img src="data:image/png;base64,{png}" alt="{told.partition(chr(10))[0]}" style="width:100%;max-width:56rem">'
         self._told.value = f'<pre aria-live="polite" style="margin:0;line-height:1.35;font-family:DejaVu Sans Mono,monospace">{told}</pre>'
     def close(self):
@@ -361,7 +361,7 @@ class _Work(_Knobs):
         if job.stop.is_set(): raise Cancelled
         if time.monotonic() - job.told < .1: return
         job.told = time.monotonic()
-        self.bar.value, self.note.value = (min(done/total, 1), f"{what} {done} of {total}") if total else (0, f"{what} {done or ''}".strip())
+        self.bar.value, self.note.value = (max(0, min(1, done/total)), f"{what} {done} of {total}") if total else (0, f"{what} {done or ''}".strip())
 
     def _result(self, job, values):
         "The result for these values, remembered or computed."
@@ -396,7 +396,7 @@ def figure_notice(text:str # plain
                  )->Figure: # one page wide
     "Words where a picture would be."
     plain = plots._clean(" ".join(text.split()))
-    lines = wrapped(plain, 88 if plots._columns(plain) == len(plain) else 44, max_lines=40, placeholder=" …").splitlines()
+    lines = wrapped(plain, 84 if plots._columns(plain) == len(plain) else 42, max_lines=40, placeholder=" …").splitlines()
     fig = plots.new_figure(plots.PAGE, .5 + .18*len(lines))
     fig.text(.02, .5, "\n".join(lines), va="center", fontsize=9, parse_math=False, family=["DejaVu Sans Mono", *rcParams["font.family"]])
     return fig
