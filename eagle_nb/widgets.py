@@ -79,7 +79,7 @@ class Live:
         "Put picture and text on the screen."
         told = html.escape(text, quote=True).encode("utf-8", "replace").decode()   # half a surrogate pair cannot be sent
         self._picture.value = f'<img src="data:image/png;base64,{png}" alt="{told.partition(chr(10))[0]}" style="width:100%;max-width:56rem">'
-        self._told.value = f'<pre aria-live="polite" style="margin:0;line-height:1.35;font-family:DejaVu Sans Mono,monospace">{told}</pre>'
+        self._told.value = f'<pre aria-live="polite" style="margin:0;line-height:1.35;font-family:DejaVu Sans Mono,monospace;white-space:pre-wrap;word-break:normal">{told}</pre>'
     def close(self):
         "Take the widgets out of the notebook and the kernel; `state` and `text` go on."
         _OPEN.discard(self); self._end()
@@ -253,7 +253,9 @@ def _control(name, choice)->W.Widget:
     else: w = None if isinstance(choice, Mapping) else W.interactive.widget_from_abbrev(choice)
     if w is None: raise ValueError(f"the choices of {name!r} must be a list that is not empty, (low, high), (low, high, step), a bool, a function or a widget, got {choice!r}")
     if hasattr(w, "continuous_update"): w.continuous_update = False
-    w.description, w.style.description_width, w.layout.width = name.replace("_", " "), "initial", "auto" if isinstance(w, W.Dropdown) else "17rem"
+    if isinstance(w, W.Checkbox): w.indent = False
+    w.description, w.style.description_width = name.replace("_", " "), "initial"
+    w.layout.width, w.layout.max_width, w.layout.margin = "auto" if isinstance(w, (W.Dropdown, W.Checkbox)) else "17rem", "100%", "2px 1.2rem 2px 2px"
     return w
 
 def _turn(name, w, value):
@@ -431,8 +433,8 @@ class Panel(_Work):
         except Exception:
             for w in self.controls.values(): _close(_family(w))
             raise
-        self.button, self.bar, self.note = W.Button(description="Cancel"), W.FloatProgress(0, max=1, layout=W.Layout(width="14rem")), W.Label()
-        self._open([W.HBox(list(self.controls.values()), layout=W.Layout(flex_flow="row wrap")), W.HBox([self.button, self.bar, self.note])])
+        self.button, self.bar, self.note = W.Button(description="Cancel", layout=W.Layout(width="7rem")), W.FloatProgress(0, max=1, layout=W.Layout(width="14rem")), W.Label()
+        self._open([W.HBox(list(self.controls.values()), layout=W.Layout(flex_flow="row wrap", align_items="center")), W.HBox([self.button, self.bar, self.note])])
         for w in self.controls.values(): w.observe(_weakly(self._turned), "value")
         self.button.on_click(_weakly(self._pressed))
 
