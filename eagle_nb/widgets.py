@@ -385,7 +385,7 @@ class _Work(_Knobs):
         with self._lock:
             if job is not self._job: return
             self.status, self.message = status, message
-            self.bar.value, self.bar.layout.visibility = 0, "visible" if status == "working" else "hidden"
+            self.bar.value, self.bar.layout.display = 0, None if status == "working" else "none"
             self.button.description, self.button.disabled = {"working": "Cancel", "ready": "Done"}.get(status, "Try again"), status == "ready"
             self.note.value = message if len(message) < 90 else ""
             self._tell(self._png(), self.text())

@@ -23,7 +23,7 @@ if not CHROMIUM: pytest.skip("no Chromium here: apt install chromium", allow_mod
 sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright here: pip install playwright (its own browsers are not needed)")
 
 pytestmark = pytest.mark.timeout(300)
-SLOW = 60_000   # milliseconds that a busy machine may take for what needs seconds
+SLOW = 120_000   # milliseconds that a busy machine may take for what needs seconds
 READY = {"Done": "ready", "Try again": "called off or failed"}
 
 DEMO = ["""
@@ -62,7 +62,7 @@ class Page:
 
 
 PAGES = [Page("", "sample", "7"),
-         Page("nbs/paper/method.ipynb", "regions", "9")]
+         Page("nbs/paper/method.ipynb", "regions", "9", dict(REGIONS=16))]
 
 
 # --- JupyterLab
@@ -172,9 +172,10 @@ class Seen:
 
     def until_run(self):
         "Every code cell has run, none has failed."
-        self.page.wait_for_function("""[...document.querySelectorAll('.jp-Notebook .jp-CodeCell')].every(c =>
-            !c.querySelector('.cm-content').textContent.trim() || /\\d/.test(c.querySelector('.jp-InputPrompt').textContent)) """)
-        assert self.page.locator('[data-mime-type="application/vnd.jupyter.error"]').all_inner_texts() == []
+        error = '[data-mime-type="application/vnd.jupyter.error"]'
+        self.page.wait_for_function("""error => document.querySelector(error) || [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')].every(c =>
+            !c.querySelector('.cm-content').textContent.trim() || /[0-9]/.test(c.querySelector('.jp-InputPrompt').textContent))""", arg=error)
+        assert self.page.locator(error).all_inner_texts() == []
 
     def picture(self, name):
         if folder := os.environ.get("EAGLE_SCREENSHOTS"):
@@ -183,7 +184,10 @@ class Seen:
             self.page.screenshot(path=f"{folder}/{self.name}-{name}.png")
 
     def until_ready(self):
-        sync_api.expect(self.panel).to_have_count(1, timeout=SLOW)
+        error = self.page.locator('[data-mime-type="application/vnd.jupyter.error"]')
+        sync_api.expect(self.panel.or_(error).first).to_be_attached(timeout=SLOW)
+        assert error.all_inner_texts() == []
+        sync_api.expect(self.panel).to_have_count(1)
         if self.button.count() == 1: sync_api.expect(self.button).to_have_text("Done", timeout=SLOW)
         sync_api.expect(self.image).to_be_visible()
 
@@ -229,7 +233,7 @@ class Seen:
         self.page.wait_for_function("""([cell, before]) => { const now = document.querySelectorAll('.jp-Notebook .jp-CodeCell')[cell].querySelector('.jp-InputPrompt').textContent
             return /[0-9]/.test(now) && now.trim() !== before.trim() }""", arg=[cell, before])
 
-    def told(self, cell): return self.page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator(".jp-OutputArea-output").last.inner_text()
+    def told(self, cell): return self.page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator(".jp-OutputArea-output").last.inner_text().strip()
 
 
 @pytest.fixture(scope="module")

@@ -395,7 +395,7 @@ def test_work_that_is_called_off(live, make_panel):
     picture = screen(p)[0]
     p.controls["x"].value = 2
     work.until_held()
-    assert p.status == "working" and screen(p)[2] == "Cancel" and p.bar.layout.visibility == "visible"
+    assert p.status == "working" and screen(p)[2] == "Cancel" and p.bar.layout.display is None
     p.button.click()
     assert p.note.value == "stopping"
     with pytest.raises(TimeoutError, match="still works after 0 s: wait longer, or cancel"): p.wait(0)
@@ -405,7 +405,7 @@ def test_work_that_is_called_off(live, make_panel):
     assert (s["status"], s["message"], s["shown"], s["values"]) == ("cancelled", "cancelled", dict(x=1), dict(x=2))
     assert p.text().startswith("cancelled: what follows is of the values before\nx 1\n") and screen(p)[0].count(p._shown["png"]) == 1
     assert picture.split("base64,")[1].split('"')[0] in screen(p)[0] and p.text() in screen(p)[1] and screen(p)[2] == "Try again"
-    assert p.bar.layout.visibility == "hidden" and p.result() == "1"
+    assert p.bar.layout.display == "none" and p.result() == "1"
     with pytest.raises(ValueError, match="nothing to save: cancelled"): p.save("never")
     p.button.click()
     assert shows(p.wait(LONG), 2, "2") and work.asked == [(1,), (2,), (2,)]
