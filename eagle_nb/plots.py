@@ -9,7 +9,7 @@ __all__ = ['COLUMN', 'PAGE', 'HEAT', 'WARM', 'INSERTION', 'DELETION', 'MARK', 'P
            'figure_answer', 'figure_steps', 'data_uri', 'save_figure']
 
 # %% ../nbs/06_plots.ipynb #99dc1c99
-import base64, html, json, os, textwrap, unicodedata, uuid
+import base64, html, json, os, textwrap, threading, unicodedata, uuid
 from functools import lru_cache, wraps
 from io import BytesIO
 from pathlib import Path
@@ -41,11 +41,13 @@ def _fonts()->list[str]:
     more = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC", "Noto Emoji")
     return ["DejaVu Sans", *(f for f in more if f in there)]
 
+_STYLE = threading.RLock()   # matplotlib has one style for the whole process, and panels draw in threads
+
 def paper_style(draw):
     "Run a drawing function in the style of `PAPER`."
     @wraps(draw)
     def styled(*args, **kwargs):
-        with matplotlib.rc_context({"font.family": _fonts(), **PAPER}): return draw(*args, **kwargs)
+        with _STYLE, matplotlib.rc_context({"font.family": _fonts(), **PAPER}): return draw(*args, **kwargs)
     return styled
 
 # %% ../nbs/06_plots.ipynb #a732e5e8
@@ -56,7 +58,7 @@ def _render(fig, kind, dpi)->bytes:
     out = BytesIO()
     while fig.figure is not fig: fig = fig.figure
     stamp = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
-    with matplotlib.rc_context({**PAPER, "svg.hashsalt": "eagle-nb"}): fig.savefig(out, format=kind, dpi=dpi, metadata=stamp)
+    with _STYLE, matplotlib.rc_context({**PAPER, "svg.hashsalt": "eagle-nb"}): fig.savefig(out, format=kind, dpi=dpi, metadata=stamp)
     return out.getvalue()
 
 def figure_png(fig:Figure|Axes, # what to render

@@ -7,14 +7,15 @@ __all__ = ['figure_step', 'word_curves', 'Live', 'Scrubber', 'Cancelled', 'figur
 
 # %% ../nbs/13_widgets.ipynb #e9b64c0e
 import html, threading, time, weakref
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import fill as wrapped
 
 import cv2
 import ipywidgets as W
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from traitlets import TraitError
@@ -77,9 +78,9 @@ class Live:
         _OPEN.add(self)
     def _tell(self, png, text): # base64, plain
         "Put picture and text on the screen."
-        told = html.escape(text, quote=True)
-        self._picture.value = f'<img src="data:image/png;base64,{png}" alt="{told.splitlines()[0]}" style="width:100%;max-width:56rem">'
-        self._told.value = f'<pre aria-live="polite" style="margin:0;line-height:1.35;font-family:DejaVu Sans Mono,monospace">{told}</pre>'
+        told = html.escape(text, quote=True).encode("utf-8", "replace").decode()   # half a surrogate pair cannot be sent
+        self._picture.value = f'<img src="data:image/png;base64,{png}" alt="{told.partition(chr(10))[0]}" style="width:100%;max-width:56rem">'
+        self._told.value = f'<pre aria-live="polite" style="margin:0;line-height:1.35;font-family:DejaVu Sans Mono,monospace;white-space:pre-wrap;word-break:normal">{told}</pre>'
     def close(self):
         "Take the widgets out of the notebook and the kernel; `state` and `text` go on."
         _OPEN.discard(self); self._end()
@@ -188,19 +189,24 @@ def _this_cell()->tuple[str, str]|None: # the cell, and this run of it
 # %% ../nbs/13_widgets.ipynb #32fa22d5
 class _Knobs(Live):
     "Controls that are turned by hand or by name."
+    @contextmanager
+    def _silently(self):
+        "Let this thread turn knobs without running anything."
+        self._quiet.on = True
+        try: yield
+        finally: self._quiet.on = False
+
     def _put(self, values):
-        "Turn knobs without running anything."
+        "Turn all these knobs, or none, without running anything."
         if unknown := [n for n in values if n not in self.controls]: raise ValueError(f"unknown control {unknown[0]!r}: choose from {', '.join(self.controls)}")
-        before, wishes, self._quiet = self.values, {}, threading.get_ident()
-        try:
-            for n, v in values.items():
-                if n in self._later: wishes[n] = v
-                else: _turn(n, self.controls[n], v)
-        except ValueError:
-            for n, v in before.items(): self.controls[n].value = v
-            raise
-        finally: self._quiet = None
-        self._wish.update(wishes)
+        before = self.values
+        with self._silently():
+            try:
+                for n in (n for n in values if n not in self._later): _turn(n, self.controls[n], values[n])
+            except ValueError:
+                for n, v in before.items(): self.controls[n].value = v
+                raise
+        self._wish.update({n: v for n, v in values.items() if n in self._later})
 
     @property
     def values(self)->dict: # control -> value
@@ -211,57 +217,87 @@ class _Knobs(Live):
            ): # itself
         "Turn knobs as a hand would, and wait for the figure."
         if self.closed: raise ValueError("the panel is closed: run its cell again")
-        self._put(values)
-        self._go()
+        with self._lock:
+            self._put(values)
+            job = self._begin()
+        self._run(job)
         return self.wait()
 
     def _settle(self, job)->dict: # control -> value
         "Values of a job, once the choices that depend on others are known."
         values = {}
-        for n, w in self.controls.items():
-            if n in self._later:
-                options, wish = list(self._later[n](**values)), self._wish.pop(n, None)
-                if not options: raise ValueError(f"there is nothing to choose for {n}")
-                if wish is not None and wish not in options: raise ValueError(f"{n} must be one of {', '.join(map(repr, options))}, got {wish!r}")
-                chosen = wish if wish is not None else job.values[n] if job.values[n] in options else options[0]
-                self._quiet = threading.get_ident()
-                try: w.options, w.value = options, chosen
-                finally: self._quiet = None
-                job.values[n] = chosen
+        for n in self.controls:
+            if n in self._later: self._choose(job, n, self._known[n](dict(values), lambda: _menu(self._later[n](**values))))
             values[n] = job.values[n]
         return values
 
+    def _choose(self, job, n, menu):
+        "Bring a menu into its knob, and take from it what was wished, what was there, or the first."
+        choices = [v for _, v in menu]
+        if not choices: raise ValueError(f"there is nothing to choose for {n}")
+        with self._lock:
+            if job.stop.is_set(): raise Cancelled
+            wished = [self._wish.pop(n)] if n in self._wish else []
+            job.values[n] = next((v for v in (*wished, job.values[n]) if v in choices), choices[0])
+            with self._silently(): self.controls[n].options, self.controls[n].value = menu, job.values[n]
+        if wished and wished[0] not in choices: raise ValueError(f"{n} must be one of {', '.join(map(repr, choices))}, got {wished[0]!r}")
+
+def _menu(choices)->list[tuple[str, object]]: # label, value
+    "Pairs of a label and a value as they are, all else under its own name."
+    return [c if isinstance(c, tuple) and len(c) == 2 and isinstance(c[0], str) else (str(c), c) for c in choices]
+
 def _control(name, choice)->W.Widget:
     "A stock control for plain choices."
-    w = choice if isinstance(choice, W.Widget) else W.Dropdown(options=[]) if callable(choice) else W.interactive.widget_from_abbrev(choice)
-    if w is None: raise ValueError(f"the choices of {name!r} must be a list, (low, high), (low, high, step), a bool, a function or a widget, got {choice!r}")
+    if isinstance(choice, W.Widget): w = choice
+    elif callable(choice): w = W.Dropdown(options=[])
+    elif isinstance(choice, list): w = W.Dropdown(options=_menu(choice)) if choice else None
+    else: w = None if isinstance(choice, Mapping) else W.interactive.widget_from_abbrev(choice)
+    if w is None: raise ValueError(f"the choices of {name!r} must be a list that is not empty, (low, high), (low, high, step), a bool, a function or a widget, got {choice!r}")
     if hasattr(w, "continuous_update"): w.continuous_update = False
-    w.description, w.style.description_width, w.layout.width = name.replace("_", " "), "initial", "auto" if isinstance(w, W.Dropdown) else "17rem"
+    if isinstance(w, W.Checkbox): w.indent = False
+    w.description, w.style.description_width = name.replace("_", " "), "initial"
+    w.layout.width, w.layout.max_width, w.layout.margin = "auto" if isinstance(w, (W.Dropdown, W.Checkbox)) else "17rem", "100%", "2px 1.2rem 2px 2px"
     return w
 
 def _turn(name, w, value):
     "Give a control a value that it can have."
-    try: w.value = value
-    except TraitError: pass
-    if w.value != value or isinstance(value, bool) != isinstance(w.value, bool): raise ValueError(f"{name} must be {_range(w)}, got {value!r}")
+    try:
+        w.value = value
+        if w.value == value and isinstance(value, bool) == isinstance(w.value, bool): return
+    except (TraitError, TypeError, ValueError): pass
+    raise ValueError(f"{name} must be {_range(w)}, got {value!r}")
 
 def _range(w)->str:
     "What a control can be."
-    if hasattr(w, "options"): return "one of " + ", ".join(map(repr, w.options))
+    if hasattr(w, "options"): return "one of " + ", ".join(repr(v) for _, v in _menu(w.options))
     return f"from {w.min} to {w.max} in steps of {w.step}" if hasattr(w, "min") else f"like {w.value!r}"
 
 # %% ../nbs/13_widgets.ipynb #6f7f5927
-class Cancelled(Exception): "Work that was called off."
+class Cancelled(BaseException): # no Exception: an evaluation that notes what fails and goes on must not swallow it
+    "Work that was called off."
+
+_ONE = threading.RLock()   # who works: one panel at a time, because panels share models and what these remember
 
 class _Job:
     "One computation of a panel."
     def __init__(self, values:dict): self.values, self.stop, self.done, self.told = values, threading.Event(), threading.Event(), 0.
 
+class _Worker(threading.Thread): "The thread of a job."
+
+class _Memory:
+    "What a function gave for the last few values; they are compared, because two may look alike."
+    def __init__(self, keep:int): self.keep, self.items = keep, []
+    def __call__(self, given:dict, make:Callable):
+        at = next((k for k, (v, _) in enumerate(self.items) if v == given), None)
+        item = (given, make()) if at is None else self.items.pop(at)
+        self.items = [*self.items, item][-self.keep:] if self.keep else []
+        return item[1]
+
 class _Work(_Knobs):
     "Computations, one at a time, that can be called off."
     def _turned(self, change=None):
         "A knob was turned by hand."
-        if self._quiet != threading.get_ident(): self._go()
+        if not getattr(self._quiet, "on", False): self._go()
 
     def _pressed(self, button=None):
         "The button calls work off, or begins it again."
@@ -269,78 +305,103 @@ class _Work(_Knobs):
 
     def cancel(self): # itself
         "Call the work off; it stops where it next tells how far it is."
-        if self._job is not None: self._job.stop.set()
+        with self._lock:
+            if self._job is not None: self._job.stop.set()
+            if self.status == "working": self.note.value = "stopping"
         return self
 
     def wait(self, timeout:float|None=None # seconds
             ): # itself
         "Until the work is done, called off or failed."
-        if not self._job.done.wait(timeout): raise TimeoutError(f"the panel still works after {timeout} s: wait longer, or cancel()")
+        if isinstance(threading.current_thread(), _Worker): raise ValueError("a panel at work cannot wait for a panel: turn knobs outside compute, figure, text and numbers")
+        end = time.monotonic() + (threading.TIMEOUT_MAX/2 if timeout is None else timeout)
+        try:
+            while not (job := self._job).done.is_set(): # a knob that is turned meanwhile brings another job
+                if not job.done.wait(end - time.monotonic()): raise TimeoutError(f"the panel still works after {timeout} s: wait longer, or cancel()")
+        except KeyboardInterrupt: self.cancel(); raise
         return self
 
     def _go(self):
         "Begin with the values of the knobs."
-        if self.closed: return
-        self.cancel()
-        self._job = job = _Job(self.values)
-        self._say(job, "working", "")
-        if _watched(): threading.Thread(target=self._work, args=(job,), daemon=True).start()
+        if not self.closed: self._run(self._begin())
+
+    def _begin(self)->_Job:
+        "Call off what goes on, and say that something new begins."
+        with self._lock:
+            self.cancel()
+            self._job = _Job(self.values)
+            self._say(self._job, "working", "")
+            return self._job
+
+    def _run(self, job):
+        "Work in the background where somebody watches, else at once."
+        if _watched(): _Worker(target=self._work, args=(job,), daemon=True).start()
         else: self._work(job)
 
     def _work(self, job):
         "Compute, draw, tell; alone."
         try:
-            with self._turn:
-                self._progress(job)
+            with self._alone(job):
                 values = self._settle(job)
-                result = self._result(job, values)
-                self._show(job, values, result)
+                self._show(job, values, self._result(job, values))
         except Cancelled: self._say(job, "cancelled", "cancelled")
-        except Exception as e: self._say(job, "failed", str(e) if isinstance(e, ValueError) else f"{type(e).__name__}: {e}")
+        except Exception as e: self._say(job, "failed", str(e) if isinstance(e, ValueError) and str(e) else f"{type(e).__name__}: {e}")
         except BaseException: self._say(job, "cancelled", "interrupted"); raise
         finally: job.done.set()
+
+    @contextmanager
+    def _alone(self, job):
+        "Wait until no panel works."
+        while not _ONE.acquire(timeout=.1): self._progress(job, what="waiting for other work")
+        try:
+            job.told = 0.
+            self._progress(job)
+            yield
+        finally: _ONE.release()
 
     def _progress(self, job, done=0, total=None, what=""):
         "Stop if wanted; tell how far the work is, ten times a second at most."
         if job.stop.is_set(): raise Cancelled
         if time.monotonic() - job.told < .1: return
         job.told = time.monotonic()
-        self.bar.value, self.note.value = (min(done/total, 1), f"{what} {done} of {total}") if total else (0, what)
+        self.bar.value, self.note.value = (max(0, min(1, done/total)), f"{what} {done} of {total}") if total else (0, f"{what} {done or ''}".strip())
 
     def _result(self, job, values):
         "The result for these values, remembered or computed."
         given = {n: v for n, v in values.items() if n not in self._redraw}
-        key = repr(given)
-        if key not in self._known: self._known[key] = self._compute(lambda done=0, total=None, what="": self._progress(job, done, total, what), **given)
-        self._known.move_to_end(key)
-        while len(self._known) > self._keep: self._known.popitem(last=False)
-        return self._known[key]
+        return self._results(given, lambda: self._compute(lambda done=0, total=None, what="": self._progress(job, done, total, what), **given))
 
     def _show(self, job, values, result):
         "Draw and tell a result."
         png = _base64(self._figure(result, **values))
-        told, numbers = self._words(result, **values), self._numbers(result, **values) if self._numbers else {}
-        if job.stop.is_set(): raise Cancelled
-        self._shown = dict(values=values, result=result, png=png, text=told, numbers=numbers)
-        self._say(job, "ready", "")
+        told, numbers = self._words(result, **values), dict(self._numbers(result, **values)) if self._numbers else {}
+        if clash := [n for n in numbers if n in _STATE]: raise ValueError(f"numbers has {clash[0]!r}, which the state has too: call it otherwise")
+        with self._lock:
+            if job.stop.is_set(): raise Cancelled
+            self._shown = dict(values=values, result=result, png=png, text=told, numbers=numbers)
+            self._say(job, "ready", "")
 
     def _say(self, job, status, message):
         "Bring button, picture and words to a status; a job that has been replaced is silent."
-        if job is not self._job: return
-        self.status, self.message = status, message
-        self.bar.value, self.bar.layout.visibility = 0, "visible" if status == "working" else "hidden"
-        self.button.description, self.button.disabled = {"working": "Cancel", "ready": "Done"}.get(status, "Try again"), status == "ready"
-        self.note.value = message if len(message) < 90 else ""
-        if status != "working" or self._shown is None: self._tell(self._png(), self.text())
+        with self._lock:
+            if job is not self._job: return
+            self.status, self.message = status, message
+            self.bar.value, self.bar.layout.display = 0, None if status == "working" else "none"
+            self.button.description, self.button.disabled = {"working": "Cancel", "ready": "Done"}.get(status, "Try again"), status == "ready"
+            self.note.value = message if len(message) < 90 else ""
+            self._tell(self._png(), self.text())
+
+_STATE = ("status", "message", "values", "shown")   # what every state has
 
 # %% ../nbs/13_widgets.ipynb #7a5289e4
 @plots.paper_style
 def figure_notice(text:str # plain
                  )->Figure: # one page wide
     "Words where a picture would be."
-    lines = wrapped(text, 90).splitlines()
+    plain = plots._clean(" ".join(text.split()))
+    lines = wrapped(plain, 84 if plots._columns(plain) == len(plain) else 42, max_lines=40, placeholder=" …").splitlines()
     fig = plots.new_figure(plots.PAGE, .5 + .18*len(lines))
-    fig.text(.02, .5, "\n".join(lines), va="center", fontsize=9, parse_math=False)
+    fig.text(.02, .5, "\n".join(lines), va="center", fontsize=9, parse_math=False, family=["DejaVu Sans Mono", *rcParams["font.family"]])
     return fig
 
 # %% ../nbs/13_widgets.ipynb #886ba994
@@ -358,28 +419,42 @@ class Panel(_Work):
         if unknown := [n for n in (*redraw, *(start or {})) if n not in controls]: raise ValueError(f"unknown control {unknown[0]!r}: choose from {', '.join(controls)}")
         self._compute, self._figure, self._words, self._numbers, self._redraw, self._keep = compute, figure, text, numbers, redraw, keep
         self._later = {n: c for n, c in controls.items() if callable(c) and not isinstance(c, W.Widget)}
-        self._wish, self._known, self._turn, self._quiet = {}, OrderedDict(), threading.Lock(), None
+        if keep < 0: raise ValueError(f"keep must be 0 or more, got {keep}")
+        self._results, self._known, self._wish, self._lock, self._quiet = _Memory(keep), {n: _Memory(keep) for n in self._later}, {}, threading.RLock(), threading.local()
         self._job, self._shown, self.status, self.message = None, None, "new", ""
-        self.controls = {n: _control(n, c) for n, c in controls.items()}
-        self.button, self.bar, self.note = W.Button(description="Cancel"), W.FloatProgress(0, max=1, layout=W.Layout(width="14rem")), W.Label()
-        self._open([W.HBox(list(self.controls.values()), layout=W.Layout(flex_flow="row wrap")), W.HBox([self.button, self.bar, self.note])])
+        self._build(controls, start or {})
+        self._go()
+
+    def _build(self, controls, start):
+        "Make the widgets; what cannot be leaves none behind."
+        self.controls = {}
+        try:
+            for n, c in controls.items(): self.controls[n] = _control(n, c)
+            self._put(start)
+        except Exception:
+            for w in self.controls.values(): _close(_family(w))
+            raise
+        self.button, self.bar, self.note = W.Button(description="Cancel", layout=W.Layout(width="7rem")), W.FloatProgress(0, max=1, layout=W.Layout(width="14rem")), W.Label()
+        self._open([W.HBox(list(self.controls.values()), layout=W.Layout(flex_flow="row wrap", align_items="center")), W.HBox([self.button, self.bar, self.note])])
         for w in self.controls.values(): w.observe(_weakly(self._turned), "value")
         self.button.on_click(_weakly(self._pressed))
-        self._put(start or {})
-        self._go()
+
+    @property
+    def _seen(self)->dict|None: return None if self.status == "failed" else self._shown   # what is on the screen
 
     def figure(self)->Figure:
         "What the panel shows, as a figure."
-        if self.status == "failed" or self._shown is None: return figure_notice(self.text())
-        return self._figure(self._shown["result"], **self._shown["values"])
+        s = self._seen
+        return figure_notice(self.text()) if s is None else self._figure(s["result"], **s["values"])
 
     def _png(self)->str: # base64
-        return _base64(self.figure()) if self.status == "failed" or self._shown is None else self._shown["png"]
+        s = self._seen
+        return _base64(figure_notice(self.text())) if s is None else s["png"]
 
     def state(self)->dict: # plain numbers, lists and text
         "Where the knobs stand, what is shown, and its numbers."
-        shown = self._shown or dict(values=None, numbers={})
-        return dict(status=self.status, message=self.message, values=self.values, shown=shown["values"], **shown["numbers"])
+        s = self._seen or dict(values=None, numbers={})
+        return {**dict(status=self.status, message=self.message, values=self.values, shown=s["values"] and dict(s["values"])), **s["numbers"]}
 
     def text(self)->str:
         "The panel in plain text."
@@ -391,8 +466,8 @@ class Panel(_Work):
 
     def result(self):
         "What `compute` gave for what is shown."
-        if self._shown is None: raise ValueError(f"there is no result: {self.text()}")
-        return self._shown["result"]
+        if self._seen is None: raise ValueError(f"there is no result: {self.text()}")
+        return self._seen["result"]
 
     def save(self, path:str|Path, # without a suffix
              **more # for the JSON: what the page knows beside the panel
