@@ -16,8 +16,8 @@ from .datasets import Sample
 from .evaluation import Case, labelled, prepare, said_of
 from .methods import Attribution, find_method
 from .metrics import Curves, energy, evaluate_order, pointing
-from .models import Model
-from .plots import figure_methods
+from .models import Model, spoken
+from .plots import METHOD_COLOURS, figure_methods
 
 # %% ../nbs/12b_examples.ipynb #aa7008cb
 @dataclass(frozen=True, eq=False)
@@ -34,17 +34,22 @@ class Example:
             if truth is not None: rows[label] |= dict(pointing=pointing(a.saliency, truth), energy=energy(a.saliency, truth))
             rows[label] |= dict(seconds=a.seconds, forwards=a.forwards, backwards=a.backwards)
         return pd.DataFrame(rows).T
+    @property
+    def target(self)->str:
+        "What was explained, in words."
+        t = self.case.target
+        return repr(t.text) if t.foil is None else f"{t.foil!r} instead of {t.text!r}"
     def state(self)->dict: # plain numbers and text
         "The table, and what was explained."
-        return dict(target=self.case.target.text, answer=self.case.said.text, prompt=self.case.sample.prompt, methods={k: {m: float(v) for m, v in r.items()} for k, r in self.table().iterrows()})
+        return dict(target=self.case.target.text, foil=self.case.target.foil, answer=self.case.said.text, prompt=spoken(self.case.sample.prompt), methods={k: {m: float(v) for m, v in r.items()} for k, r in self.table().iterrows()})
     def text(self)->str:
         "The table in plain text."
-        t = self.table().drop(columns=["forwards", "backwards"])
-        return f"answer {self.case.said.text!r}, target {self.case.target.text!r}\n{t.round(3).to_string()}"
+        t = self.table().round(3).astype(dict(forwards=int, backwards=int))
+        return f"answer {self.case.said.text!r}, target {self.target}\n{t.to_string()}"
     def figure(self)->Figure: # see `plots.figure_methods`
         "Maps and curves of all methods."
         s, of = self.case.sample, lambda c: dict(area=c.area, insertion=c.insertion.mean(1), deletion=c.deletion.mean(1))
-        target = "" if self.case.target.text.strip() == self.case.said.text.strip() else f"   target: {self.case.target.text.strip()}"
+        target = "" if self.case.target.foil is None and self.case.target.text.strip() == self.case.said.text.strip() else f"   target: {self.target}"
         return figure_methods(self.case.pixels, [dict(method=k, saliency=a.saliency, **of(c)) for k, (a, c) in self.found.items()], s.box if s.mask is None else None, s.mask, f"“{self.case.said.text.strip()}”{target}")
     __repr__ = text
 
@@ -55,6 +60,7 @@ def look_at(model:Model, sample:Sample,
            )->Example:
     "Let methods speak of one sample, and judge them."
     labels, tell = labelled(methods), progress or (lambda done, total, what: None)
+    if len(labels) > len(METHOD_COLOURS): raise ValueError(f"at most {len(METHOD_COLOURS)} methods fit beside each other, got {len(labels)}")
     tell(0, len(labels), "methods")
     case, found = prepare(model, sample, regions, fill, seed=seed, batch_size=batch_size), {}
     for k, (label, meaning) in enumerate(labels.items()):

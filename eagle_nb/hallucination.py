@@ -6,7 +6,7 @@
 __all__ = ['REPAIRS', 'says_foil', 'area_gone', 'ask_again', 'Correction', 'correct', 'figure_correction', 'contrast', 'repair']
 
 # %% ../nbs/09_hallucination.ipynb #81afe899
-import html, textwrap
+import html, textwrap, unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -40,8 +40,9 @@ def says_foil(answer:Answer, # what a model says
     return _holds(said, want) and (_holds(want, wrong) or not _holds(said, wrong))
 
 def _plain_words(text)->list[str]:
-    "Words without capitals and punctuation."
-    return [w.lower() for w, _ in words(Answer(text, [0], [text]))]
+    "Words without capitals and punctuation, however they are encoded."
+    text = unicodedata.normalize("NFC", text)
+    return [w.casefold() for w, _ in words(Answer(text, [0], [text]))]
 
 def _holds(said, phrase)->bool:
     "Whether a phrase stands in a row of words."
@@ -126,13 +127,13 @@ class Correction:
         "The correction in words."
         e = self.explanation
         return "\n".join([f"prompt    {e.prompt!r}", f"answer    {e.answer.text!r}, should say {e.target.foil!r}", f"repair    {self.verdict()}", f"repaired  {self.answer.text!r}",
-                          f"foil      p = {self.probability[0]:.2f} on the whole picture, {self.probability.max():.2f} at best", f"cost      {e.forwards} forwards and {len(self.answers)} answers"])
+                          f"foil      {'p' if len(e.target) == 1 else f'mean p of its {len(e.target)} tokens'} = {self.probability[0]:.2f} on the whole picture, {self.probability.max():.2f} at best", f"cost      {e.forwards} forwards and {len(self.answers)} answers"])
     def verdict(self)->str:
         "What came out, in one sentence."
         k, p, n = self.step, self.probability, f"{len(self.answers)} answer{'s'*(len(self.answers) > 1)}"
         if k == 0: return "nothing to correct: asked afresh, the model says it rightly by itself"
         if k is not None: return f"right once {k} region{'s are' if k > 1 else ' is'} gone, {self.region:.1%} of the picture"
-        if np.ptp(p) < .02: return f"never right in {n}; the picture hardly moves the foil (p from {p.min():.2f} to {p.max():.2f}): the model answers from its prior"
+        if np.ptp(p) < .02: return f"never right in {n}; the picture hardly moves the foil (p from {p.min():.2f} to {p.max():.2f})" + (", nor the answer: the model answers from its prior" if len({a.text for a in self.answers}) == 1 else "")
         return f"never right in {n}, with up to {self.area[len(self.answers)-1]:.0%} of the picture gone"
     __repr__ = text
 
@@ -158,6 +159,7 @@ def correct(model:Model|str|tuple, # a `Model`, or what `load` takes
     accept = (lambda a: says_foil(a, wanted)) if right is None else right
     if accept(said): raise ValueError(f"the answer {said.text!r} is right already, so there is nothing to correct: give an answer that is wrong, or another foil than {wanted.foil!r}")
     e = explain(model, pixels, prompt, said, target, foil, **settings)
+    if e.settings["stopped"] == "interrupted": raise KeyboardInterrupt # half a search is no result
     answers = ask_again(model, pixels, prompt, e.regions, e.order[::-1], e.hidden, max_new_tokens=max_new_tokens, until=None if every_step else accept, batch_size=answer_batch)
     return Correction(e, tuple(answers), np.array([bool(accept(a)) for a in answers]))
 
@@ -221,7 +223,7 @@ def contrast(model:Model, image, # anything that `open_image` reads
              beta:float=.1, # tokens less likely than this share of the likeliest one are left out
              max_new_tokens:int=64)->Answer:
     "A greedy answer from (1 + alpha) log p(token | image) - alpha log p(token | other) (visual contrastive decoding, Leng et al. 2024, eq. 3 and 5)."
-    if alpha < 0 or not 0 <= beta <= 1: raise ValueError(f"alpha must be at least 0 and beta in [0, 1], got {alpha} and {beta}")
+    if not 0 <= alpha < np.inf or not 0 <= beta <= 1: raise ValueError(f"alpha must be at least 0 and finite, and beta in [0, 1], got {alpha} and {beta}")
     pixels, against, ids, stop, both = open_image(image), open_image(other), [], min(model.stop_ids), None
     if pixels.shape != against.shape: raise ValueError(f"both pictures must have the same size, got {pixels.shape[:2]} and {against.shape[:2]} (height, width): resize one")
     while len(ids) < max_new_tokens:
