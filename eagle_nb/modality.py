@@ -85,7 +85,7 @@ def _plurals(word)->set[str]:
     "What the plural of a word or phrase may look like."
     odd = {"man": "men", "child": "children", "person": "people", "foot": "feet", "tooth": "teeth", "mouse": "mice", "goose": "geese"}
     more = {word + "s", word + "es"} | {word[:-len(a)] + b for a, b in (("y", "ies"), ("f", "ves"), ("fe", "ves")) if word.endswith(a)}
-    return more | {word.removesuffix(a) + b for a, b in odd.items() if word == a or word.endswith((f" {a}", "woman") if a == "man" else f" {a}")}
+    return more | {word.removesuffix(a) + b for a, b in odd.items() if word.endswith(a)}
 
 def _from_tagger(words, tagger)->list[str]:
     "Classes by parts of speech."
