@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['OBJECTS', 'PARTNER', 'PLACES', 'SPLITS', 'SIZE', 'TOGETHER', 'CAPTION_PROMPTS', 'PAPER_PROMPT', 'article', 'question',
-           'make_sprites', 'Scene', 'caption', 'mentioned', 'sample', 'erase', 'visible', 'Lesson', 'lesson', 'where',
-           'main']
+           'make_sprites', 'Scene', 'caption', 'mentioned', 'lexicon', 'sample', 'erase', 'visible', 'Lesson', 'lesson',
+           'where', 'main']
 
 # %% ../nbs/11_scenes.ipynb #8d370acd
 import sys
@@ -190,6 +190,12 @@ def mentioned(text:str # what a model said
     "Objects that a sentence names, as whole words."
     import re
     return {o for o in OBJECTS if re.search(rf"\b{o}s?\b", text.lower())}
+
+# %% ../nbs/11_scenes.ipynb #c91fa566
+def lexicon()->dict[str, str]: # word or phrase -> class, for `modality.word_classes`
+    "The words of captions."
+    return {**dict.fromkeys(OBJECTS, "object"), **dict.fromkeys(PLACES, "place"), **dict.fromkeys(("a", "an", "and", "in", "on"), "function"),
+            "empty": "attribute", "blank image": "attribute"}
 
 # %% ../nbs/11_scenes.ipynb #d3821a44
 def _choose(rng, include, exclude)->list[int]:
