@@ -14,7 +14,10 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import nbformat
 import pytest
+
+from eagle_nb.paper import prepared
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -58,11 +61,13 @@ class Page:
     path: str                    # from the root of the repository; "" for the demonstration of this file
     knob: str                    # the label of a control
     value: str                   # what it is turned to: the text of an option, or of a slider's reading
-    settings: dict = field(default_factory=dict)   # names in the settings cell that are made smaller, to be quick
+    settings: dict = field(default_factory=dict)   # names in the settings cell with other values, beside the small ones of a smoke run
 
 
 PAGES = [Page("", "sample", "7"),
-         Page("nbs/paper/method.ipynb", "regions", "9", dict(REGIONS=16))]
+         Page("nbs/paper/method.ipynb", "regions", "9", dict(REGIONS=16)),
+         Page("nbs/paper/teaser.ipynb", "word", "cake"),
+         Page("nbs/paper/hallucination.ipynb", "repair by", "blur")]
 
 
 # --- JupyterLab
@@ -134,18 +139,13 @@ def browser():
 
 
 def put(lab, page):
-    "A copy of the notebook without outputs and without cells of hours, where the laboratory finds it."
-    if page.path: nb = json.loads((ROOT/page.path).read_text(encoding="utf-8"))
-    else: nb = dict(nbformat=4, nbformat_minor=5, metadata={}, cells=[dict(cell_type="code", id=f"demo{i}", metadata={}, source=c.strip()) for i, c in enumerate(DEMO)])
-    nb["metadata"]["kernelspec"] = dict(name="python3", display_name="Python 3 (ipykernel)", language="python")
-    nb["cells"] = [c for c in nb["cells"] if not "".join(c["source"]).lstrip().startswith("#| slow")]
-    for c in nb["cells"]:
-        if c["cell_type"] != "code": continue
-        c.update(outputs=[], execution_count=None, source="".join(c["source"]))
-        for name, value in page.settings.items(): c["source"] = re.sub(rf"(?m)^{name} = .*$", f"{name} = {value!r}", c["source"])
+    "A copy of the notebook without outputs, with small settings and without cells of hours, where the laboratory finds it."
+    if page.path: nb = prepared(nbformat.read(ROOT/page.path, 4), smoke=True, settings=page.settings)
+    else: nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c.strip(), id=f"demo{i}") for i, c in enumerate(DEMO)])
+    nb.metadata["kernelspec"] = dict(name="python3", display_name="Python 3 (ipykernel)", language="python")
     path = page.path or "nbs/demo.ipynb"
     (lab.root/path).parent.mkdir(parents=True, exist_ok=True)
-    (lab.root/path).write_text(json.dumps(nb))
+    nbformat.write(nb, lab.root/path)
     return path
 
 
