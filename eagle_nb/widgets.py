@@ -272,7 +272,7 @@ def _range(w)->str:
     if hasattr(w, "options"): return "one of " + ", ".join(repr(v) for _, v in _menu(w.options))
     return f"from {w.min} to {w.max} in steps of {w.step}" if hasattr(w, "min") else f"like {w.value!r}"
 
-# %% ../nbs/13_widgets.ipynb #6f7f5927
+# %% ../nbs/13_widgets.ipynb #c67abc8f
 class Cancelled(BaseException): # no Exception: an evaluation that notes what fails and goes on must not swallow it
     "Work that was called off."
 
@@ -293,6 +293,7 @@ class _Memory:
         self.items = [*self.items, item][-self.keep:] if self.keep else []
         return item[1]
 
+# %% ../nbs/13_widgets.ipynb #6f7f5927
 class _Work(_Knobs):
     "Computations, one at a time, that can be called off."
     def _turned(self, change=None):
