@@ -466,7 +466,8 @@ class Panel(_Work):
         return f"{called_off}{knobs(self._shown['values'])}\n{self._shown['text']}"
 
     def result(self):
-        "What `compute` gave for what is shown."
+        "What `compute` gave for what is shown, once the work is done."
+        self.wait()
         if self._seen is None: raise ValueError(f"there is no result: {self.text()}")
         return self._seen["result"]
 
