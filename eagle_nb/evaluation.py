@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'CORRECTIONS', 'OWN', 'Case', 'prepare', 'judged', 'Evaluation', 'read_results', 'evaluate',
-           'ChangedSample', 'figure_comparison', 'main']
+           'ChangedSample', 'figure_comparison', 'pool', 'table_differences', 'claim', 'table_claims',
+           'figure_differences', 'side_by_side', 'settings_text', 'main']
 
 # %% ../nbs/12a_evaluation.ipynb #3eaf9ded
-import argparse, contextlib, hashlib, json, math, re
+import argparse, contextlib, hashlib, inspect, json, math, re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -233,12 +234,13 @@ class Evaluation:
         return wide.rename_axis(columns=None)
 
     def compare(self, method:str, reference:str|None=None, # None: the best baseline
-                metric:str="result")->dict: # see `metrics.paired`; positive is better for the method
+                metric:str="result", **kwargs # for `metrics.paired`
+               )->dict: # see `metrics.paired`; positive is better for the method
         "A paired test on the samples that both have."
         reference = reference or self.best_baseline(metric, method)
         a, b = self.values(method, metric), self.values(reference, metric)
         both = a.index.intersection(b.index)
-        return dict(method=method, reference=reference, metric=metric, **paired(*(METRICS[metric]*v[both].to_numpy() for v in (a, b))))
+        return dict(method=method, reference=reference, metric=metric, **paired(*(METRICS[metric]*v[both].to_numpy() for v in (a, b)), **kwargs))
 
     def best_baseline(self, metric:str="result", method:str|None=None # to be compared with it
                      )->str:
@@ -249,6 +251,25 @@ class Evaluation:
         both = pd.concat(enough, axis=1, join="inner")
         means = both.mean() if len(both) else pd.Series({m: v.mean() for m, v in enough.items()})
         return str((METRICS[metric]*means).idxmax())
+
+    def differences(self, reference:str, # the method that the others are set against
+                    metrics:Iterable[str]|None=None, level:float=.95
+                   )->pd.DataFrame: # method, metric, mean, lower, upper, n; difference, below, above and p on so many pairs; positive is better
+        "Means beside the paired differences from a reference."
+        rows = []
+        for r in self.summary(metrics, level).to_dict("records"):
+            pairs = self.values(r["method"], r["metric"]).index.intersection(self.values(reference, r["metric"]).index)
+            t = self.compare(r["method"], reference, r["metric"], level=level) if len(pairs) > 1 and r["method"] != reference else {}
+            rows.append(r | dict(difference=t.get("difference", math.nan), below=t.get("lower", math.nan), above=t.get("upper", math.nan), p=t.get("p", math.nan), pairs=len(pairs)))
+        return pd.DataFrame(rows)
+
+    def agreement(self, method:str, reference:str, top:int=5 # regions
+                 )->pd.DataFrame: # a row a sample: tau (Kendall), and the share of the first regions that both orders have in common
+        "How alike two methods order the same regions; for what `evaluate` wrote down with orders=True."
+        from scipy.stats import kendalltau
+        if "order" not in self.frame: raise ValueError("no orders were written down: evaluate with orders=True")
+        a, b = (self.frame[self.frame["method"] == m].set_index("key")["order"].dropna() for m in (method, reference))
+        return pd.DataFrame({k: dict(tau=kendalltau(np.argsort(a[k]), np.argsort(b[k]))[0], first=len(set(a[k][:top]) & set(b[k][:top]))/top) for k in a.index.intersection(b.index)}).T
 
     def _kind(self, label)->str:
         "Search, oracle or baseline, by what a label means."
@@ -429,6 +450,126 @@ def _intervals(ax, e, metrics, names, title):
     n = s["n"][s["n"] > 0]
     ax.set_title(f"{title} (n = {n.max()})" if n.nunique() == 1 else f"{title} (n = {n.min()} to {n.max()})"); ax.grid(axis="y", lw=.3, color=".85"); ax.set_axisbelow(True)
     ax.set_ylim(len(names) - .5, -.5)
+
+# %% ../nbs/12a_evaluation.ipynb #0c55fd5a
+def pool(panels:dict[str, Evaluation] # model -> results
+        )->Evaluation: # keys name the model too
+    "The samples of several models as one evaluation."
+    if not panels: raise ValueError("there is nothing to pool: give at least one evaluation")
+    frame = pd.concat([e.frame.assign(key=f"{k}/" + e.frame["key"]) for k, e in panels.items()], ignore_index=True)
+    first = next(iter(panels.values())).about
+    same = {k: v for k, v in first.items() if all(e.about.get(k) == v for e in panels.values())}
+    return Evaluation(frame, {f"{k}/{s}": why for k, e in panels.items() for s, why in e.left_out.items()}, dict(same, model=", ".join(panels)))
+
+def table_differences(panels:dict[str, Evaluation], # model -> results; two or more are pooled too
+                      reference:str, metrics:Iterable[str])->pd.DataFrame: # a row a model and method, texts
+    "Means with 95 % intervals and, after Δ, the paired differences from the reference; positive is better."
+    panels, metrics = _with_all(panels), list(metrics)
+    text = lambda r: _cell(r.metric, r.mean, r.lower, r.upper) + ("" if math.isnan(r.difference) else f" Δ {r.difference:+.3f} [{r.below:+.3f}, {r.above:+.3f}]")
+    rows = {}
+    for model, e in panels.items():
+        notes = e.frame[e.frame["note"].notna()].groupby("method")["note"].first()
+        for r in e.differences(reference, metrics).itertuples():
+            row = rows.setdefault((model, r.method), dict(n=0, **dict.fromkeys(metrics, ""), note=notes.get(r.method, "")))
+            row[r.metric], row["n"] = text(r), max(row["n"], r.n)
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "setting"])
+
+def _with_all(panels)->dict[str, Evaluation]: return panels if len(panels) < 2 else {**panels, "all": pool(panels)}
+
+def claim(e:Evaluation, method:str, reference:str, metric:str="result",
+          margin:float=0., # by how much better the method should be; negative: how much worse it may be
+          least:int=10 # pairs
+         )->dict: # what `Evaluation.compare` says, the margin, and a verdict in words
+    "Is a method better than a reference by more than a margin, as far as a 95 % interval of paired differences tells?"
+    both = e.values(method, metric).index.intersection(e.values(reference, metric).index)
+    if len(both) < 2: return dict(method=method, reference=reference, metric=metric, n=len(both), margin=margin, verdict="too few pairs")
+    t = e.compare(method, reference, metric)
+    verdict = "too few pairs" if t["n"] < least else "holds" if t["lower"] > margin else "does not hold" if t["upper"] < margin else "undecided"
+    return dict(t, margin=margin, verdict=verdict)
+
+def table_claims(panels:dict[str, Evaluation], # model -> results; two or more are pooled too
+                 asked:Iterable[dict] # claim in words; method, reference, metric and, where it is not 0, margin, see `claim`
+                )->pd.DataFrame: # a row a claim and model
+    "Claims, and whether they hold."
+    rows = []
+    for a in asked:
+        for model, e in _with_all(panels).items():
+            t = claim(e, **{k: v for k, v in a.items() if k != "claim"})
+            difference = f"{t['difference']:+.3f} [{t['lower']:+.3f}, {t['upper']:+.3f}]" if "difference" in t else ""
+            rows.append({"claim": a["claim"], "compared": f"{t['method']} less {t['reference']}, {t['metric'].replace('_', ' ')}", "model": model, "difference": difference, "above": round(t["margin"], 3), "pairs": t["n"], "verdict": t["verdict"]})
+    return pd.DataFrame(rows)
+
+# %% ../nbs/12a_evaluation.ipynb #88402b84
+@paper_style
+def figure_differences(panels:dict[str, Evaluation], # model -> results; two or more are pooled too
+                       reference:str, metrics:tuple[str, ...]=("insertion", "deletion", "result"), # a panel each
+                       methods:Iterable[str]|None=None # those shown; None for all
+                      )->Figure: # one page wide
+    "Paired differences from a reference with 95 % intervals, a row a setting; to the right is better."
+    panels = _with_all(panels)
+    found = {k: e.differences(reference, metrics).dropna(subset="difference") for k, e in panels.items()}
+    found = {k: d if methods is None else d[d["method"].isin(list(methods))] for k, d in found.items()}
+    names = list(dict.fromkeys(m for d in found.values() for m in d["method"]))
+    if not names: raise ValueError(f"no setting has two samples in common with {reference!r}: evaluate more")
+    fig = new_figure(PAGE, .8 + (.1 + .11*len(panels))*len(names))
+    axes = fig.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
+    for ax, metric in zip(axes, metrics):
+        for k, (model, d) in enumerate(found.items()): _differences(ax, d[d["metric"] == metric], names, .8*((k + .5)/len(found) - .5), model, _STYLES[-1 if model == "all" else k % 3])
+        ax.axvline(0, color=".4", lw=.7); ax.grid(axis="y", lw=.3, color=".85"); ax.set_axisbelow(True)
+        ax.set(title=metric.replace("_", " "), ylim=(len(names) - .5, -.5))
+        ax.locator_params(axis="x", nbins=4)
+    axes[0].set_yticks(range(len(names)), names)
+    axes[len(axes)//2].set_xlabel(f"better than “{reference}” →")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(panels), frameon=False)
+    return fig
+
+_STYLES = ("o", INSERTION), ("s", DELETION), ("^", "#009E73"), ("D", "black") # the last for all models together
+
+def _differences(ax, d, names, shift, model, style):
+    "One model in one panel."
+    y = np.array([names.index(m) for m in d["method"]]) + shift
+    ax.errorbar(d["difference"], y, xerr=[d["difference"] - d["below"], d["above"] - d["difference"]], fmt=style[0], color=style[1], ms=3, lw=.8, capsize=1.5, label=f"{model} (n = {_range(d['pairs'])})")
+
+def _range(n)->str:
+    "How many, or from how many to how many."
+    return "0" if not len(n) else str(n.max()) if n.nunique() == 1 else f"{n.min()} to {n.max()}"
+
+# %% ../nbs/12a_evaluation.ipynb #386da642
+def side_by_side(model:Model, sample:Sample, settings:dict[str, dict], # label -> see `find_method`
+                 metrics:Iterable[str]=("insertion", "deletion", "result", "highest", "pointing_mask"),
+                 progress:Callable|None=None, # progress(done, total, what), as a `Panel` gives it
+                 budget:int|None=None, # instead of that of the settings that have one
+                 regions:int|str=36, fill:str="black", seed:int=0 # of the judge
+                )->tuple[Case, list[dict]]: # the case; for each setting: title, said, numbers, area, insertion, deletion; or title and note
+    "Settings of a method on one sample, judged alike."
+    case, out = prepare(model, sample, regions, fill, seed=seed), []
+    for k, (label, meaning) in enumerate(_labels(settings).items()):
+        if progress: progress(k, len(settings), label)
+        if budget is not None and "budget" in meaning: meaning = {**meaning, "budget": budget}
+        try: said = _ask(model, case, {**meaning, **_telling(meaning, progress, k, len(settings), label)}, label, dict(fill=fill, seed=seed, batch_size=None))
+        except (ImportError, ValueError) as e: out.append(dict(title=label, note=_short(e))); continue
+        c = evaluate_order(case.judge, case.regions, said.order)
+        out.append(dict(title=label, said=said, saliency=said.saliency, numbers=judged(case, said, metrics), area=c.area, insertion=c.insertion.mean(1), deletion=c.deletion.mean(1)))
+    return case, out
+
+def settings_text(case:Case, shown:list[dict], # from `side_by_side`
+                 )->str: # a line a setting
+    "The same in words; τ is Kendall's rank correlation with the order of the first setting."
+    from scipy.stats import kendalltau
+    first = next((r["said"].order for r in shown if "said" in r), None)
+    lines = [f"{case.target.text!r} of {case.said.text!r}"]
+    for r in shown:
+        if "note" in r: lines.append(f"{r['title']}: no result, {r['note']}"); continue
+        known = ", ".join(f"{k.replace('_', ' ')} {v:.3f}" for k, v in r["numbers"].items() if not math.isnan(v))
+        lines.append(f"{r['title']}: {known}, τ {kendalltau(np.argsort(first), np.argsort(r['said'].order))[0]:.2f}")
+    return "\n".join(lines)
+
+def _telling(meaning, progress, done, total, label)->dict:
+    "A search tells how far it is, where it can and has a budget."
+    found = find_method(meaning)
+    can = "search" in found or "callback" in inspect.signature(found["function"]).parameters
+    if progress is None or not can or not isinstance(meaning.get("budget"), int): return {}
+    return dict(callback=lambda s: progress(done + min(1., s["forwards"]/meaning["budget"]), total, label))
 
 # %% ../nbs/12a_evaluation.ipynb #711bea8f
 def main(args:list[str]|None=None):
