@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'CORRECTIONS', 'OWN', 'Case', 'prepare', 'judged', 'Evaluation', 'read_results', 'evaluate',
-           'ChangedSample', 'figure_comparison', 'pool', 'table_differences', 'claim', 'table_claims',
-           'figure_differences', 'side_by_side', 'settings_text', 'main']
+           'ChangedSample', 'figure_comparison', 'pool', 'table_differences', 'table_agreement', 'claim',
+           'table_claims', 'figure_differences', 'side_by_side', 'settings_text', 'main']
 
 # %% ../nbs/12a_evaluation.ipynb #3eaf9ded
 import argparse, contextlib, hashlib, inspect, json, math, re
@@ -472,6 +472,17 @@ def table_differences(panels:dict[str, Evaluation], # model -> results; two or m
         for r in e.differences(reference, metrics).itertuples():
             row = rows.setdefault((model, r.method), dict(n=0, **dict.fromkeys(metrics, ""), note=notes.get(r.method, "")))
             row[r.metric], row["n"] = text(r), max(row["n"], r.n)
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "setting"])
+
+def table_agreement(panels:dict[str, Evaluation], # model -> results with their orders; two or more are pooled too
+                    reference:str, top:int=5)->pd.DataFrame: # a row a model and method, texts
+    "How alike the orders are to those of the reference, see `Evaluation.agreement`; means with 95 % intervals."
+    rows = {}
+    for model, e in _with_all(panels).items():
+        for m in e.methods:
+            a = e.agreement(m, reference, top)
+            if m == reference or len(a) < 2: continue
+            rows[model, m] = dict(n=len(a), **{name: _cell("", *bootstrap(a[k])) for k, name in (("tau", "Kendall's τ"), ("first", f"first {top} in common"))})
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "setting"])
 
 def _with_all(panels)->dict[str, Evaluation]: return panels if len(panels) < 2 else {**panels, "all": pool(panels)}

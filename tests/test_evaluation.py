@@ -571,3 +571,10 @@ def test_settings_side_by_side(model, data):
     assert [r["title"] for r in shown] == list(settings) and "no such" in shown[-1]["note"] and "none: no result" in evaluation.settings_text(case, shown)
     assert shown[0]["said"].explanation.settings["search_forwards"] <= 30 and shown[0]["numbers"]["insertion"] == pytest.approx(auc(shown[0]["area"], shown[0]["insertion"]))
     assert [d for d, *_ in told] == sorted(d for d, *_ in told) and told[-1][0] <= 4 and any(d % 1 for d, *_ in told)
+
+
+def test_a_table_of_agreement_by_hand():
+    rows = [dict(key=k, method=m, order=o) for k in "ab" for m, o in (("x", [0, 1, 2]), ("y", [2, 1, 0]), ("z", [0, 1, 2]))] + [dict(key="a", method="once", order=[0, 1, 2])]
+    t = evaluation.table_agreement({"m": Evaluation(pd.DataFrame(rows), {}, {})}, "x", top=2)
+    assert t.index.tolist() == [("m", "y"), ("m", "z")] and t.loc[("m", "y"), "Kendall's τ"] == "-1.000 [-1.000, -1.000]"
+    assert t.loc[("m", "y"), "first 2 in common"] == "0.500 [0.500, 0.500]" and t.loc[("m", "z"), "Kendall's τ"][:5] == "1.000" and (t["n"] == 2).all()
