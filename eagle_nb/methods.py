@@ -14,7 +14,7 @@ import numpy as np
 
 from .baselines import BASELINES
 from .costs import measured
-from .explain import Explanation, explain_scores
+from .explain import Explanation, explain_scores, paint, regions_for
 from .metrics import pooled_order
 from .models import Model, spoken
 from .regions import Regions, open_image, segment
@@ -88,13 +88,15 @@ def same_regions(said:Attribution, regions:Regions)->Attribution: # itself
 def _remedy(found)->str: return "variant='fixed' does not divide by zero" if found.get("variant") == "paper" else "a method that divides by zero does that, see what made it"
 
 def _search(found, model, pixels, prompt, target, parts, common, settings):
-    "A search of EAGLE: its map and its order."
-    own = {k: v for k, v in found.items() if k != "search"}
-    scorer = ModelScorer(model, pixels, prompt, target, parts, common["fill"], batch_size=common["batch_size"], seed=common["seed"])
-    seed = {"seed": common["seed"]} if "seed" in inspect.signature(SEARCHES.get(found["search"], lambda: 0)).parameters else {}
-    e = explain_scores(scorer, pixels, parts, target, model.read(list(target.forced)), spoken(prompt), found["search"], **{**seed, **own, **settings})
+    "A search of EAGLE, where it says so on regions and with a fill of its own: its map and its order."
+    own, seed = {**{k: v for k, v in found.items() if k != "search"}, **settings}, common["seed"]
+    mine = regions_for(model, pixels, prompt, own.pop("regions"), seed) if "regions" in own else parts
+    scorer = ModelScorer(model, pixels, prompt, target, mine, own.pop("fill", common["fill"]), batch_size=common["batch_size"], seed=seed)
+    drawn = {"seed": seed} if "seed" in inspect.signature(SEARCHES.get(found["search"], lambda: 0)).parameters else {}
+    e = explain_scores(scorer, pixels, mine, target, model.read(list(target.forced)), spoken(prompt), found["search"], **{**drawn, **own})
     if e.settings["stopped"] == "interrupted": raise KeyboardInterrupt # half a search is no result
-    return e.saliency, e.order, e
+    if np.array_equal(mine.labels, parts.labels): return e.saliency, e.order, e
+    return e.saliency, pooled_order(paint(mine.labels, e.order, np.arange(len(mine), 0., -1)), parts, seed), e # each pixel has the rank of its region
 
 def _baseline(found, model, pixels, prompt, target, parts, common, settings):
     "A function: it is given what it takes."

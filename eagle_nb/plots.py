@@ -6,7 +6,7 @@
 __all__ = ['COLUMN', 'PAGE', 'HEAT', 'WARM', 'INSERTION', 'DELETION', 'MARK', 'PAPER', 'METHOD_COLOURS', 'paper_style',
            'figure_png', 'new_figure', 'overlay', 'show_map', 'show_regions', 'show_curves', 'curve_text', 'show_words',
            'words_html', 'words_text', 'show_word_curves', 'figure_sentence', 'figure_words', 'figure_methods',
-           'figure_answer', 'figure_steps', 'data_uri', 'save_figure']
+           'figure_answer', 'figure_settings', 'figure_steps', 'data_uri', 'save_figure']
 
 # %% ../nbs/06_plots.ipynb #99dc1c99
 import base64, html, json, os, textwrap, threading, unicodedata, uuid
@@ -601,6 +601,30 @@ def figure_answer(image:ArrayLike, # (H, W, 3) uint8
     for ax in panels[len(maps) + 1:]: ax.set_axis_off()
     show_words(words, influence, fig.add_axes((.05/PAGE, .05/total, 1 - .1/PAGE, below/total)))
     if lines: fig.suptitle("\n".join(lines), parse_math=False, x=.01, ha="left")
+    return fig
+
+# %% ../nbs/06_plots.ipynb #9dd2d1ac
+@paper_style
+def figure_settings(image:ArrayLike, # (H, W, 3) uint8
+                    items:list[dict], # title, saliency (H, W), area, insertion, deletion (N+1,)
+                    box:ArrayLike|None=None, mask:ArrayLike|None=None # of what is to be found, see `show_map`
+                   )->Figure: # one page wide, a column a setting
+    "Maps above their curves."
+    image = _image(image)
+    if not items: raise ValueError("items must hold at least one setting, got none")
+    across = max(3, len(items))
+    wide = PAGE/across
+    fig = new_figure(PAGE, (wide - .1)*image.shape[0]/image.shape[1] + wide + .35)
+    grid = fig.subplots(2, across, squeeze=False, height_ratios=(image.shape[0]/image.shape[1], .9))
+    for column, d in zip(grid.T, items):
+        show_map(image, d["saliency"], column[0], d["title"], box, mask)
+        show_curves(d["area"], d["insertion"], d["deletion"], column[1], auc=False)
+        column[1].get_legend().remove()
+        column[1].set(xlabel="", ylabel="", title=f"ins. {_auc(d['area'], d['insertion']):.2f}  del. {_auc(d['area'], d['deletion']):.2f}")
+        if column[1] is not grid[1, 0]: column[1].set_yticklabels([])
+    for ax in grid[:, len(items):].ravel(): ax.set_axis_off()
+    fig.supxlabel("share of picture shown (blue, insertion) / removed (dashed, deletion)", fontsize=8)
+    grid[1, 0].set_ylabel("probability of target")
     return fig
 
 # %% ../nbs/06_plots.ipynb #1400095b

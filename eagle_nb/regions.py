@@ -462,7 +462,7 @@ def _warn_dropped(dropped:list[int], names:list[str]|None):
 METHODS:dict[str, Callable[..., Regions]] = {"slico": slico, "slico_cv": slico_cv, "seeds": seeds, "felzenszwalb": felzenszwalb, "grid": grid}
 
 def segment(image:ImageLike, # anything `open_image` takes
-            regions:int|str|Regions|np.ndarray=64, # about how many by `slico`; a name in `METHODS`; a `Regions`; (H, W) integer labels
+            regions:int|str|Regions|np.ndarray=64, # about how many by `slico`; a name in `METHODS`, with a number behind it or without, such as "felzenszwalb 36"; a `Regions`; (H, W) integer labels
             seed:int=0 # goes on record; all methods here give the same regions each time
            )->Regions: # of the size of the picture
     "The picture's regions, however they were asked for."
@@ -473,9 +473,16 @@ def segment(image:ImageLike, # anything `open_image` takes
     return replace(made, settings={**made.settings, "seed": int(seed)})
 
 def _method(name:str)->Callable[..., Regions]:
-    "Look up a method."
-    if name in METHODS: return METHODS[name]
-    raise ValueError(f"unknown regions {name!r}: choose one of {', '.join(METHODS)} (and, in explain, tokens), or pass a number, a Regions or a label map")
+    "Look up a method, and how many regions it shall make."
+    kind, _, n = name.partition(" ")
+    if kind in METHODS and not n: return METHODS[kind]
+    if kind in METHODS and n.isdecimal(): return (lambda a: _cells(a, int(n))) if kind == "grid" else lambda a: METHODS[kind](a, int(n))
+    raise ValueError(f"unknown regions {name!r}: choose one of {', '.join(METHODS)} (and, in explain, tokens), with a number behind it or without, or pass a number, a Regions or a label map")
+
+def _cells(image, n:int)->Regions:
+    "About n cells, as many rows as columns or nearly so."
+    rows = round(_check_n(n, image.shape)**.5)
+    return grid(image, rows, round(n/rows))
 
 def _as_number(regions)->int:
     "Refuse what is neither a number nor anything else that can be regions."

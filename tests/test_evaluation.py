@@ -493,3 +493,88 @@ def test_corrections_are_asked_for_by_name(model, questions, tmp_path):
 
 def test_of_what(model, questions):
     with pytest.raises(ValueError, match="'foil' or 'answer', got 'both'"): evaluate(model, questions[:1], [dict(method="random", of="both")], **QUICK)
+
+
+# ablations
+
+def test_a_search_on_regions_of_its_own(model, data):
+    case = prepare(model, data[0], "grid 16")
+    ask = lambda **kw: attribute(dict(method="EAGLE", budget=40, **kw), model, case.pixels, PROMPT, case.target, case.regions)
+    own, same, plain = ask(regions="grid 4"), ask(regions="grid 16"), ask()
+    assert len(own.explanation.regions) == 4 and sorted(own.order) == list(range(16)) and own.by_region
+    assert (same.order == plain.order).all() and (same.saliency == plain.saliency).all()
+    quarter = np.array([case.regions.labels[own.explanation.regions.labels == r][0] for r in own.explanation.order])  # the first cell of each quarter
+    assert [int(r) for r in own.order if r in quarter] == quarter.tolist()
+    assert {tuple(sorted(own.order[k:k + 4])) for k in range(0, 16, 4)} == {(0, 1, 4, 5), (2, 3, 6, 7), (8, 9, 12, 13), (10, 11, 14, 15)}
+    assert len(attribute(dict(method="EAGLE (one shot)", regions="tokens"), model, case.pixels, PROMPT, case.target, case.regions).explanation.regions) == 64
+    with pytest.raises(ValueError, match="unknown regions 'gird 4'"): ask(regions="gird 4")
+
+
+def test_a_search_with_a_fill_of_its_own(model, data):
+    case = prepare(model, data[0], 9)
+    said = attribute(dict(method="EAGLE", budget=40, fill="blur"), model, case.pixels, PROMPT, case.target, case.regions)
+    blur = prepare(model, data[0], 9, "blur")
+    assert said.explanation.insertion[0] == pytest.approx(float(blur.judge(torch.zeros(1, 9, dtype=torch.bool)).mean()), abs=1e-5)
+    row, own = judged(case, said, ("insertion", *evaluation.OWN)), evaluate_order(blur.judge, blur.regions, said.order)
+    assert row["own_insertion"] == pytest.approx(own.insertion_auc, abs=1e-5) and row["own_result"] == pytest.approx(own.result, abs=1e-5) and row["own_highest"] == pytest.approx(own.highest, abs=1e-5)
+    assert row["insertion"] == pytest.approx(evaluate_order(case.judge, case.regions, said.order).insertion_auc)
+    assert math.isnan(judged(case, attribute("random", model, case.pixels, PROMPT, case.target, case.regions), evaluation.OWN)["own_insertion"])
+
+
+def test_orders_are_kept_where_asked_for(model, data, tmp_path):
+    ask = dict(methods=["random", dict(method="random", seed=3, name="other")], metrics=("result",), out=tmp_path, **QUICK)
+    e = evaluate(model, data[:2], orders=True, **ask)
+    same = read_results(next(tmp_path.iterdir()))
+    assert same.frame["order"].tolist() == e.frame["order"].tolist() and sorted(e.frame["order"][0]) == list(range(9))
+    assert e.agreement("random", "random")["tau"].tolist() == [1., 1.] and e.agreement("random", "other")["tau"].max() < 1
+    by_hand = Evaluation(pd.DataFrame([dict(key="a", method="x", order=[0, 1, 2]), dict(key="a", method="y", order=[0, 2, 1])]), {}, {})
+    assert by_hand.agreement("x", "y", top=2).loc["a"].tolist() == pytest.approx([1/3, .5])
+    with pytest.raises(ValueError, match="orders=True"): frame(a=[1.]).agreement("a", "a")
+
+
+def test_differences_by_hand():
+    e = frame(both=[1., 2., 3., None], one=[0., 2., 1., 5.], alone=[None, None, None, 1.])
+    d = e.differences("both", ("result",)).set_index("method")
+    assert d.loc["one", "difference"] == -1 and d.loc["one", "pairs"] == 3 and d.loc["one", "n"] == 4 and d.loc["one", "below"] <= -1 <= d.loc["one", "above"]
+    assert math.isnan(d.loc["both", "difference"]) and math.isnan(d.loc["alone", "difference"]) and d.loc["alone", "pairs"] == 0
+    t = evaluation.table_differences({"m": e, "k": e}, "both", ("result",))
+    assert t.index.get_level_values("model").unique().tolist() == ["m", "k", "all"] and "Δ -1.000" in t.loc[("all", "one"), "result"] and t.loc[("all", "one"), "n"] == 8
+    assert evaluation.figure_differences({"m": e, "k": e}, "both", ("result",)) is not None
+    with pytest.raises(ValueError, match="two samples in common"): evaluation.figure_differences({"m": e}, "alone", ("result",))
+
+
+def test_what_worse_means_turns_with_the_metric():
+    e = Evaluation(pd.DataFrame([dict(key=str(k), method=m, deletion=v) for m, v in (("a", .1), ("b", .3)) for k in range(4)]), {}, {})
+    assert e.differences("b", ("deletion",)).set_index("method").loc["a", "difference"] == pytest.approx(.2)
+
+
+def test_claims_by_hand():
+    e = frame(a=[1., 1.2, 1.1, 1.3]*3, b=[1., 1., 1., 1.]*3, few=[9., 9.] + [None]*10)
+    verdict = lambda *args, **kw: evaluation.claim(e, *args, **kw)["verdict"]
+    assert verdict("a", "b") == "holds" and verdict("b", "a") == "does not hold" and verdict("a", "b", margin=.15) == "undecided"
+    assert verdict("b", "a", margin=-.5) == "holds" and verdict("a", "b", margin=.5) == "does not hold"
+    assert verdict("few", "a") == "too few pairs" and verdict("a", "b", least=13) == "too few pairs"
+    t = evaluation.table_claims({"m": e}, [dict(claim="a wins", method="a", reference="b")])
+    assert t["verdict"].tolist() == ["holds"] and t["pairs"].item() == 12
+
+
+def test_pooled_samples_stay_apart():
+    p = evaluation.pool({"m": frame(a=[1., 2.]), "k": frame(a=[3., 4.])})
+    assert p.values("a", "result").to_dict() == {"m/0": 1., "m/1": 2., "k/0": 3., "k/1": 4.} and p.about["model"] == "m, k"
+    with pytest.raises(ValueError, match="nothing to pool"): evaluation.pool({})
+
+
+def test_settings_side_by_side(model, data):
+    told = []
+    settings = {"both": dict(method="EAGLE", budget=40), "blur": dict(method="EAGLE", budget=40, fill="blur"), "random": dict(method="random"), "none": dict(method="EAGLE", regions="no such")}
+    case, shown = evaluation.side_by_side(model, data[0], settings, progress=lambda done, total, what: told.append((done, total, what)), budget=30, regions=9)
+    assert [r["title"] for r in shown] == list(settings) and "no such" in shown[-1]["note"] and "none: no result" in evaluation.settings_text(case, shown)
+    assert shown[0]["said"].explanation.settings["search_forwards"] <= 30 and shown[0]["numbers"]["insertion"] == pytest.approx(auc(shown[0]["area"], shown[0]["insertion"]))
+    assert [d for d, *_ in told] == sorted(d for d, *_ in told) and told[-1][0] <= 4 and any(d % 1 for d, *_ in told)
+
+
+def test_a_table_of_agreement_by_hand():
+    rows = [dict(key=k, method=m, order=o) for k in "ab" for m, o in (("x", [0, 1, 2]), ("y", [2, 1, 0]), ("z", [0, 1, 2]))] + [dict(key="a", method="once", order=[0, 1, 2])]
+    t = evaluation.table_agreement({"m": Evaluation(pd.DataFrame(rows), {}, {})}, "x", top=2)
+    assert t.index.tolist() == [("m", "y"), ("m", "z")] and t.loc[("m", "y"), "Kendall's τ"] == "-1.000 [-1.000, -1.000]"
+    assert t.loc[("m", "y"), "first 2 in common"] == "0.500 [0.500, 0.500]" and t.loc[("m", "z"), "Kendall's τ"][:5] == "1.000" and (t["n"] == 2).all()

@@ -99,6 +99,8 @@ def test_constant_map(value): assert isinstance(plots.show_map(IMAGE, np.full((H
     (lambda: plots.show_words(["a"], [1], vmax=0), "vmax"),
     (lambda: plots.figure_words(IMAGE, []), "at least one word"),
     (lambda: plots.figure_words(IMAGE, [{"word": "x"}]), "saliency"),
+    (lambda: plots.figure_settings(IMAGE, []), "at least one setting"),
+    (lambda: plots.figure_settings(IMAGE, [dict(title="x", saliency=SALIENCY, area=AREA, insertion=AREA[1:], deletion=AREA)]), "insertion must have"),
     (lambda: plots.figure_steps(IMAGE, LABELS, ORDER, AREA[1:]), "one more than order"),
     (lambda: plots.figure_steps(IMAGE, LABELS, ORDER, AREA, [0, 13]), "from 0 to 12"),
     (lambda: plots.figure_steps(IMAGE, LABELS, ORDER, AREA, []), "from 0 to 12"),
@@ -209,8 +211,15 @@ def test_panels_are_tidy_at_any_shape(h, w):
     assert_tidy(plots.figure_sentence(image, sal, labels, order, area, area, 1 - area, WORDS, INFLUENCE, title="Describe the image. "*12))
     assert_tidy(plots.figure_words(image, [dict(word="man", saliency=sal, mask=sal > 0, insertion=.5, deletion=.1)]*6))
     assert_tidy(plots.figure_steps(image, labels, order, area, 9))
+    assert_tidy(plots.figure_settings(image, [dict(title="necessity twice", saliency=sal, area=area, insertion=area, deletion=1 - area)]*6))
     for ax in (plots.show_map(image, sal, title="man", colorbar=True), plots.show_regions(image, labels, order=order), plots.show_curves(area, area, area)):
         assert_tidy(ax.figure)
+
+def test_settings_stand_beside_each_other():
+    items = [dict(title=t, saliency=SALIENCY, area=AREA, insertion=p*AREA, deletion=1 - AREA) for t, p in (("one", 1), ("other", .5))]
+    fig = plots.figure_settings(IMAGE, items, mask=SALIENCY > .5)
+    assert [a.get_title() for a in fig.axes] == ["one", "other", "", "ins. 0.50  del. 0.50", "ins. 0.25  del. 0.50", ""]
+    assert np.array_equal(fig.axes[4].lines[0].get_ydata(), .5*AREA) and not fig.axes[2].axison
 
 def test_steps_reveal_the_order():
     fig = plots.figure_steps(IMAGE, LABELS, ORDER, AREA, [0, 3])

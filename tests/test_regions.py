@@ -428,6 +428,10 @@ def test_segment_takes_everything():
     assert segment(a, 20).method == "slico" and segment(a, np.int32(20)).settings["n"] == 20 and segment(a, 20, seed=3).settings["seed"] == 3
     assert np.array_equal(segment(a).labels, slico(a, 64).labels)
     for name in ("slico", "felzenszwalb", "grid"): assert segment(a, name).method == name
+    for text, method, n in (("slico 12", "slico", 12), ("felzenszwalb 12", "felzenszwalb", None), ("grid 12", "grid", 12), ("grid 36", "grid", 36), ("grid 1", "grid", 1)):
+        made = segment(a, text)
+        assert made.method == method and made.n == (n or made.n) and made.n <= (n or 12)
+    assert segment(a, "grid 12").settings["rows"] == 3 and np.array_equal(segment(a, "slico 20").labels, segment(a, 20).labels)
     own = Regions(np.zeros((64, 48), int))
     assert segment(a, own) is own and np.array_equal(segment(a, own.labels).labels, own.labels)
     assert list(METHODS) == ["slico", "slico_cv", "seeds", "felzenszwalb", "grid"]
@@ -435,6 +439,7 @@ def test_segment_takes_everything():
 
 @pytest.mark.parametrize("regions,words", [
     ("slic", "unknown regions 'slic': choose one of slico, slico_cv, seeds, felzenszwalb, grid"), (0, "at least 1"), (64*48 + 1, "3073 for 3072"),
+    ("slico twelve", "unknown regions 'slico twelve'"), ("slico -3", "unknown regions 'slico -3'"), ("12 slico", "unknown regions"), ("grid 0", "at least 1"), ("felzenszwalb 0", "at least 1"), ("grid 9999", "9999 for 3072"), ("slico 20 30", "unknown regions"),
     (grid((48, 64)), "pixel for pixel"), (np.zeros((48, 64), int), "pixel for pixel"), (np.ones((64, 48), int), "Regions.compact"),
     (np.zeros((2, 64, 48), bool), "from_masks"), (None, "got None"), (6.5, "got 6.5"), (True, "got True"), ([1, 2], "got [1, 2]")])
 def test_segment_refuses(regions, words):
