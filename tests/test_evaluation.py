@@ -573,8 +573,12 @@ def test_settings_side_by_side(model, data):
     assert [d for d, *_ in told] == sorted(d for d, *_ in told) and told[-1][0] <= 4 and any(d % 1 for d, *_ in told)
 
 
-def test_a_table_of_agreement_by_hand():
+def test_agreement_by_hand():
     rows = [dict(key=k, method=m, order=o) for k in "ab" for m, o in (("x", [0, 1, 2]), ("y", [2, 1, 0]), ("z", [0, 1, 2]))] + [dict(key="a", method="once", order=[0, 1, 2])]
-    t = evaluation.table_agreement({"m": Evaluation(pd.DataFrame(rows), {}, {})}, "x", top=2)
-    assert t.index.tolist() == [("m", "y"), ("m", "z")] and t.loc[("m", "y"), "Kendall's τ"] == "-1.000 [-1.000, -1.000]"
-    assert t.loc[("m", "y"), "first 2 in common"] == "0.500 [0.500, 0.500]" and t.loc[("m", "z"), "Kendall's τ"][:5] == "1.000" and (t["n"] == 2).all()
+    a = evaluation.agreements(Evaluation(pd.DataFrame(rows), {}, {}), "x", top=2)
+    assert a.methods == ["y", "z", "once"] and a.values("y", "tau").tolist() == [-1, -1] and a.values("y", "first").tolist() == [.5, .5] and a.values("z", "tau").tolist() == [1, 1]
+    assert a.compare("z", "y", "tau")["difference"] == 2 and evaluation.claim(a, "z", "y", "tau", margin=-.1, least=2)["verdict"] == "holds" and len(a.values("once", "tau")) == 1
+
+
+def test_agreement_is_no_metric_of_one_method(model, data):
+    with pytest.raises(ValueError, match="evaluate with orders=True, then ask `agreements`"): evaluate(model, data[:1], ["random"], ("result", "tau"), **QUICK)
