@@ -92,7 +92,7 @@ def run_page(page:str|Path, # a notebook
         target = Path(out or folder).resolve()/page.name
         try:
             write_whole(target, nbformat.writes(prepared(nbformat.read(page, 4), slow, smoke, settings)).encode())
-            papermill.execute_notebook(str(target), str(target), cwd=str(page.parent), kernel_name="python3", language="python", progress_bar=show_progress, log_output=False, extra_arguments=["--log-level=40"])
+            papermill.execute_notebook(str(target), str(target), cwd=str(page.parent), kernel_name="python3", language="python", progress_bar=show_progress, log_output=False, extra_arguments=["--log-level=50"])
         except papermill.PapermillExecutionError as e: error = f"{e.ename}: {e.evalue}"
         except Exception as e: error = f"{type(e).__name__}: {e}"
     return Run(page.stem, time.perf_counter() - start, error and " ".join(error.split())[:300])
