@@ -22,7 +22,7 @@ test: env ## all checks; one alone with STEP=export, notebooks, paper or tests
 	@$(BIN)/python .ci/test.py $(STEP)
 
 lab: env ## open JupyterLab on the notebooks
-	@$(BIN)/jupyter lab nbs
+	@$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/nbs
 
 paper: env ## run every page of the paper, without a browser; some only with PAGES="teaser modality"
 	@$(BIN)/python -m eagle_nb.paper $(PAGES)
