@@ -489,20 +489,26 @@ def figure_sentence(image:ArrayLike, # (H, W, 3) uint8
     "The figure of a sentence: regions, map, curves and words."
     image = _image(image)
     _influence(words, influence, None)
-    aspect, words_high = image.shape[1]/image.shape[0], _words_height(_layout(words, (PAGE - .1)*72, 8.)[1])/72
+    aspect = image.shape[1]/image.shape[0]
     high = float(np.clip(2.25/aspect, 1.35, 2.1))
     heading = .17*len(_wrap(title)) + .05 if title else 0
-    total = high + .3 + heading + words_high + .12
-    fig = new_figure(PAGE, total)
-    fig.get_layout_engine().set(rect=(0, (words_high + .12)/total, 1, 1 - (words_high + .12)/total))
+    fig, foot = _above_words(words, high + .3 + heading, .12)
     wide = float(np.clip(high*aspect, 1.1, 2.25))
     left, middle, right = fig.subplots(1, 3, width_ratios=(wide, wide, PAGE - 2*wide))
     show_regions(image, labels, left, order, title="first regions")
     show_map(image, saliency, middle, title="attribution")
     show_curves(area, insertion, deletion, right)
-    show_words(words, influence, fig.add_axes((.05/PAGE, .05/total, 1 - .1/PAGE, words_high/total)))
+    show_words(words, influence, fig.add_axes(foot))
     if title: fig.suptitle("\n".join(_wrap(title)), parse_math=False)
     return fig
+
+def _above_words(words, high, gap)->tuple[Figure, tuple]: # the figure, and the box at its foot that the words take
+    "A figure of the page's width with room for words below what is drawn."
+    low = _words_height(_layout(words, (PAGE - .1)*72, 8.)[1])/72
+    total = high + low + gap
+    fig = new_figure(PAGE, total)
+    fig.get_layout_engine().set(rect=(0, (low + gap)/total, 1, 1 - (low + gap)/total))
+    return fig, (.05/PAGE, .05/total, 1 - .1/PAGE, low/total)
 
 def _wrap(title, width=105)->list[str]:
     "The lines of a title."
@@ -591,15 +597,12 @@ def figure_answer(image:ArrayLike, # (H, W, 3) uint8
     image = _image(image)
     if not 1 <= len(maps) <= 5: raise ValueError(f"maps must hold 1 to 5 maps, got {len(maps)}: draw two figures")
     across, lines = max(4, len(maps) + 1), _wrap(title) if title else []
-    high, below = (PAGE/across - .08)*image.shape[0]/image.shape[1] + .25, _words_height(_layout(words, (PAGE - .1)*72, 8.)[1])/72
-    total = high + .17*len(lines) + below + .15
-    fig = new_figure(PAGE, total)
-    fig.get_layout_engine().set(rect=(0, (below + .15)/total, 1, 1 - (below + .15)/total))
+    fig, foot = _above_words(words, (PAGE/across - .08)*image.shape[0]/image.shape[1] + .25 + .17*len(lines), .15)
     panels = fig.subplots(1, across)
     _picture(panels[0], image, "picture")
     for ax, (name, s) in zip(panels[1:], maps.items()): show_map(image, s, ax, name)
     for ax in panels[len(maps) + 1:]: ax.set_axis_off()
-    show_words(words, influence, fig.add_axes((.05/PAGE, .05/total, 1 - .1/PAGE, below/total)))
+    show_words(words, influence, fig.add_axes(foot))
     if lines: fig.suptitle("\n".join(lines), parse_math=False, x=.01, ha="left")
     return fig
 
