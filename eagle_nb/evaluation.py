@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['METRICS', 'CORRECTIONS', 'OWN', 'AGREEMENT', 'Case', 'prepare', 'judged', 'Evaluation', 'read_results', 'evaluate',
            'said_of', 'ChangedSample', 'labelled', 'figure_comparison', 'pool', 'table_differences', 'agreements',
-           'claim', 'table_claims', 'figure_differences', 'side_by_side', 'settings_text', 'main']
+           'claim', 'table_tests', 'table_claims', 'figure_differences', 'side_by_side', 'settings_text', 'main']
 
 # %% ../nbs/12a_evaluation.ipynb #3eaf9ded
 import argparse, contextlib, hashlib, inspect, json, math, re
@@ -134,6 +134,7 @@ class _Store:
 
     def _open(self):
         "Take up what is there, or begin; nobody else may write meanwhile."
+        fresh = self.head
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lines, whole = _lines(self.path) if self.path.exists() else ([], True)
         if not lines: write_whole(self.path, (json.dumps(self.head) + "\n").encode())
@@ -141,11 +142,14 @@ class _Store:
             other = [k for k in lines[0].keys() | self.head.keys() - set(_FREE) if k not in _FREE and lines[0].get(k) != self.head.get(k)]
             if other: raise ValueError(f"{str(self.path)!r} holds results with {other[0]} {lines[0].get(other[0])!r}, this evaluation has {self.head.get(other[0])!r}: choose another folder, or the same settings")
             if not whole: write_whole(self.path, "".join(json.dumps(l) + "\n" for l in lines).encode())
-            now, self.head = {k: self.head[k] for k in _FREE}, lines[0]
+            self.head = lines[0]
             for line in lines[1:]: self._take(line)
+            old, new = self.head.get("weights"), fresh.get("weights")
+            if old and new and old != new: raise ValueError(f"{str(self.path)!r} holds results of other weights of {self.head['model']!r} (fingerprint {old}, now {new}): choose another folder")
         self.file = self.path.open("a", encoding="utf-8")
         _lock(self.file, self.path)
-        if lines and now != {k: self.head.get(k) for k in _FREE}: self.add(session=now)
+        now = {k: fresh[k] for k in _FREE if k in fresh}
+        if lines and now != {k: self.head.get(k) for k in now}: self.add(session=now)
 
     def close(self):
         if self.file is not None: self.file.close()
@@ -177,7 +181,7 @@ class _Store:
         if label in self.methods and self.methods[label] != text: raise ValueError(f"{str(self.path)!r} has results for {label!r} with {self.methods[label]}, now it means {text}: give it another label")
         if label not in self.methods: self.add(define=label, settings=text)
 
-_FREE = ("machine", "versions", "data_left_out")  # may differ when an evaluation goes on
+_FREE = ("machine", "versions", "data_left_out", "weights")  # may differ when an evaluation goes on; weights only from a file that does not know its own
 
 def _lock(file, path):
     "Keep other processes out, where the system can."
@@ -309,15 +313,40 @@ def _cell(metric, mean, lower, upper)->str:
     mean, lower, upper = (v*k for v in (mean, lower, upper))
     return f"{mean:.{digits}f}" + ("" if math.isnan(lower) or metric in ("forwards", "backwards", "memory") else f" [{lower:.{digits}f}, {upper:.{digits}f}]")
 
-def read_results(path:str|Path # a file that `evaluate` wrote
+def read_results(path:str|Path, # a file that `evaluate` wrote
+                 *more:str|Path # files of other parts of the same evaluation, such as those of several machines
                 )->Evaluation:
-    "An evaluation from its file."
-    if not Path(path).is_file(): raise FileNotFoundError(f"there is no file {str(path)!r}: give one that evaluate wrote")
-    lines, _ = _lines(Path(path))
+    "An evaluation from its file, or from the files of its parts."
+    stores = [_read_store(Path(p)) for p in (path, *more)]
+    whole = stores[0]
+    for p, s in zip(more, stores[1:]): _join(whole, s, p)
+    return _evaluation(whole)
+
+def _read_store(path)->"_Store":
+    "What a file holds."
+    if not path.is_file(): raise FileNotFoundError(f"there is no file {str(path)!r}: give one that evaluate wrote")
+    lines, _ = _lines(path)
     if not lines: raise ValueError(f"{str(path)!r} is empty: evaluate first")
     store = _Store(None, lines[0])
     for line in lines[1:]: store._take(line)
-    return _evaluation(store)
+    return store
+
+def _join(whole, part, path):
+    "Take a part into the whole, if both are of one evaluation."
+    fixed = (whole.head.keys() | part.head.keys()) - {*_FREE, "data"}
+    other = sorted(k for k in fixed if whole.head.get(k) != part.head.get(k)) + ["weights"]*(len({whole.head.get("weights"), part.head.get("weights")} - {None}) > 1)
+    if other: raise ValueError(f"{str(path)!r} is no part of the same evaluation: its {other[0]} is {part.head.get(other[0])!r}, not {whole.head.get(other[0])!r}")
+    means = next((l for l in part.methods if whole.methods.get(l, part.methods[l]) != part.methods[l]), None)
+    if means is not None: raise ValueError(f"{str(path)!r} is no part of the same evaluation: {means!r} means {part.methods[means]}, not {whole.methods[means]}")
+    whole.methods |= part.methods
+    seen = {r["key"]: r["sample"] for r in whole.rows if "sample" in r}
+    changed = next((r["key"] for r in part.rows if seen.get(r["key"], r.get("sample")) != r.get("sample")), None)
+    if changed is not None: raise ValueError(f"the sample {changed!r} is another in {str(path)!r} (picture, prompt, answer, target or box differ): give it another key")
+    known = {r["key"] for r in whole.rows}
+    for r in part.rows: whole._take(r)
+    whole.out |= {k: why for k, why in part.out.items() if k not in known}
+    for k in ("data", "machine"): whole.head[k] = ", ".join(dict.fromkeys(str(v) for v in (whole.head.get(k), part.head.get(k)) if v))
+    whole.head["data_left_out"] = dict(Counter(whole.head.get("data_left_out") or {}) + Counter(part.head.get("data_left_out") or {}))
 
 def _evaluation(store, keys=None, labels=None)->Evaluation:
     "What a store holds, or the part of it that was asked for."
@@ -342,7 +371,7 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
     if not isinstance(data, Dataset): data = Dataset(name or "samples", list(data))
     data.require()
     model = model if isinstance(model, Model) else load(model)
-    head = dict(format=1, model=model.name, revision=model.revision, data=name or data.name, regions=regions, fill=fill, mode=mode, seed=seed, dtype=str(model.dtype)[6:],
+    head = dict(format=1, model=model.name, revision=model.revision, weights=model.fingerprint, data=name or data.name, regions=regions, fill=fill, mode=mode, seed=seed, dtype=str(model.dtype)[6:],
                 system=model.system, chat_template=model.chat_template, limits=sorted(model.limits) or None, machine=machine(model.device), versions=_versions(), data_left_out=dict(Counter(why for _, why in data.left_out)))
     store = _Store(None if out is None else Path(out)/f"{_plain(model.name)}-{_plain(name or data.name)}.jsonl", head)
     with contextlib.closing(store): return _all(model, data, labels, chosen, store, known, orders, show_progress, dict(regions=regions, fill=fill, mode=mode, seed=seed, batch_size=batch_size))
@@ -498,6 +527,17 @@ def claim(e:Evaluation, method:str, reference:str, metric:str="result",
     t = e.compare(method, reference, metric)
     verdict = "too few pairs" if t["n"] < least else "holds" if t["lower"] > margin else "does not hold" if t["upper"] < margin else "undecided"
     return dict(t, margin=margin, verdict=verdict)
+
+def table_tests(panels:dict[str, Evaluation], # model -> results
+                methods:Iterable[str], metrics:Iterable[str],
+                reference:str|None=None # None: the best baseline, for each metric anew
+               )->pd.DataFrame: # a row a test, see `Evaluation.compare`; q is p after the correction of Benjamini and Hochberg (1995) for all of them
+    "Paired tests on every model, as many as the data allow, with a correction for their number."
+    from scipy.stats import false_discovery_control
+    has = lambda e, m, metric: m in e.methods and metric in e.frame and len(e.values(m, metric)) > 2
+    rows = pd.DataFrame([dict(model=name, **e.compare(m, reference, metric)) for name, e in panels.items() for m in methods if m != reference for metric in metrics if has(e, m, metric)])
+    if len(rows): rows.insert(list(rows).index("p") + 1, "q", false_discovery_control(rows["p"]))
+    return rows
 
 def table_claims(panels:dict[str, Evaluation], # model -> results; two or more are pooled too
                  asked:Iterable[dict] # claim in words; method, reference, metric and, where it is not 0, margin, see `claim`

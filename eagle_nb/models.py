@@ -7,7 +7,7 @@ __all__ = ['EMBEDDED', 'Answer', 'read_tokens', 'conversation', 'spoken', 'Model
            'save_processor']
 
 # %% ../nbs/01_models.ipynb #ea861eac
-import contextlib, importlib, operator, platform, warnings
+import contextlib, hashlib, importlib, operator, platform, warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +92,15 @@ class Model:
     def device(self)->torch.device: return self.model.get_input_embeddings().weight.device
     @property
     def dtype(self)->torch.dtype: return self.model.dtype
+    @property
+    def fingerprint(self)->str: # 12 hexadecimal digits
+        "Which weights these are: a digest of the shape and 64 values of every tensor, whatever it is called."
+        found = set()
+        for t in self.model.state_dict().values():
+            if t.device.type == "meta" or not t.numel(): continue
+            some = t.detach().flatten()[torch.linspace(0, t.numel() - 1, 64, dtype=torch.float64).long().to(t.device)]
+            found.add(hashlib.sha256(f"{tuple(t.shape)}".encode() + some.double().cpu().numpy().tobytes()).hexdigest())
+        return hashlib.sha256("".join(sorted(found)).encode()).hexdigest()[:12]
     def __repr__(self):
         n = sum(p.numel() for p in self.model.parameters())
         return f"Model({self.name!r}, {type(self.model).__name__}, {n/1e6:,.1f} M parameters, {str(self.dtype)[6:]} on {self.device})"

@@ -275,6 +275,49 @@ def test_a_sample_that_changed_is_not_mixed(model, data, tmp_path):
         with pytest.raises(evaluation.ChangedSample, match="give it another key"): evaluate(model, [other], ["random"], **dict(ask, name=data.name))
 
 
+def test_other_weights_are_not_mixed(model, data, tmp_path):
+    ask = dict(QUICK, out=tmp_path)
+    evaluate(model, data[:1], ["random"], **ask)
+    file, before = next(tmp_path.iterdir()), model.fingerprint
+    weight = model.model.get_input_embeddings().weight
+    with torch.no_grad(): weight *= 2                    # trained further, under the same name
+    try:
+        with pytest.raises(ValueError, match=f"other weights of .* .fingerprint {before}, now .*: choose another folder"): evaluate(model, data[:2], ["random"], **ask)
+    finally:
+        with torch.no_grad(): weight /= 2
+    assert model.fingerprint == before and len(evaluate(model, data[:2], ["random"], **ask).frame) == 2
+    lines = [json.loads(l) for l in file.read_text().splitlines()]
+    del lines[0]["weights"]                               # a file from before weights were written down
+    file.write_text("".join(json.dumps(l) + "\n" for l in lines))
+    assert "weights" not in read_results(file).about and len(evaluate(model, data, ["random"], **ask).frame) == len(data)
+    assert read_results(file).about["weights"] == before
+    with torch.no_grad(): weight *= 2
+    try:
+        with pytest.raises(ValueError, match="other weights"): evaluate(model, data, ["centre-out"], **ask)
+    finally:
+        with torch.no_grad(): weight /= 2
+
+
+def test_parts_of_an_evaluation_make_a_whole(model, data, tmp_path):
+    for k, part in (("a", data[:2]), ("b", data[2:])): evaluate(model, part, ["random", "centre-out"], **QUICK, out=tmp_path, name=f"words-{k}")
+    a, b = sorted(tmp_path.iterdir())
+    whole, asked = read_results(a, b), evaluate(model, data, ["random", "centre-out"], **QUICK)
+    judged = [c for c in asked.frame if c not in ("seconds", "memory")]
+    assert whole.frame[judged].equals(asked.frame[judged]) and whole.about["data"] == "words-a, words-b" and "4 samples with results" in whole.report()
+    assert read_results(a, a).frame.equals(read_results(a).frame)  # the same twice counts once
+
+    def no_part(match, lines):
+        c = tmp_path/"c.jsonl"
+        c.write_text("".join(json.dumps(l) + "\n" for l in lines))
+        with pytest.raises(ValueError, match=match): read_results(a, c)
+    lines = [json.loads(l) for l in b.read_text().splitlines()]
+    no_part("no part of the same evaluation: its regions is 16, not 9", [lines[0] | dict(regions=16), *lines[1:]])
+    no_part("no part of the same evaluation: its weights is '0', not", [lines[0] | dict(weights="0"), *lines[1:]])
+    no_part("'random' means .*RISE", [l | dict(settings=dict(method="RISE")) if l.get("define") == "random" else l for l in lines])
+    no_part("is another in .* another key", [l | dict(key=data[0].key) if "method" in l else l for l in lines])
+    with pytest.raises(FileNotFoundError, match="no file"): read_results(a, tmp_path/"none.jsonl")
+
+
 def test_one_writer_at_a_time(model, data, tmp_path):
     pytest.importorskip("fcntl")
     ask = dict(QUICK, out=tmp_path)
@@ -556,6 +599,21 @@ def test_claims_by_hand():
     assert verdict("few", "a") == "too few pairs" and verdict("a", "b", least=13) == "too few pairs"
     t = evaluation.table_claims({"m": e}, [dict(claim="a wins", method="a", reference="b")])
     assert t["verdict"].tolist() == ["holds"] and t["pairs"].item() == 12
+
+
+def test_tests_are_corrected_for_their_number():
+    from scipy.stats import wilcoxon
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=30)
+    e = frame(best=base + 9, sure=base + 1 + rng.normal(size=30), maybe=base + .4 + rng.normal(size=30), no=base + rng.normal(size=30), base=base, few=[1.] + [None]*29)
+    t = evaluation.table_tests({"m": e, "n": e}, ["sure", "maybe", "no", "few", "base", "absent"], ["result", "iou"], "base").set_index(["model", "method"])
+    assert set(t.index) == {(k, m) for k in "mn" for m in ("sure", "maybe", "no")} and (t["reference"] == "base").all()
+    p = np.array([wilcoxon(e.values(m, "result"), base).pvalue for m in ("sure", "maybe", "no")])
+    by_hand = np.minimum.accumulate((np.sort(p)*3/np.arange(1, 4))[::-1])[::-1][np.argsort(np.argsort(p))]  # twice the tests at twice the ranks: the same
+    for k in "mn": np.testing.assert_allclose(t.loc[k]["q"], by_hand); np.testing.assert_allclose(t.loc[k]["p"], p)
+    assert (t["q"] >= t["p"]).all() and list(t).index("q") == list(t).index("p") + 1
+    assert evaluation.table_tests({"m": e}, ["sure"], ["result"])["reference"].item() == "best"
+    assert evaluation.table_tests({"m": e}, ["few"], ["result"]).empty and evaluation.table_tests({}, ["sure"], ["result"]).empty
 
 
 def test_pooled_samples_stay_apart():
