@@ -143,6 +143,11 @@ class Dataset(Sequence):
         "Reasons, the frequent ones first."
         many = Counter(reason for _, reason in self.left_out).most_common()
         return "; ".join([f"{reason} ({n})" for reason, n in many[:5]] + [f"{len(many) - 5} more reasons, see left_out"]*(len(many) > 5))
+    def part(self, k:int, n:int # the k-th of n parts, counted from 1; every n-th sample
+            )->"Dataset": # with a name of its own
+        "A part of the samples, for one of several machines; the parts together are the whole."
+        if not 1 <= k <= n: raise ValueError(f"parts are counted from 1 to their number, got part {k} of {n}")
+        return Dataset(f"{self.name}-{k}of{n}", self.samples[k - 1::n], self.left_out[k - 1::n])
     def require(self)->"Dataset": # itself
         "Refuse to go on with nothing."
         if not self.samples: raise ValueError(f"no samples: all of {self.name!r} are left out: {self._why()}" if self.left_out else f"no samples: {self.name!r} is empty")

@@ -634,6 +634,7 @@ def main(args:list[str]|None=None):
     parser.add_argument("--n", type=int, help="samples (scenes: 100)")
     parser.add_argument("--path", help="the list or the table"); parser.add_argument("--images", help="the folder of its images")
     parser.add_argument("--skip-missing", action="store_true", help="go on without samples whose image is missing")
+    parser.add_argument("--part", type=_part, metavar="K/N", help="only the K-th of N parts, with a file of its own, for several machines; `read_results` joins the files")
     parser.add_argument("--regions", type=int, default=64); parser.add_argument("--fill", default="black"); parser.add_argument("--mode", default="fast", help="of the judge")
     parser.add_argument("--dtype"); parser.add_argument("--device"); parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default="figures/evaluation", help="folder of the results")
@@ -641,8 +642,15 @@ def main(args:list[str]|None=None):
     labelled(a.methods), _pick_metrics(a.metrics)
     if a.metrics is None and a.data == "questions": a.metrics = [m for m in METRICS if m not in OWN + AGREEMENT]
     model = load(a.model, dtype=a.dtype, device=a.device)
-    e = evaluate(model, _data(a, model), a.methods, a.metrics, a.regions, a.fill, a.mode, a.out, a.seed)
+    data = _data(a, model)
+    e = evaluate(model, data.part(*a.part) if a.part else data, a.methods, a.metrics, a.regions, a.fill, a.mode, a.out, a.seed)
     print(e.table(a.metrics).T.to_string()); print(e.report())
+
+def _part(text)->tuple[int, int]:
+    "k/n as two numbers."
+    k, n = re.fullmatch(r"(\d+)/(\d+)", text).groups() if re.fullmatch(r"\d+/\d+", text) else (0, 0)
+    if not 1 <= int(k) <= int(n): raise argparse.ArgumentTypeError(f"a part is K/N with K from 1 to N, such as 1/4, got {text!r}")
+    return int(k), int(n)
 
 def _data(a, model)->Dataset:
     "The data set that the arguments name."

@@ -299,11 +299,14 @@ def test_other_weights_are_not_mixed(model, data, tmp_path):
 
 
 def test_parts_of_an_evaluation_make_a_whole(model, data, tmp_path):
-    for k, part in (("a", data[:2]), ("b", data[2:])): evaluate(model, part, ["random", "centre-out"], **QUICK, out=tmp_path, name=f"words-{k}")
+    data = Dataset("words", data, [("gone", "no image"), ("lost", "no image"), ("mute", "no answer")])
+    for k in (2, 1): evaluate(model, data.part(k, 2), ["random", "centre-out"], **QUICK, out=tmp_path)
     a, b = sorted(tmp_path.iterdir())
     whole, asked = read_results(a, b), evaluate(model, data, ["random", "centre-out"], **QUICK)
     judged = [c for c in asked.frame if c not in ("seconds", "memory")]
-    assert whole.frame[judged].equals(asked.frame[judged]) and whole.about["data"] == "words-a, words-b" and "4 samples with results" in whole.report()
+    tidy = lambda e: e.frame[judged].sort_values(["key", "method"], ignore_index=True)
+    assert tidy(whole).equals(tidy(asked)) and whole.about["data"] == "words-1of2, words-2of2" and "4 samples with results" in whole.report()
+    assert whole.about["data_left_out"] == {"no image": 2, "no answer": 1}
     assert read_results(a, a).frame.equals(read_results(a).frame)  # the same twice counts once
 
     def no_part(match, lines):
@@ -316,6 +319,8 @@ def test_parts_of_an_evaluation_make_a_whole(model, data, tmp_path):
     no_part("'random' means .*RISE", [l | dict(settings=dict(method="RISE")) if l.get("define") == "random" else l for l in lines])
     no_part("is another in .* another key", [l | dict(key=data[0].key) if "method" in l else l for l in lines])
     with pytest.raises(FileNotFoundError, match="no file"): read_results(a, tmp_path/"none.jsonl")
+    for k in (0, 3):
+        with pytest.raises(ValueError, match=f"parts are counted from 1 to their number, got part {k} of 2"): data.part(k, 2)
 
 
 def test_one_writer_at_a_time(model, data, tmp_path):
@@ -414,6 +419,15 @@ def test_the_command(tmp_path, capsys):
     assert "insertion" in out and "2 samples with results" in out and len(read_results(tmp_path/"scenes-llava-scenes-captions.jsonl").frame) == 4
     with pytest.raises(SystemExit, match="needs --path"): evaluation.main(["own"])
     with pytest.raises(ValueError, match="unknown method 'ranom'"): evaluation.main(["captions", "--methods", "ranom"])
+
+
+def test_the_command_in_parts(tmp_path, capsys):
+    ask = ["words", "--n", "3", "--methods", "random", "--metrics", "iou", "--regions", "9", "--out", str(tmp_path)]
+    for k in (1, 2): evaluation.main([*ask, "--part", f"{k}/2"])
+    assert len(read_results(*sorted(tmp_path.iterdir())).frame) == 3
+    for bad in ("3/2", "0/2", "1", "a/b"):
+        with pytest.raises(SystemExit): evaluation.main([*ask, "--part", bad])
+        assert "a part is K/N with K from 1 to N" in capsys.readouterr().err
 
 
 def test_the_command_on_own_data(tmp_path, capsys, model, data):
