@@ -24,7 +24,8 @@ from traitlets import TraitError
 
 from . import plots
 from .datasets import Sample
-from .evaluation import Evaluation, figure_comparison, settings_text, side_by_side
+from .evaluation import Evaluation, figure_comparison
+from .examples import settings_text, side_by_side
 from .explain import Explanation
 from .models import Model
 from .scores import mask_image

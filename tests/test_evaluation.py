@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from eagle_nb import costs, datasets, evaluation, methods
+from eagle_nb import comparisons, costs, datasets, evaluation, examples, methods
 from eagle_nb.datasets import Dataset, Sample
 from eagle_nb.evaluation import Evaluation, evaluate, judged, prepare, read_results
 from eagle_nb.methods import METHODS, Attribution, attribute, find_method
@@ -594,10 +594,10 @@ def test_differences_by_hand():
     d = e.differences("both", ("result",)).set_index("method")
     assert d.loc["one", "difference"] == -1 and d.loc["one", "pairs"] == 3 and d.loc["one", "n"] == 4 and d.loc["one", "below"] <= -1 <= d.loc["one", "above"]
     assert math.isnan(d.loc["both", "difference"]) and math.isnan(d.loc["alone", "difference"]) and d.loc["alone", "pairs"] == 0
-    t = evaluation.table_differences({"m": e, "k": e}, "both", ("result",))
+    t = comparisons.table_differences({"m": e, "k": e}, "both", ("result",))
     assert t.index.get_level_values("model").unique().tolist() == ["m", "k", "all"] and "Δ -1.000" in t.loc[("all", "one"), "result"] and t.loc[("all", "one"), "n"] == 8
-    assert evaluation.figure_differences({"m": e, "k": e}, "both", ("result",)) is not None
-    with pytest.raises(ValueError, match="two samples in common"): evaluation.figure_differences({"m": e}, "alone", ("result",))
+    assert comparisons.figure_differences({"m": e, "k": e}, "both", ("result",)) is not None
+    with pytest.raises(ValueError, match="two samples in common"): comparisons.figure_differences({"m": e}, "alone", ("result",))
 
 
 def test_what_worse_means_turns_with_the_metric():
@@ -607,11 +607,11 @@ def test_what_worse_means_turns_with_the_metric():
 
 def test_claims_by_hand():
     e = frame(a=[1., 1.2, 1.1, 1.3]*3, b=[1., 1., 1., 1.]*3, few=[9., 9.] + [None]*10)
-    verdict = lambda *args, **kw: evaluation.claim(e, *args, **kw)["verdict"]
+    verdict = lambda *args, **kw: comparisons.claim(e, *args, **kw)["verdict"]
     assert verdict("a", "b") == "holds" and verdict("b", "a") == "does not hold" and verdict("a", "b", margin=.15) == "undecided"
     assert verdict("b", "a", margin=-.5) == "holds" and verdict("a", "b", margin=.5) == "does not hold"
     assert verdict("few", "a") == "too few pairs" and verdict("a", "b", least=13) == "too few pairs"
-    t = evaluation.table_claims({"m": e}, [dict(claim="a wins", method="a", reference="b")])
+    t = comparisons.table_claims({"m": e}, [dict(claim="a wins", method="a", reference="b")])
     assert t["verdict"].tolist() == ["holds"] and t["pairs"].item() == 12
 
 
@@ -620,36 +620,36 @@ def test_tests_are_corrected_for_their_number():
     rng = np.random.default_rng(0)
     base = rng.normal(size=30)
     e = frame(best=base + 9, sure=base + 1 + rng.normal(size=30), maybe=base + .4 + rng.normal(size=30), no=base + rng.normal(size=30), base=base, few=[1.] + [None]*29)
-    t = evaluation.table_tests({"m": e, "n": e}, ["sure", "maybe", "no", "few", "base", "absent"], ["result", "iou"], "base").set_index(["model", "method"])
+    t = comparisons.table_tests({"m": e, "n": e}, ["sure", "maybe", "no", "few", "base", "absent"], ["result", "iou"], "base").set_index(["model", "method"])
     assert set(t.index) == {(k, m) for k in "mn" for m in ("sure", "maybe", "no")} and (t["reference"] == "base").all()
     p = np.array([wilcoxon(e.values(m, "result"), base).pvalue for m in ("sure", "maybe", "no")])
     by_hand = np.minimum.accumulate((np.sort(p)*3/np.arange(1, 4))[::-1])[::-1][np.argsort(np.argsort(p))]  # twice the tests at twice the ranks: the same
     for k in "mn": np.testing.assert_allclose(t.loc[k]["q"], by_hand); np.testing.assert_allclose(t.loc[k]["p"], p)
     assert (t["q"] >= t["p"]).all() and list(t).index("q") == list(t).index("p") + 1
-    assert evaluation.table_tests({"m": e}, ["sure"], ["result"])["reference"].item() == "best"
-    assert evaluation.table_tests({"m": e}, ["few"], ["result"]).empty and evaluation.table_tests({}, ["sure"], ["result"]).empty
+    assert comparisons.table_tests({"m": e}, ["sure"], ["result"])["reference"].item() == "best"
+    assert comparisons.table_tests({"m": e}, ["few"], ["result"]).empty and comparisons.table_tests({}, ["sure"], ["result"]).empty
 
 
 def test_pooled_samples_stay_apart():
-    p = evaluation.pool({"m": frame(a=[1., 2.]), "k": frame(a=[3., 4.])})
+    p = comparisons.pool({"m": frame(a=[1., 2.]), "k": frame(a=[3., 4.])})
     assert p.values("a", "result").to_dict() == {"m/0": 1., "m/1": 2., "k/0": 3., "k/1": 4.} and p.about["model"] == "m, k"
-    with pytest.raises(ValueError, match="nothing to pool"): evaluation.pool({})
+    with pytest.raises(ValueError, match="nothing to pool"): comparisons.pool({})
 
 
 def test_settings_side_by_side(model, data):
     told = []
     settings = {"both": dict(method="EAGLE", budget=40), "blur": dict(method="EAGLE", budget=40, fill="blur"), "random": dict(method="random"), "none": dict(method="EAGLE", regions="no such")}
-    case, shown = evaluation.side_by_side(model, data[0], settings, progress=lambda done, total, what: told.append((done, total, what)), budget=30, regions=9)
-    assert [r["title"] for r in shown] == list(settings) and "no such" in shown[-1]["note"] and "none: no result" in evaluation.settings_text(case, shown)
+    case, shown = examples.side_by_side(model, data[0], settings, progress=lambda done, total, what: told.append((done, total, what)), budget=30, regions=9)
+    assert [r["title"] for r in shown] == list(settings) and "no such" in shown[-1]["note"] and "none: no result" in examples.settings_text(case, shown)
     assert shown[0]["said"].explanation.settings["search_forwards"] <= 30 and shown[0]["numbers"]["insertion"] == pytest.approx(auc(shown[0]["area"], shown[0]["insertion"]))
     assert [d for d, *_ in told] == sorted(d for d, *_ in told) and told[-1][0] <= 4 and any(d % 1 for d, *_ in told)
 
 
 def test_agreement_by_hand():
     rows = [dict(key=k, method=m, order=o) for k in "ab" for m, o in (("x", [0, 1, 2]), ("y", [2, 1, 0]), ("z", [0, 1, 2]))] + [dict(key="a", method="once", order=[0, 1, 2])]
-    a = evaluation.agreements(Evaluation(pd.DataFrame(rows), {}, {}), "x", top=2)
+    a = comparisons.agreements(Evaluation(pd.DataFrame(rows), {}, {}), "x", top=2)
     assert a.methods == ["y", "z", "once"] and a.values("y", "tau").tolist() == [-1, -1] and a.values("y", "first").tolist() == [.5, .5] and a.values("z", "tau").tolist() == [1, 1]
-    assert a.compare("z", "y", "tau")["difference"] == 2 and evaluation.claim(a, "z", "y", "tau", margin=-.1, least=2)["verdict"] == "holds" and len(a.values("once", "tau")) == 1
+    assert a.compare("z", "y", "tau")["difference"] == 2 and comparisons.claim(a, "z", "y", "tau", margin=-.1, least=2)["verdict"] == "holds" and len(a.values("once", "tau")) == 1
 
 
 def test_agreement_is_no_metric_of_one_method(model, data):
