@@ -7,37 +7,58 @@ __all__ = ['pool', 'table_differences', 'agreements', 'claim', 'table_tests', 't
 
 # %% ../nbs/12c_comparisons.ipynb #7b0c8367
 import math
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .evaluation import Evaluation, interval_text
+from .evaluation import METRICS, Evaluation, interval_text, range_text
 from .plots import DELETION, INSERTION, PAGE, new_figure, paper_style
 
 # %% ../nbs/12c_comparisons.ipynb #0c55fd5a
 def pool(panels:dict[str, Evaluation] # model -> results
         )->Evaluation: # keys name the model too
-    "The samples of several models as one evaluation."
+    "The samples of several models as one evaluation; those of one key, usually one picture, are drawn together where intervals are made, since models err on the same pictures."
     if not panels: raise ValueError("there is nothing to pool: give at least one evaluation")
-    frame = pd.concat([e.frame.assign(key=f"{k}/" + e.frame["key"]) for k, e in panels.items()], ignore_index=True)
+    frame = pd.concat([e.frame.assign(key=f"{k}/" + e.frame["key"], group=e.frame["key"]) for k, e in panels.items()], ignore_index=True)
     first = next(iter(panels.values())).about
-    same = {k: v for k, v in first.items() if all(e.about.get(k) == v for e in panels.values())}
-    return Evaluation(frame, {f"{k}/{s}": why for k, e in panels.items() for s, why in e.left_out.items()}, dict(same, model=", ".join(panels)))
+    about = {k: v for k, v in first.items() if all(e.about.get(k) == v for e in panels.values())} | dict(model=", ".join(panels))
+    means = [e.about.get("methods", {}) for e in panels.values()]
+    about["methods"] = {l: m for one in means for l, m in one.items() if all(other.get(l, m) == m for other in means)}
+    about["data_left_out"] = dict(sum((Counter(e.about.get("data_left_out") or {}) for e in panels.values()), Counter()))
+    return Evaluation(frame, {f"{k}/{s}": why for k, e in panels.items() for s, why in e.left_out.items()}, about)
 
 def table_differences(panels:dict[str, Evaluation], # model -> results; two or more are pooled too
                       reference:str, metrics:Iterable[str])->pd.DataFrame: # a row a model and method, texts
     "Means with 95 % intervals and, after Δ, the paired differences from the reference; positive is better."
     panels, metrics = _with_all(panels), list(metrics)
-    text = lambda r: interval_text(r.metric, r.mean, r.lower, r.upper) + ("" if math.isnan(r.difference) else f" Δ {r.difference:+.3f} [{r.below:+.3f}, {r.above:+.3f}]")
+    _somewhere(panels, [reference], metrics)
+    text = lambda r: interval_text(r.metric, r.mean, r.lower, r.upper) + ("" if math.isnan(r.difference) else f" Δ {interval_text(r.metric, r.difference, r.below, r.above, signed=True)}")
     rows = {}
     for model, e in panels.items():
         notes = e.frame[e.frame["note"].notna()].groupby("method")["note"].first()
-        for r in e.differences(reference, metrics).itertuples():
+        for r in _differences_of(e, reference, metrics).itertuples():
             row = rows.setdefault((model, r.method), dict(n=0, **dict.fromkeys(metrics, ""), note=notes.get(r.method, "")))
             row[r.metric], row["n"] = text(r), max(row["n"], r.n)
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "setting"])
+    return pd.DataFrame(list(rows.values()), pd.MultiIndex.from_tuples(list(rows), names=["model", "setting"]))
+
+def _somewhere(panels, methods, metrics):
+    "Refuse a name that no evaluation knows; one may lack what another has."
+    if not panels: raise ValueError("there are no results: give at least one evaluation")
+    known = dict.fromkeys(m for e in panels.values() for m in e.methods), dict.fromkeys(m for m in METRICS for e in panels.values() if m in e.frame)
+    for what, asked, have in zip(("method", "metric"), (methods, metrics), known):
+        strange = [m for m in asked if m not in have]
+        if strange: raise ValueError(f"no model has results for the {what} {strange[0]!r}: choose of {', '.join(have)}")
+
+def _has(e, method, metric)->bool: return metric in e.frame and method in e.methods
+
+def _differences_of(e, reference, metrics)->pd.DataFrame:
+    "Of one model, which may lack the reference or some metrics."
+    metrics = [m for m in metrics if m in e.frame]
+    if reference in e.methods: return e.differences(reference, metrics)
+    return e.summary(metrics).assign(difference=math.nan, below=math.nan, above=math.nan, p=math.nan, pairs=0)
 
 def agreements(e:Evaluation, # with its orders
                reference:str, top:int=5)->Evaluation: # metrics tau and first of all other methods
@@ -49,13 +70,13 @@ def _with_all(panels)->dict[str, Evaluation]: return panels if len(panels) < 2 e
 
 def claim(e:Evaluation, method:str, reference:str, metric:str="result",
           margin:float=0., # by how much better the method should be; negative: how much worse it may be
-          least:int=10 # pairs
+          least:int=10 # pairs, of different samples where models are pooled
          )->dict: # what `Evaluation.compare` says, the margin, and a verdict in words
     "Is a method better than a reference by more than a margin, as far as a 95 % interval of paired differences tells?"
     both = e.values(method, metric).index.intersection(e.values(reference, metric).index)
-    if len(both) < 2: return dict(method=method, reference=reference, metric=metric, n=len(both), margin=margin, verdict="too few pairs")
+    if e.independent(both) < 2: return dict(method=method, reference=reference, metric=metric, n=len(both), margin=margin, verdict="too few pairs")
     t = e.compare(method, reference, metric)
-    verdict = "too few pairs" if t["n"] < least else "holds" if t["lower"] > margin else "does not hold" if t["upper"] < margin else "undecided"
+    verdict = "too few pairs" if e.independent(both) < least else "holds" if t["lower"] > margin else "does not hold" if t["upper"] <= margin else "undecided"
     return dict(t, margin=margin, verdict=verdict)
 
 def table_tests(panels:dict[str, Evaluation], # model -> results
@@ -64,20 +85,28 @@ def table_tests(panels:dict[str, Evaluation], # model -> results
                )->pd.DataFrame: # a row a test, see `Evaluation.compare`; q is p after the correction of Benjamini and Hochberg (1995) for all of them
     "Paired tests on every model, as many as the data allow, with a correction for their number."
     from scipy.stats import false_discovery_control
-    has = lambda e, m, metric: m in e.methods and metric in e.frame and len(e.values(m, metric)) > 2
-    rows = pd.DataFrame([dict(model=name, **e.compare(m, reference, metric)) for name, e in panels.items() for m in methods if m != reference for metric in metrics if has(e, m, metric)])
+    methods, metrics, rows = list(methods), list(metrics), []
+    if panels: _somewhere(panels, [*methods, *([] if reference is None else [reference])], metrics)
+    for name, e, m, metric in [(name, e, m, metric) for name, e in panels.items() for m in methods for metric in metrics if _has(e, m, metric)]:
+        try: rival = reference or e.best_baseline(metric, m)
+        except ValueError: continue # there is no baseline
+        if rival == m or not _has(e, rival, metric) or e.independent(e.values(m, metric).index.intersection(e.values(rival, metric).index)) < 3: continue
+        rows.append(dict(model=name, **e.compare(m, rival, metric)))
+    rows = pd.DataFrame(rows)
     if len(rows): rows.insert(list(rows).index("p") + 1, "q", false_discovery_control(rows["p"]))
     return rows
 
 def table_claims(panels:dict[str, Evaluation], # model -> results; two or more are pooled too
                  asked:Iterable[dict] # claim in words; method, reference, metric and, where it is not 0, margin, see `claim`
                 )->pd.DataFrame: # a row a claim and model
-    "Claims, and whether they hold."
-    rows = []
+    "Claims, and whether they hold; a model that lacks what is asked has too few pairs."
+    rows, panels = [], _with_all(panels)
     for a in asked:
-        for model, e in _with_all(panels).items():
-            t = claim(e, **{k: v for k, v in a.items() if k != "claim"})
-            difference = f"{t['difference']:+.3f} [{t['lower']:+.3f}, {t['upper']:+.3f}]" if "difference" in t else ""
+        a = {"metric": "result", "margin": 0., **a}
+        _somewhere(panels, (a["method"], a["reference"]), (a["metric"],))
+        for model, e in panels.items():
+            t = claim(e, **{k: v for k, v in a.items() if k != "claim"}) if all(_has(e, a[k], a["metric"]) for k in ("method", "reference")) else dict(a, n=0, verdict="too few pairs")
+            difference = interval_text(t["metric"], t["difference"], t["lower"], t["upper"], signed=True) if "difference" in t else ""
             rows.append({"claim": a["claim"], "compared": f"{t['method']} less {t['reference']}, {t['metric'].replace('_', ' ')}", "model": model, "difference": difference, "above": round(t["margin"], 3), "pairs": t["n"], "verdict": t["verdict"]})
     return pd.DataFrame(rows)
 
@@ -88,30 +117,27 @@ def figure_differences(panels:dict[str, Evaluation], # model -> results; two or 
                        methods:Iterable[str]|None=None # those shown; None for all
                       )->Figure: # one page wide
     "Paired differences from a reference with 95 % intervals, a row a setting; to the right is better."
-    panels = _with_all(panels)
-    found = {k: e.differences(reference, metrics).dropna(subset="difference") for k, e in panels.items()}
-    found = {k: d if methods is None else d[d["method"].isin(list(methods))] for k, d in found.items()}
+    panels, methods = _with_all(panels), None if methods is None else list(methods)
+    _somewhere(panels, [reference], metrics)
+    found = {k: _differences_of(e, reference, metrics).dropna(subset="difference") for k, e in panels.items()}
+    found = {k: d if methods is None else d[d["method"].isin(methods)] for k, d in found.items()}
     names = list(dict.fromkeys(m for d in found.values() for m in d["method"]))
     if not names: raise ValueError(f"no setting has two samples in common with {reference!r}: evaluate more")
     fig = new_figure(PAGE, .8 + (.1 + .11*len(panels))*len(names))
     axes = fig.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for ax, metric in zip(axes, metrics):
-        for k, (model, d) in enumerate(found.items()): _differences(ax, d[d["metric"] == metric], names, .8*((k + .5)/len(found) - .5), model, _STYLES[-1 if model == "all" else k % 3])
+        for k, (model, d) in enumerate(found.items()): _differences(ax, d[d["metric"] == metric], names, .8*((k + .5)/len(found) - .5), f"{model} (n = {range_text(d['pairs'])})", _STYLES[-1 if model == "all" else k % (len(_STYLES) - 1)])
         ax.axvline(0, color=".4", lw=.7); ax.grid(axis="y", lw=.3, color=".85"); ax.set_axisbelow(True)
         ax.set(title=metric.replace("_", " "), ylim=(len(names) - .5, -.5))
         ax.locator_params(axis="x", nbins=4)
     axes[0].set_yticks(range(len(names)), names)
     axes[len(axes)//2].set_xlabel(f"better than “{reference}” →")
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(panels), frameon=False)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=min(len(panels), 4), frameon=False)
     return fig
 
-_STYLES = ("o", INSERTION), ("s", DELETION), ("^", "#009E73"), ("D", "black") # the last for all models together
+_STYLES = ("o", INSERTION), ("s", DELETION), ("^", "#009E73"), ("v", "#CC79A7"), ("P", "#E69F00"), ("X", "#56B4E9"), ("D", "black") # colours of Okabe and Ito; the last for all models together
 
-def _differences(ax, d, names, shift, model, style):
+def _differences(ax, d, names, shift, label, style):
     "One model in one panel."
     y = np.array([names.index(m) for m in d["method"]]) + shift
-    ax.errorbar(d["difference"], y, xerr=[d["difference"] - d["below"], d["above"] - d["difference"]], fmt=style[0], color=style[1], ms=3, lw=.8, capsize=1.5, label=f"{model} (n = {_range(d['pairs'])})")
-
-def _range(n)->str:
-    "How many, or from how many to how many."
-    return "0" if not len(n) else str(n.max()) if n.nunique() == 1 else f"{n.min()} to {n.max()}"
+    ax.errorbar(d["difference"], y, xerr=[d["difference"] - d["below"], d["above"] - d["difference"]], fmt=style[0], color=style[1], ms=3, lw=.8, capsize=1.5, label=label)

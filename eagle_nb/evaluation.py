@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['METRICS', 'CORRECTIONS', 'OWN', 'AGREEMENT', 'Case', 'prepare', 'judged', 'Evaluation', 'interval_text',
            'read_results', 'evaluate', 'said_of', 'ChangedSample', 'labelled', 'error_text', 'figure_comparison',
-           'main']
+           'range_text', 'main']
 
 # %% ../nbs/12a_evaluation.ipynb #3eaf9ded
 import argparse, contextlib, hashlib, json, math, re
@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from . import datasets
 from .costs import machine
 from .datasets import Dataset, Sample
-from .explain import regions_for, write_whole
+from .explain import regions_for
 from .methods import METHODS, Attribution, attribute, find_method, method_name, same_regions
 from .hallucination import area_gone, ask_again, says_foil
 from .metrics import amcr, as_mask, bootstrap, correction_region, csr, energy, evaluate_order, iou, paired, pixel_regions, pointing
@@ -134,21 +134,29 @@ class _Store:
 
     def _open(self):
         "Take up what is there, or begin; nobody else may write meanwhile."
-        fresh = self.head
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lines, whole = _lines(self.path) if self.path.exists() else ([], True)
-        if not lines: write_whole(self.path, (json.dumps(self.head) + "\n").encode())
+        fresh, self.file = self.head, self.path.open("a", encoding="utf-8")
+        try: self._resume(fresh)
+        except BaseException: self.close(); raise
+
+    def _resume(self, fresh):
+        "Lock first, then read, so that no two begin the same file."
+        _lock(self.file, self.path)
+        lines, whole = _lines(self.path)
+        if not lines:
+            self.file.truncate(0)
+            self._write(fresh)
         else:
             other = [k for k in lines[0].keys() | self.head.keys() - set(_FREE) if k not in _FREE and lines[0].get(k) != self.head.get(k)]
             if other: raise ValueError(f"{str(self.path)!r} holds results with {other[0]} {lines[0].get(other[0])!r}, this evaluation has {self.head.get(other[0])!r}: choose another folder, or the same settings")
-            if not whole: write_whole(self.path, "".join(json.dumps(l) + "\n" for l in lines).encode())
+            if not whole:
+                self.file.truncate(self.path.read_bytes().rfind(b"\n") + 1)
+                if len(lines) > len(_lines(self.path)[0]): self._write(lines[-1]) # only its end of line was missing
             self.head = lines[0]
             for line in lines[1:]: self._take(line)
             old, new = self.head.get("weights"), fresh.get("weights")
             if old and new and old != new: raise ValueError(f"{str(self.path)!r} holds results of other weights of {self.head['model']!r} (fingerprint {old}, now {new}): choose another folder")
-        self.file = self.path.open("a", encoding="utf-8")
-        _lock(self.file, self.path)
-        now = {k: fresh[k] for k in _FREE if k in fresh}
+        now = {k: fresh[k] for k in _FREE if k in fresh and (k != "weights" or fresh[k])}
         if lines and now != {k: self.head.get(k) for k in now}: self.add(session=now)
 
     def close(self):
@@ -170,16 +178,23 @@ class _Store:
     def add(self, **line):
         "Write a line, then know it."
         line = json.loads(json.dumps(line, default=str))
-        if self.file is not None:
-            self.file.write(json.dumps(line) + "\n")
-            self.file.flush()
+        if self.file is not None: self._write(line)
         self._take(line)
+
+    def _write(self, line):
+        self.file.write(json.dumps(line) + "\n")
+        self.file.flush()
 
     def define(self, label, settings):
         "A label keeps the meaning that it had."
-        text = json.loads(json.dumps(settings, default=lambda v: getattr(v, "__qualname__", str(v))))
+        text = json.loads(json.dumps(settings, default=_named))
         if label in self.methods and self.methods[label] != text: raise ValueError(f"{str(self.path)!r} has results for {label!r} with {self.methods[label]}, now it means {text}: give it another label")
         if label not in self.methods: self.add(define=label, settings=text)
+
+def _named(v)->str:
+    "How a function is known; one without a name by what it does, too."
+    name, code = getattr(v, "__qualname__", str(v)), getattr(v, "__code__", None)
+    return name if code is None or "<lambda>" not in name else f"{name} {hashlib.sha256(code.co_code + repr((code.co_names, [c for c in code.co_consts if not hasattr(c, 'co_code')])).encode()).hexdigest()[:8]}"
 
 _FREE = ("machine", "versions", "data_left_out", "weights")  # may differ when an evaluation goes on; weights only from a file that does not know its own
 
@@ -226,8 +241,9 @@ class Evaluation:
         rows = []
         for method in self.methods:
             for metric in chosen:
-                v = self.values(method, metric).to_numpy()
-                mean, lower, upper = bootstrap(v, level, seed=seed) if len(v) > 1 else (v.mean() if len(v) else math.nan, math.nan, math.nan)
+                v = self.values(method, metric)
+                at, v, groups = v.index, v.to_numpy(), self._groups(v.index)
+                mean, lower, upper = bootstrap(v, level, seed=seed, groups=groups) if self.independent(at) > 1 else (v.mean() if len(v) else math.nan, math.nan, math.nan)
                 rows.append(dict(method=method, metric=metric, mean=mean, lower=lower, upper=upper, n=len(v)))
         return pd.DataFrame(rows, columns=["method", "metric", "mean", "lower", "upper", "n"])
 
@@ -239,6 +255,15 @@ class Evaluation:
         wide.insert(0, "n", [int((self._has() & (self.frame["method"] == m)).sum()) for m in self.methods])
         return wide.rename_axis(columns=None)
 
+    def independent(self, keys:Iterable[str])->int:
+        "How many samples these are, those counted once that several models have in common, see `comparisons.pool`."
+        keys = list(keys)
+        return len(keys) if (groups := self._groups(keys)) is None else len(set(groups))
+
+    def _groups(self, keys)->np.ndarray|None:
+        "What a sample has in common with others, where they were pooled."
+        return self.frame.drop_duplicates("key").set_index("key")["group"].loc[list(keys)].to_numpy() if "group" in self.frame else None
+
     def compare(self, method:str, reference:str|None=None, # None: the best baseline
                 metric:str="result", **kwargs # for `metrics.paired`
                )->dict: # see `metrics.paired`; positive is better for the method
@@ -246,7 +271,8 @@ class Evaluation:
         reference = reference or self.best_baseline(metric, method)
         a, b = self.values(method, metric), self.values(reference, metric)
         both = a.index.intersection(b.index)
-        return dict(method=method, reference=reference, metric=metric, **paired(*(METRICS[metric]*v[both].to_numpy() for v in (a, b)), **kwargs))
+        if self.independent(both) < 2: raise ValueError(f"a paired test needs two samples that both have, {method!r} and {reference!r} have {self.independent(both)} with {metric!r}: evaluate more")
+        return dict(method=method, reference=reference, metric=metric, **paired(*(METRICS[metric]*v[both].to_numpy() for v in (a, b)), **{"groups": self._groups(both), **kwargs}))
 
     def best_baseline(self, metric:str="result", method:str|None=None # to be compared with it
                      )->str:
@@ -265,7 +291,7 @@ class Evaluation:
         rows = []
         for r in self.summary(metrics, level).to_dict("records"):
             pairs = self.values(r["method"], r["metric"]).index.intersection(self.values(reference, r["metric"]).index)
-            t = self.compare(r["method"], reference, r["metric"], level=level) if len(pairs) > 1 and r["method"] != reference else {}
+            t = self.compare(r["method"], reference, r["metric"], level=level) if self.independent(pairs) > 1 and r["method"] != reference else {}
             rows.append(r | dict(difference=t.get("difference", math.nan), below=t.get("lower", math.nan), above=t.get("upper", math.nan), p=t.get("p", math.nan), pairs=len(pairs)))
         return pd.DataFrame(rows)
 
@@ -274,8 +300,11 @@ class Evaluation:
         "How alike two methods order the same regions; for what `evaluate` wrote down with orders=True."
         from scipy.stats import kendalltau
         if "order" not in self.frame: raise ValueError("no orders were written down: evaluate with orders=True")
+        if top < 1: raise ValueError(f"top counts the first regions, at least 1, got {top}")
+        strange = [m for m in (method, reference) if m not in self.methods]
+        if strange: raise ValueError(f"there is no {strange[0]!r}: methods {', '.join(self.methods)}")
         a, b = (self.frame[self.frame["method"] == m].set_index("key")["order"].dropna() for m in (method, reference))
-        return pd.DataFrame({k: dict(tau=kendalltau(np.argsort(a[k]), np.argsort(b[k]))[0], first=len(set(a[k][:top]) & set(b[k][:top]))/top) for k in a.index.intersection(b.index)}).T
+        return pd.DataFrame({k: dict(tau=kendalltau(np.argsort(a[k]), np.argsort(b[k]))[0], first=len(set(a[k][:top]) & set(b[k][:top]))/min(top, len(a[k]))) for k in a.index.intersection(b.index)}).T
 
     def _kind(self, label)->str:
         "Search, oracle or baseline, by what a label means."
@@ -307,22 +336,33 @@ class Evaluation:
     def __repr__(self): return f"{self.table()}\n{self.report()}" if len(self.frame) else self.report()
 
 def interval_text(metric:str, # see `METRICS`
-                  mean:float, lower:float, upper:float # NaN where there is none
+                  mean:float, lower:float, upper:float, # NaN where there is none
+                  signed:bool=False # with + or -, as differences are read
                  )->str:
-    "A number with its interval, in digits that mean something."
+    "A number with its interval, in digits that mean something; memory in GB."
     if math.isnan(mean): return "–"
     k, digits = {"memory": (1e-9, 2), "seconds": (1, 2), "forwards": (1, 0), "backwards": (1, 0)}.get(metric, (1, 3))
     mean, lower, upper = (v*k for v in (mean, lower, upper))
-    return f"{mean:.{digits}f}" + ("" if math.isnan(lower) or metric in ("forwards", "backwards", "memory") else f" [{lower:.{digits}f}, {upper:.{digits}f}]")
+    f = f"{'+' if signed else ''}.{digits}f"
+    return f"{mean:{f}}" + ("" if math.isnan(lower) or not signed and metric in ("forwards", "backwards", "memory") else f" [{lower:{f}}, {upper:{f}}]")
 
 def read_results(path:str|Path, # a file that `evaluate` wrote
                  *more:str|Path # files of other parts of the same evaluation, such as those of several machines
                 )->Evaluation:
     "An evaluation from its file, or from the files of its parts."
-    stores = [_read_store(Path(p)) for p in (path, *more)]
-    whole = stores[0]
-    for p, s in zip(more, stores[1:]): _join(whole, s, p)
+    whole, *rest = stores = [_read_store(Path(p)) for p in (path, *more)]
+    names = list(dict.fromkeys(s.head["data"] for s in stores))
+    for p, s in zip(more, rest): _join(whole, s, p)
+    if len(names) > 1 or _PART.search(names[0]): whole.head["data"] = _parts_text(names)
     return _evaluation(whole)
+
+_PART = re.compile(r"-(\d+)of(\d+)$") # as `Dataset.part` names it
+
+def _parts_text(names)->str:
+    "The name of the whole, and which parts are there if not all."
+    base, parts = _PART.sub("", names[0]), [m.groups() for n in names if (m := _PART.search(n))]
+    whole = len(parts) < len(names) or any({k for k, n in parts if n == of} == {str(i + 1) for i in range(int(of))} for _, of in parts)
+    return base if whole else f"{base} (of its parts only {', '.join(f'{k} of {n}' for k, n in parts)})"
 
 def _read_store(path)->"_Store":
     "What a file holds."
@@ -336,19 +376,23 @@ def _read_store(path)->"_Store":
 def _join(whole, part, path):
     "Take a part into the whole, if both are of one evaluation."
     fixed = (whole.head.keys() | part.head.keys()) - {*_FREE, "data"}
-    other = sorted(k for k in fixed if whole.head.get(k) != part.head.get(k)) + ["weights"]*(len({whole.head.get("weights"), part.head.get("weights")} - {None}) > 1)
+    base = [_PART.sub("", s.head["data"]) for s in (whole, part)]
+    other = sorted(k for k in fixed if whole.head.get(k) != part.head.get(k)) + ["data"]*(base[0] != base[1]) + ["weights"]*(len({whole.head.get("weights"), part.head.get("weights")} - {None}) > 1)
     if other: raise ValueError(f"{str(path)!r} is no part of the same evaluation: its {other[0]} is {part.head.get(other[0])!r}, not {whole.head.get(other[0])!r}")
     means = next((l for l in part.methods if whole.methods.get(l, part.methods[l]) != part.methods[l]), None)
     if means is not None: raise ValueError(f"{str(path)!r} is no part of the same evaluation: {means!r} means {part.methods[means]}, not {whole.methods[means]}")
     whole.methods |= part.methods
-    seen = {r["key"]: r["sample"] for r in whole.rows if "sample" in r}
-    changed = next((r["key"] for r in part.rows if seen.get(r["key"], r.get("sample")) != r.get("sample")), None)
-    if changed is not None: raise ValueError(f"the sample {changed!r} is another in {str(path)!r} (picture, prompt, answer, target or box differ): give it another key")
+    seen = {(r["key"], f): r[f] for r in whole.rows for f in ("sample", "truth") if f in r}
+    changed = next((r["key"] for r in part.rows for f in ("sample", "truth") if f in r and seen.get((r["key"], f), r[f]) != r[f]), None)
+    if changed is not None: raise ValueError(f"the sample {changed!r} is another in {str(path)!r} (picture, prompt, answer, target, box or mask differ): give it another key")
     known = {r["key"] for r in whole.rows}
-    for r in part.rows: whole._take(r)
+    for r in part.rows:
+        if METRICS.keys() & r.keys() or not METRICS.keys() & whole.known.get((r["key"], r["method"]), {}).keys(): whole._take(r) # a failure does not undo a result
     whole.out |= {k: why for k, why in part.out.items() if k not in known}
-    for k in ("data", "machine"): whole.head[k] = ", ".join(dict.fromkeys(str(v) for v in (whole.head.get(k), part.head.get(k)) if v))
-    whole.head["data_left_out"] = dict(Counter(whole.head.get("data_left_out") or {}) + Counter(part.head.get("data_left_out") or {}))
+    whole.head["machine"] = ", ".join(dict.fromkeys(s.head["machine"] for s in (whole, part)))
+    whole.head["weights"] = whole.head.get("weights") or part.head.get("weights")
+    a, b = (Counter(s.head.get("data_left_out") or {}) for s in (whole, part))
+    whole.head["data_left_out"] = dict(a | b if whole.head["data"] == part.head["data"] else a + b) # of the same data they are the same
 
 def _evaluation(store, keys=None, labels=None)->Evaluation:
     "What a store holds, or the part of it that was asked for."
@@ -381,7 +425,9 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
 def _all(model, data, labels, chosen, store, known, orders, show_progress, settings)->Evaluation:
     "Every sample."
     for label, meaning in labels.items(): store.define(label, meaning)
-    done = {(r["key"], r["method"]) for r in store.rows if set(chosen) <= r.keys() or (r.get("note") or "").startswith(_FINAL)}
+    need = {*chosen, "order"} if orders else set(chosen)
+    final = lambda r: (r.get("note") or "").startswith(_FINAL) and not callable(labels.get(r["method"], {}).get("method")) # a function of one's own may have been mended
+    done = {(r["key"], r["method"]) for r in store.rows if need <= r.keys() or final(r)}
     with tqdm(total=len(data)*len(labels), desc="evaluate", disable=not show_progress, leave=False) as bar:
         for sample in data: _evaluate_sample(model, sample, labels, chosen, store, done, bar, settings, known, orders)
     return _evaluation(store, {s.key for s in data}, set(labels))
@@ -391,7 +437,7 @@ def _evaluate_sample(model, sample, labels, chosen, store, done, bar, settings, 
     todo = [l for l in labels if (sample.key, l) not in done]
     bar.update(len(labels) - len(todo))
     try:
-        what = _digest(sample) if store.path is not None else None
+        what = {} if store.path is None else dict(sample=_digest(sample), truth=_digest_truth(sample))
         _same_sample(store, sample.key, what)
         if not todo: return
         case = prepare(model, sample, **settings)
@@ -400,7 +446,7 @@ def _evaluate_sample(model, sample, labels, chosen, store, done, bar, settings, 
         bar.update(len(todo))
         return
     for label in todo:
-        row = dict(key=sample.key, method=label, tokens=len(case.target), regions=len(case.regions), **({} if what is None else dict(sample=what)))
+        row = dict(key=sample.key, method=label, tokens=len(case.target), regions=len(case.regions), **what)
         try:
             found = known and known(case, label)
             said = same_regions(found, case.regions) if found else said_of(model, case, labels[label], label, settings)
@@ -426,10 +472,14 @@ def _digest(sample)->str:
     given = [sample.prompt, getattr(sample.answer, "ids", sample.answer), sample.target, sample.foil, sample.box]
     return hashlib.sha256(sample.pixels.tobytes() + json.dumps(given, default=str).encode()).hexdigest()[:12]
 
+def _digest_truth(sample)->str|None:
+    "Where the object is, if that is known."
+    return None if sample.mask is None else hashlib.sha256(np.packbits(sample.mask).tobytes()).hexdigest()[:12]
+
 def _same_sample(store, key, what):
     "Refuse to go on where a key means another sample than it did."
-    old = {r["sample"] for (k, _), r in store.known.items() if k == key and "sample" in r}
-    if old - {what}: raise ChangedSample(f"the sample {key!r} is not what it was when results were written to {str(store.path)!r} (picture, prompt, answer, target or box differ): choose another folder, or give it another key")
+    for (k, _), r in store.known.items():
+        if k == key and any(r[f] != v for f, v in what.items() if f in r): raise ChangedSample(f"the sample {key!r} is not what it was when results were written to {str(store.path)!r} (picture, prompt, answer, target, box or mask differ): choose another folder, or give it another key")
 
 class ChangedSample(RuntimeError): "A key that means another sample than it did."
 
@@ -464,19 +514,25 @@ def figure_comparison(panels:dict[str, Evaluation], # title -> results
                      )->Figure:
     "Means with 95 % intervals, a row a method, the best of the first metric above."
     if len(_pick_metrics(metrics)) > len(_COLOURS): raise ValueError(f"at most {len(_COLOURS)} metrics fit beside each other, got {len(metrics)}: draw two figures")
-    panels = {k: e for k, e in panels.items() if set(metrics) <= set(e.frame)}
-    means = {m: np.mean(v) for m in dict.fromkeys(m for e in panels.values() for m in e.methods) if len(v := [METRICS[metrics[0]]*e.values(m, metrics[0]).mean() for e in panels.values() if m in e.methods and len(e.values(m, metrics[0]))])}
-    if not means: raise ValueError("there are no results to draw: evaluate first")
+    first_of = lambda e, m: e.values(m, metrics[0]) if m in e.methods and metrics[0] in e.frame else ()
+    means = {m: np.mean(v) for m in dict.fromkeys(m for e in panels.values() for m in e.methods) if len(v := [METRICS[metrics[0]]*first_of(e, m).mean() for e in panels.values() if len(first_of(e, m))])}
+    if not means: raise ValueError(f"there are no results to draw: {', '.join(panels) or 'nothing'} has no {metrics[0].replace('_', ' ')}; evaluate first, or draw another metric")
     names = sorted(means, key=lambda m: (not m.startswith(first), -means[m]))
     fig = new_figure(PAGE, .9 + .19*len(names))
     axes = fig.subplots(1, len(panels), sharey=True, sharex=True, squeeze=False)[0]
     for ax, (title, e) in zip(axes, panels.items()): _intervals(ax, e, metrics, names, title)
     axes[0].set_yticks(range(len(names)), names)
     for label, m in zip(axes[0].get_yticklabels(), names): label.set_fontweight("bold" if m.startswith(first) else "normal")
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(metrics), frameon=False)
+    marks = {label: h for ax in axes for h, label in zip(*ax.get_legend_handles_labels())}
+    fig.legend(marks.values(), marks, loc="outside lower center", ncols=len(metrics), frameon=False)
     return fig
 
 _COLOURS = (INSERTION, DELETION, MARK, "#009E73")
+
+def range_text(n:pd.Series # whole numbers
+              )->str:
+    "How many, or from how many to how many."
+    return "0" if not len(n) else str(n.max()) if n.nunique() == 1 else f"{n.min()} to {n.max()}"
 
 def _intervals(ax, e, metrics, names, title):
     "One panel."
@@ -486,8 +542,7 @@ def _intervals(ax, e, metrics, names, title):
         if not rows: continue
         y, mean, lower, upper = np.array(rows, float).T
         ax.errorbar(mean, y + .16*(k - (len(metrics) - 1)/2), xerr=np.nan_to_num([mean - lower, upper - mean]), fmt=marker, color=colour, ms=3, lw=.8, capsize=1.5, label=f"{metric.replace('_', ' ')} {'↑' if METRICS[metric] > 0 else '↓'}")
-    n = s["n"][s["n"] > 0]
-    ax.set_title(f"{title} (n = {n.max()})" if n.nunique() == 1 else f"{title} (n = {n.min()} to {n.max()})"); ax.grid(axis="y", lw=.3, color=".85"); ax.set_axisbelow(True)
+    ax.set_title(f"{title} (n = {range_text(s['n'][s['n'] > 0])})"); ax.grid(axis="y", lw=.3, color=".85"); ax.set_axisbelow(True)
     ax.set_ylim(len(names) - .5, -.5)
 
 # %% ../nbs/12a_evaluation.ipynb #711bea8f
@@ -507,6 +562,7 @@ def main(args:list[str]|None=None):
     parser.add_argument("--out", default="figures/evaluation", help="folder of the results")
     a = parser.parse_args(args)
     labelled(a.methods), _pick_metrics(a.metrics)
+    if a.n is not None and a.n < 1: parser.error(f"--n counts samples, at least 1, got {a.n}")
     if a.metrics is None and a.data == "questions": a.metrics = [m for m in METRICS if m not in OWN + AGREEMENT]
     model = load(a.model, dtype=a.dtype, device=a.device)
     data = _data(a, model)
@@ -525,7 +581,7 @@ def _data(a, model)->Dataset:
         if a.path is None: raise SystemExit(f"{a.data} needs --path")
         missing = "skip" if a.skip_missing else "raise"
         return (datasets.read_list(a.path, a.images or Path(a.path).parent, missing=missing) if a.data == "list" else datasets.own_data(a.path, a.images, missing=missing))[:a.n]
-    n = a.n or 100
+    n = 100 if a.n is None else a.n
     return datasets.scenes_captions(n) if a.data == "captions" else (datasets.scenes_words if a.data == "words" else datasets.scenes_questions)(model, n)
 
 # %% ../nbs/12a_evaluation.ipynb #d97d17be

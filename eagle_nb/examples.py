@@ -80,22 +80,22 @@ def side_by_side(model:Model, sample:Sample, settings:dict[str, dict], # label -
                  regions:int|str=36, fill:str="black", seed:int=0 # of the judge
                 )->tuple[Case, list[dict]]: # the case; for each setting: title, said, numbers, area, insertion, deletion; or title and note
     "Settings of a method on one sample, judged alike."
-    case, out = prepare(model, sample, regions, fill, seed=seed), []
+    case, out, metrics = prepare(model, sample, regions, fill, seed=seed), [], list(metrics)
     for k, (label, meaning) in enumerate(labelled(settings).items()):
         if progress: progress(k, len(settings), label)
         if budget is not None and "budget" in meaning: meaning = {**meaning, "budget": budget}
         try: said = said_of(model, case, {**meaning, **_telling(meaning, progress, k, len(settings), label)}, label, dict(fill=fill, seed=seed, batch_size=None))
-        except (ImportError, ValueError) as e: out.append(dict(title=label, note=error_text(e))); continue
+        except Exception as e: out.append(dict(title=label, note=error_text(e))); continue # the others still have something to say
         c = evaluate_order(case.judge, case.regions, said.order)
         out.append(dict(title=label, said=said, saliency=said.saliency, numbers=judged(case, said, metrics), area=c.area, insertion=c.insertion.mean(1), deletion=c.deletion.mean(1)))
     return case, out
 
 def settings_text(case:Case, shown:list[dict], # from `side_by_side`
                  )->str: # a line a setting
-    "The same in words; τ is Kendall's rank correlation with the order of the first setting."
+    "The same in words; τ is Kendall's rank correlation with the order of the first setting that has one."
     from scipy.stats import kendalltau
-    first = next((r["said"].order for r in shown if "said" in r), None)
-    lines = [f"{case.target.text!r} of {case.said.text!r}"]
+    title, first = next(((r["title"], r["said"].order) for r in shown if "said" in r), ("", None))
+    lines = [f"{case.target.text!r} of {case.said.text!r}" + (f"; τ is the rank correlation with {title}" if title else "")]
     for r in shown:
         if "note" in r: lines.append(f"{r['title']}: no result, {r['note']}"); continue
         known = ", ".join(f"{k.replace('_', ' ')} {v:.3f}" for k, v in r["numbers"].items() if not math.isnan(v))

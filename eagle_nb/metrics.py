@@ -152,24 +152,41 @@ def _corrections(regions)->np.ndarray:
 
 # %% ../nbs/08_metrics.ipynb #e57ccdee
 def bootstrap(values:ArrayLike, # (n,) one value a sample
-              level:float=.95, draws:int=4000, seed:int=0
+              level:float=.95, draws:int=4000, seed:int=0,
+              groups:ArrayLike|None=None # (n,) values of one group, such as those of several models on one picture, are drawn together
              )->tuple[float, float, float]: # mean, lower, upper
-    "Percentile bootstrap of the mean."
+    "Percentile bootstrap of the mean; with groups the cluster bootstrap (Davison and Hinkley 1997, section 3.8)."
     v = np.asarray(values, float)
     if v.ndim != 1 or v.size < 2 or not np.isfinite(v).all(): raise ValueError(f"an interval needs at least 2 finite values on one axis, got shape {v.shape}")
     if not 0 < level < 1: raise ValueError(f"level must lie between 0 and 1, got {level}")
-    means = np.random.default_rng(seed).choice(v, (draws, v.size)).mean(1)
+    rng = np.random.default_rng(seed)
+    if groups is None: means = rng.choice(v, (draws, v.size)).mean(1)
+    else:
+        at = _group_numbers(groups, v)
+        drawn = rng.integers(at.max() + 1, size=(draws, at.max() + 1))
+        means = np.bincount(at, v)[drawn].sum(1)/np.bincount(at)[drawn].sum(1)
     lower, upper = np.quantile(means, [(1 - level)/2, (1 + level)/2])
     return float(v.mean()), float(lower), float(upper)
 
+def _group_numbers(groups, values)->np.ndarray:
+    "Groups as 0, 1, 2, ..."
+    at = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
+    if at.shape != values.shape: raise ValueError(f"every value belongs to one group, got {len(at)} groups for {len(values)} values")
+    if not at.any(): raise ValueError("an interval over groups needs at least 2 of them, got 1")
+    return at
+
 def paired(a:ArrayLike, b:ArrayLike, # (n,) two methods on the same samples
+           groups:ArrayLike|None=None, # (n,) see `bootstrap`; the test is then one of the groups' mean differences
            **kwargs # for `bootstrap`
-          )->dict[str, float]: # mean difference, its interval, Wilcoxon p, effect size, share of samples where a is above b, n
+          )->dict[str, float]: # mean difference, its interval, Wilcoxon p, effect size, share of samples where a is above b, n; with groups their number
     "Paired comparison of two methods; the effect is the mean difference in its own standard deviations (Cohen's d for pairs)."
     from scipy.stats import wilcoxon
     a, b = np.asarray(a, float), np.asarray(b, float)
     if a.shape != b.shape: raise ValueError(f"a paired test needs the same samples, got shapes {a.shape} and {b.shape}")
-    mean, lower, upper = bootstrap(a - b, **kwargs)
-    p = float(wilcoxon(a, b).pvalue) if (a != b).any() else 1.
-    spread = float((a - b).std(ddof=1))
-    return dict(difference=mean, lower=lower, upper=upper, p=p, effect=mean/spread if spread > 0 else 0. if mean == 0 else float(np.copysign(np.inf, mean)), ahead=float((a > b).mean()), n=len(a))
+    d = a - b
+    mean, lower, upper = bootstrap(d, groups=groups, **kwargs)
+    at = None if groups is None else _group_numbers(groups, d)
+    each = d if at is None else np.bincount(at, d)/np.bincount(at)
+    p = float(wilcoxon(each).pvalue) if each.any() else 1.
+    spread = 0. if np.allclose(each, each[0], rtol=1e-9, atol=1e-12) else float(each.std(ddof=1))
+    return dict(difference=mean, lower=lower, upper=upper, p=p, effect=mean/spread if spread else 0. if mean == 0 else float(np.copysign(np.inf, mean)), ahead=float((a > b).mean()), n=len(a), **({} if at is None else dict(groups=len(each))))

@@ -93,13 +93,14 @@ class Model:
     @property
     def dtype(self)->torch.dtype: return self.model.dtype
     @property
-    def fingerprint(self)->str: # 12 hexadecimal digits
-        "Which weights these are: a digest of the shape and 64 values of every tensor, whatever it is called."
+    def fingerprint(self)->str|None: # 12 hexadecimal digits; None where weights are offloaded and cannot be read
+        "Which weights these are: a digest of the shape and 64 values of every tensor, whatever its name and place, which differ between versions of transformers."
         found = set()
         for t in self.model.state_dict().values():
-            if t.device.type == "meta" or not t.numel(): continue
+            if t.device.type == "meta": return None
+            if not t.numel(): continue
             some = t.detach().flatten()[torch.linspace(0, t.numel() - 1, 64, dtype=torch.float64).long().to(t.device)]
-            found.add(hashlib.sha256(f"{tuple(t.shape)}".encode() + some.double().cpu().numpy().tobytes()).hexdigest())
+            found.add(hashlib.sha256(f"{tuple(t.shape)}".encode() + some.cpu().double().numpy().tobytes()).hexdigest())
         return hashlib.sha256("".join(sorted(found)).encode()).hexdigest()[:12]
     def __repr__(self):
         n = sum(p.numel() for p in self.model.parameters())

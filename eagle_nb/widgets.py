@@ -512,11 +512,15 @@ def settings_knobs(models:tuple[str, ...], # what `load` takes
                    dtype:str|None=None, budgets:tuple[int, ...]=(100, 200, 400), seed:int=0
                   )->dict: # what `Panel` takes
     "Settings of a method side by side, with knobs for model, sample, settings and budget."
+    if default not in labels: raise ValueError(f"the default must be one of the settings {', '.join(labels)}, got {default!r}")
     loaded = lru_cache(None)(lambda name: load(name, dtype=dtype))
     def compute(progress, model, sample, settings, budget):
-        chosen = labels if settings == "all" else {k: labels[k] for k in (default, settings)}
-        return side_by_side(loaded(model), data(loaded(model), sample + 1)[sample], chosen, metrics, progress, budget, regions, seed=seed)
+        chosen, samples = labels if settings == "all" else {k: labels[k] for k in (default, settings)}, data(loaded(model), sample + 1)
+        if len(samples) <= sample: raise ValueError(f"there are {len(samples)} samples, counted from 0: choose one of them, got {sample}")
+        case, shown = side_by_side(loaded(model), samples[sample], chosen, metrics, progress, budget, regions, seed=seed)
+        if not any("said" in r for r in shown): raise ValueError("no setting has a result: " + "; ".join(f"{r['title']}: {r['note']}" for r in shown))
+        return case, shown
     return dict(controls=dict(model=list(models), sample=(0, 9), settings=["all", *(k for k in labels if k != default)], budget=list(budgets)), start=dict(sample=0), compute=compute,
-                figure=lambda result, **_: plots.figure_settings(result[0].pixels, [r for r in result[1] if "said" in r], mask=result[0].truth),
+                figure=lambda result, **_: plots.figure_settings(result[0].pixels, [r for r in result[1] if "said" in r], result[0].sample.box if result[0].sample.mask is None else None, result[0].sample.mask),
                 text=lambda result, **_: settings_text(*result),
                 numbers=lambda result, **_: dict(settings={r["title"]: r.get("numbers", r.get("note")) for r in result[1]}))

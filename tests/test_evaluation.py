@@ -235,7 +235,7 @@ def test_a_sample_that_comes_back_is_taken(model, data, tmp_path):
 
 
 def test_what_a_machine_could_not_do_is_tried_again(model, data, tmp_path):
-    "Memory may suffice next time; a map that is not a number stays one."
+    "Memory may suffice next time, and a function of one's own may have been mended."
     ask, asked = dict(QUICK, out=tmp_path), []
     def fails(model, image, prompt, target):
         asked.append("short of memory")
@@ -245,7 +245,7 @@ def test_what_a_machine_could_not_do_is_tried_again(model, data, tmp_path):
         asked.append("nan")
         return np.full(image.shape[:2], np.nan)
     first, second = (evaluate(model, data[:1], [fails, never], ("insertion",), **ask).frame.set_index("method") for _ in range(2))
-    assert asked == ["short of memory", "nan", "short of memory"] and "out of memory" in first.loc["fails", "note"]
+    assert asked == ["short of memory", "nan"]*2 and "out of memory" in first.loc["fails", "note"]
     assert pd.isna(second.loc["fails", "note"]) and second.loc["fails", "insertion"] > 0 and "not numbers" in second.loc["never", "note"]
 
 
@@ -305,8 +305,9 @@ def test_parts_of_an_evaluation_make_a_whole(model, data, tmp_path):
     whole, asked = read_results(a, b), evaluate(model, data, ["random", "centre-out"], **QUICK)
     judged = [c for c in asked.frame if c not in ("seconds", "memory")]
     tidy = lambda e: e.frame[judged].sort_values(["key", "method"], ignore_index=True)
-    assert tidy(whole).equals(tidy(asked)) and whole.about["data"] == "words-1of2, words-2of2" and "4 samples with results" in whole.report()
-    assert whole.about["data_left_out"] == {"no image": 2, "no answer": 1}
+    assert tidy(whole).equals(tidy(asked)) and whole.about["data"] == "words" and "4 samples with results" in whole.report()
+    assert whole.about["data_left_out"] == {"no image": 2, "no answer": 1} and read_results(a, a).about["data_left_out"] == read_results(a).about["data_left_out"]
+    assert read_results(b).about["data"] == "words (of its parts only 2 of 2)"
     assert read_results(a, a).frame.equals(read_results(a).frame)  # the same twice counts once
 
     def no_part(match, lines):
@@ -316,11 +317,82 @@ def test_parts_of_an_evaluation_make_a_whole(model, data, tmp_path):
     lines = [json.loads(l) for l in b.read_text().splitlines()]
     no_part("no part of the same evaluation: its regions is 16, not 9", [lines[0] | dict(regions=16), *lines[1:]])
     no_part("no part of the same evaluation: its weights is '0', not", [lines[0] | dict(weights="0"), *lines[1:]])
+    no_part("its data is 'captions', not 'words-1of2'", [lines[0] | dict(data="captions"), *lines[1:]])
+    old = tmp_path/"old.jsonl"
+    old.write_text("".join(json.dumps(l if i else {k: v for k, v in l.items() if k != "weights"}) + "\n" for i, l in enumerate(lines)))
+    assert read_results(old, a).about["weights"] == model.fingerprint
+    (tmp_path/"c.jsonl").write_text("".join(json.dumps(l) + "\n" for l in [lines[0] | dict(weights="0"), *lines[1:]]))
+    with pytest.raises(ValueError, match="its weights is '0'"): read_results(old, a, tmp_path/"c.jsonl")
+    failed = [{k: v for k, v in l.items() if k in ("key", "method", "sample")} | dict(note="OutOfMemoryError: x") if "method" in l and "define" not in l else l for l in lines]
+    (tmp_path/"c.jsonl").write_text("".join(json.dumps(l) + "\n" for l in failed))
+    for order in ((b, tmp_path/"c.jsonl"), (tmp_path/"c.jsonl", b)): assert read_results(*order).frame["note"].isna().all()  # a failure does not undo a result
     no_part("'random' means .*RISE", [l | dict(settings=dict(method="RISE")) if l.get("define") == "random" else l for l in lines])
     no_part("is another in .* another key", [l | dict(key=data[0].key) if "method" in l else l for l in lines])
     with pytest.raises(FileNotFoundError, match="no file"): read_results(a, tmp_path/"none.jsonl")
     for k in (0, 3):
         with pytest.raises(ValueError, match=f"parts are counted from 1 to their number, got part {k} of 2"): data.part(k, 2)
+
+
+def test_two_that_begin_together(tmp_path, monkeypatch):
+    pytest.importorskip("fcntl")
+    path, head, first = tmp_path/"r.jsonl", dict(format=1, model="m", data="d"), []
+    lock = evaluation._lock
+    def slow(file, at):
+        monkeypatch.setattr(evaluation, "_lock", lock)
+        first.append(evaluation._Store(path, head))  # another is faster
+        first[0].add(key="k", method="random", iou=.5)
+        lock(file, at)
+    monkeypatch.setattr(evaluation, "_lock", slow)
+    with pytest.raises(ValueError, match="another evaluation is writing"): evaluation._Store(path, head)
+    first[0].close()
+    assert len(read_results(path).frame) == 1
+
+
+@pytest.mark.parametrize("cut", (1, 2, 30))
+def test_cut_anywhere(tmp_path, cut):
+    path, head = tmp_path/"r.jsonl", dict(format=1, model="m", data="d")
+    store = evaluation._Store(path, head)
+    for k in "ab": store.add(key=k, method="random", iou=.5)
+    store.close()
+    path.write_bytes(path.read_bytes()[:-cut])
+    store = evaluation._Store(path, head)
+    assert [r["key"] for r in store.rows] == ["a", "b"][:1 + (cut == 1)]
+    store.add(key="c", method="random", iou=.5); store.close()
+    assert read_results(path).frame["key"].tolist() == (["a", "b", "c"] if cut == 1 else ["a", "c"])
+
+
+def test_a_truth_that_changed_is_not_mixed(model, data, tmp_path):
+    from dataclasses import replace
+    ask = dict(QUICK, out=tmp_path, name="words")
+    evaluate(model, data[:1], ["random"], ["iou"], **ask)
+    assert len(evaluate(model, data[:1], ["random"], ["iou"], **ask).frame) == 1
+    with pytest.raises(evaluation.ChangedSample, match="or mask differ"): evaluate(model, [replace(data[0], segmentation=~data[0].mask)], ["random"], ["iou"], **ask)
+
+
+def test_functions_without_a_name_are_told_apart(model, data, tmp_path):
+    ask = dict(QUICK, out=tmp_path, name="words")
+    rising = lambda model, image, prompt, target: np.broadcast_to(np.arange(image.shape[1], dtype=float), image.shape[:2])
+    falling = lambda model, image, prompt, target: -np.broadcast_to(np.arange(image.shape[1], dtype=float), image.shape[:2])
+    one = evaluate(model, data[:1], {"mine": dict(method=rising)}, ["result"], **ask)
+    assert evaluate(model, data[:1], {"mine": dict(method=rising)}, ["result"], **ask).frame.equals(one.frame)
+    with pytest.raises(ValueError, match="another label"): evaluate(model, data[:1], {"mine": dict(method=falling)}, ["result"], **ask)
+
+
+def test_a_function_that_was_mended_is_asked_again(model, data, tmp_path):
+    ask, broken = dict(QUICK, out=tmp_path, name="words"), [True]
+    def mine(model, image, prompt, target):
+        if broken: raise ValueError("not yet")
+        return np.arange(image[..., 0].size, dtype=float).reshape(image.shape[:2])
+    assert "not yet" in evaluate(model, data[:1], [mine], ["result"], **ask).frame["note"].item()
+    broken.clear()
+    assert evaluate(model, data[:1], [mine], ["result"], **ask).values("mine", "result").notna().all()
+
+
+def test_orders_that_are_asked_for_later(model, data, tmp_path):
+    ask = dict(QUICK, out=tmp_path)
+    evaluate(model, data[:2], ["random", "centre-out"], ["iou"], **ask)
+    e = evaluate(model, data[:3], ["random", "centre-out"], ["iou"], orders=True, **ask)
+    assert e.frame["order"].notna().all() and len(comparisons.agreements(e, "random").frame) == 3
 
 
 def test_one_writer_at_a_time(model, data, tmp_path):
@@ -425,6 +497,8 @@ def test_the_command_in_parts(tmp_path, capsys):
     ask = ["words", "--n", "3", "--methods", "random", "--metrics", "iou", "--regions", "9", "--out", str(tmp_path)]
     for k in (1, 2): evaluation.main([*ask, "--part", f"{k}/2"])
     assert len(read_results(*sorted(tmp_path.iterdir())).frame) == 3
+    with pytest.raises(SystemExit): evaluation.main([*ask[:1], "--n", "0"])
+    assert "at least 1, got 0" in capsys.readouterr().err
     for bad in ("3/2", "0/2", "1", "a/b"):
         with pytest.raises(SystemExit): evaluation.main([*ask, "--part", bad])
         assert "a part is K/N with K from 1 to N" in capsys.readouterr().err
@@ -620,14 +694,74 @@ def test_tests_are_corrected_for_their_number():
     rng = np.random.default_rng(0)
     base = rng.normal(size=30)
     e = frame(best=base + 9, sure=base + 1 + rng.normal(size=30), maybe=base + .4 + rng.normal(size=30), no=base + rng.normal(size=30), base=base, few=[1.] + [None]*29)
-    t = comparisons.table_tests({"m": e, "n": e}, ["sure", "maybe", "no", "few", "base", "absent"], ["result", "iou"], "base").set_index(["model", "method"])
+    t = comparisons.table_tests({"m": e, "n": e}, ["sure", "maybe", "no", "few", "base"], ["result"], "base").set_index(["model", "method"])
     assert set(t.index) == {(k, m) for k in "mn" for m in ("sure", "maybe", "no")} and (t["reference"] == "base").all()
     p = np.array([wilcoxon(e.values(m, "result"), base).pvalue for m in ("sure", "maybe", "no")])
     by_hand = np.minimum.accumulate((np.sort(p)*3/np.arange(1, 4))[::-1])[::-1][np.argsort(np.argsort(p))]  # twice the tests at twice the ranks: the same
     for k in "mn": np.testing.assert_allclose(t.loc[k]["q"], by_hand); np.testing.assert_allclose(t.loc[k]["p"], p)
     assert (t["q"] >= t["p"]).all() and list(t).index("q") == list(t).index("p") + 1
     assert comparisons.table_tests({"m": e}, ["sure"], ["result"])["reference"].item() == "best"
-    assert comparisons.table_tests({"m": e}, ["few"], ["result"]).empty and comparisons.table_tests({}, ["sure"], ["result"]).empty
+    assert comparisons.table_tests({"m": e}, ["few"], ["result"], "base").empty and comparisons.table_tests({}, ["sure"], ["result"]).empty
+
+
+def test_models_that_saw_the_same_pictures_are_no_new_pictures():
+    rng = np.random.default_rng(1)
+    d = rng.normal(.1, .2, 12)
+    one = frame(a=d, b=np.zeros(12))
+    same = comparisons.pool(dict.fromkeys("xyz", one))
+    t, u = same.compare("a", "b"), one.compare("a", "b")
+    assert (t["n"], t["groups"], u["n"]) == (36, 12, 12) and t["p"] == u["p"] and t["difference"] == pytest.approx(u["difference"]) and t["effect"] == pytest.approx(u["effect"])
+    assert t["upper"] - t["lower"] == pytest.approx(u["upper"] - u["lower"], rel=.05)
+    s = same.summary(["result"]).iloc[0]
+    assert s["n"] == 36 and s["upper"] - s["lower"] == pytest.approx(u["upper"] - u["lower"], rel=.05)
+    few = comparisons.pool(dict.fromkeys("xyz", frame(a=[.1, .2, .1, .3], b=[0., 0., 0., 0.])))
+    assert comparisons.claim(few, "a", "b")["verdict"] == "too few pairs" and comparisons.claim(few, "a", "b", least=4)["verdict"] == "holds"
+    lone = comparisons.pool(dict.fromkeys("xyz", frame(a=[.1], b=[0.])))
+    assert comparisons.claim(lone, "a", "b")["verdict"] == "too few pairs" and math.isnan(lone.summary(["result"])["lower"][0]) and lone.differences("b", ["result"])["difference"].isna().all()
+    with pytest.raises(ValueError, match="two samples that both have"): lone.compare("a", "b")
+
+
+def test_pools_know_what_labels_mean():
+    e = frame(both=[1., 2., 3.], random=[0., 0., 0.])
+    a, b = (Evaluation(e.frame, {}, dict(methods={"both": dict(method="EAGLE"), "random": dict(method="random"), **more}, data_left_out={"x": 1})) for more in ({}, {"other": dict(method="RISE")}))
+    p = comparisons.pool({"a": a, "b": b})
+    assert p.best_baseline() == "random" and p._kind("both") == "search" and p.about["data_left_out"] == {"x": 2}
+
+
+def test_a_model_that_lacks_something_does_not_end_the_table():
+    whole, part = frame(a=[1., 2., 3., 5.], b=[0., 1., 1., 2.], c=[0., 0., 0., 1.]), frame(a=[1., 2., 3., 5.])
+    panels, asked = {"whole": whole, "part": part}, [dict(claim="a wins", method="a", reference="b")]
+    assert comparisons.table_tests(panels, ["a", "c"], ["result"], "b")["model"].tolist() == ["whole", "whole"]
+    t = comparisons.table_claims(panels, asked).set_index("model")
+    assert t.loc["part", "verdict"] == "too few pairs" and t.loc["part", "pairs"] == 0 and t.loc["all", "pairs"] == 4
+    d = comparisons.table_differences(panels, "b", ["result"])
+    assert d.loc[("part", "a"), "result"].startswith("2.750") and "Δ" not in d.loc[("part", "a"), "result"] and "Δ" in d.loc[("whole", "a"), "result"]
+    assert comparisons.figure_differences(panels, "b", ("result",)) is not None
+    for call in (lambda: comparisons.table_tests(panels, ["nobody"], ["result"]), lambda: comparisons.table_claims(panels, [dict(asked[0], reference="nobody")]),
+                 lambda: comparisons.table_differences(panels, "nobody", ["result"]), lambda: comparisons.figure_differences(panels, "nobody")):
+        with pytest.raises(ValueError, match="no model has results for the method 'nobody': choose of a, b, c"): call()
+    with pytest.raises(ValueError, match="metric 'iou': choose of insertion, result"): comparisons.table_differences(panels, "a", ["iou"])
+    with pytest.raises(ValueError, match="no results"): comparisons.table_differences({}, "a", ["result"])
+    by_turns = comparisons.table_tests({"m": whole, "n": whole}, (m for m in "ac"), (m for m in ["result"]), "b")
+    assert len(by_turns) == 4
+
+
+def test_memory_is_in_the_units_of_its_column():
+    e = Evaluation(pd.DataFrame([dict(key=str(k), method=m, memory=v*1e9, note=None) for m, v in (("a", 2.5), ("b", .5)) for k in range(4)]), {}, {})
+    assert comparisons.table_differences({"m": e}, "a", ["memory"]).loc[("m", "b"), "memory"] == "0.50 Δ +2.00 [+2.00, +2.00]"
+
+
+def test_what_is_equal_is_not_better():
+    e = frame(a=[1., 2., 3.]*4, b=[1., 2., 3.]*4, c=[1.1, 2.1, 3.1]*4)
+    assert comparisons.claim(e, "a", "b")["verdict"] == "does not hold" and comparisons.claim(e, "a", "b", margin=-.01)["verdict"] == "holds"
+    assert e.compare("c", "b")["effect"] == math.inf and e.compare("b", "c")["effect"] == -math.inf and e.compare("a", "b")["effect"] == 0
+
+
+def test_a_figure_keeps_a_model_that_lacks_a_metric():
+    bare = Evaluation(pd.DataFrame([dict(key="0", method="a", iou=.5)]), {}, {})
+    fig = evaluation.figure_comparison({"bare": bare, "full": frame(a=[1., 2.])}, ("insertion",))
+    assert [ax.get_title() for ax in fig.axes] == ["bare (n = 0)", "full (n = 2)"] and len(fig.legends[0].get_texts()) == 1
+    with pytest.raises(ValueError, match="bare has no deletion; evaluate first"): evaluation.figure_comparison({"bare": bare}, ("deletion",))
 
 
 def test_pooled_samples_stay_apart():
@@ -640,7 +774,10 @@ def test_settings_side_by_side(model, data):
     told = []
     settings = {"both": dict(method="EAGLE", budget=40), "blur": dict(method="EAGLE", budget=40, fill="blur"), "random": dict(method="random"), "none": dict(method="EAGLE", regions="no such")}
     case, shown = examples.side_by_side(model, data[0], settings, progress=lambda done, total, what: told.append((done, total, what)), budget=30, regions=9)
-    assert [r["title"] for r in shown] == list(settings) and "no such" in shown[-1]["note"] and "none: no result" in examples.settings_text(case, shown)
+    assert [r["title"] for r in shown] == list(settings) and "no such" in shown[-1]["note"] and "none: no result" in examples.settings_text(case, shown) and "correlation with both" in examples.settings_text(case, shown)
+    def broken(model, image, prompt, target): return 1/0
+    _, shown_ = examples.side_by_side(model, data[0], {"broken": dict(method=broken), "random": dict(method="random")}, (m for m in ("iou",)), regions=9)
+    assert "ZeroDivisionError" in shown_[0]["note"] and list(shown_[1]["numbers"]) == ["iou"]
     assert shown[0]["said"].explanation.settings["search_forwards"] <= 30 and shown[0]["numbers"]["insertion"] == pytest.approx(auc(shown[0]["area"], shown[0]["insertion"]))
     assert [d for d, *_ in told] == sorted(d for d, *_ in told) and told[-1][0] <= 4 and any(d % 1 for d, *_ in told)
 
@@ -650,6 +787,10 @@ def test_agreement_by_hand():
     a = comparisons.agreements(Evaluation(pd.DataFrame(rows), {}, {}), "x", top=2)
     assert a.methods == ["y", "z", "once"] and a.values("y", "tau").tolist() == [-1, -1] and a.values("y", "first").tolist() == [.5, .5] and a.values("z", "tau").tolist() == [1, 1]
     assert a.compare("z", "y", "tau")["difference"] == 2 and comparisons.claim(a, "z", "y", "tau", margin=-.1, least=2)["verdict"] == "holds" and len(a.values("once", "tau")) == 1
+    e = Evaluation(pd.DataFrame(rows), {}, {})
+    assert e.agreement("x", "z", top=5)["first"].tolist() == [1, 1]  # of three regions
+    with pytest.raises(ValueError, match="top counts the first regions, at least 1, got 0"): e.agreement("x", "z", top=0)
+    with pytest.raises(ValueError, match="no 'nobody'"): comparisons.agreements(e, "nobody")
 
 
 def test_agreement_is_no_metric_of_one_method(model, data):

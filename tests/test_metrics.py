@@ -255,6 +255,22 @@ def test_paired_by_hand():
     with pytest.raises(ValueError, match=r"same samples.*\(60,\) and \(59,\)"): paired(a, b[1:])
 
 
+def test_groups_are_drawn_together():
+    rng = np.random.default_rng(0)
+    v, g = rng.normal(size=40), np.repeat(np.arange(10), 4)
+    mean, lower, upper = bootstrap(v, groups=g)
+    assert mean == pytest.approx(v.mean())
+    by_hand = np.array([np.concatenate([v[g == k] for k in rng.integers(10, size=10)]).mean() for _ in range(4000)])
+    assert [lower, upper] == pytest.approx(np.quantile(by_hand, [.025, .975]), abs=.04)
+    every = bootstrap(v, groups=np.arange(40))
+    assert every == pytest.approx(bootstrap(v), abs=.03)          # groups of one are samples
+    copied = bootstrap(np.repeat(v, 3), groups=np.repeat(np.arange(40), 3))
+    assert copied == pytest.approx(every, abs=1e-9)               # copies tell nothing new
+    assert bootstrap(v, groups=[f"scene {k}" for k in g]) == (mean, lower, upper)
+    with pytest.raises(ValueError, match="at least 2 of them, got 1"): bootstrap(v, groups=np.zeros(40))
+    with pytest.raises(ValueError, match="39 groups for 40 values"): bootstrap(v, groups=g[1:])
+
+
 def test_paired_finds_nothing_where_nothing_is():
     rng = np.random.default_rng(2)
     found = [paired(rng.random(30), rng.random(30), draws=200)["p"] < .05 for _ in range(200)]
