@@ -50,7 +50,7 @@ def paper():
 
 
 def tests():
-    return call(BIN/"python", "-m", "pytest", "tests", "-q")
+    return call(BIN/"python", "-m", "pytest", "tests", "-q", "-n", WORKERS, "--dist", "loadfile")  # a file shares its models
 
 
 STEPS = {f.__name__: f for f in (export, notebooks, paper, tests)}
