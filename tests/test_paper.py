@@ -81,6 +81,14 @@ def test_two_at_a_time_give_the_same(folder):
     assert {(r.page, r.error is None) for r in runs} == {("good", True), ("bad", False)}
 
 
+@pytest.mark.parametrize("jobs", (1, 2))
+def test_a_page_that_reads_what_others_wrote_comes_last(folder, monkeypatch, jobs):
+    from eagle_nb import paper
+    first = pages(folder)[0].stem
+    monkeypatch.setattr(paper, "SUMMARIES", (first,))
+    assert [r.page for r in run_pages(pages(folder), jobs)][-1] == first
+
+
 def test_settings_go_behind_the_settings_cell(folder):
     run_page(folder/"good.ipynb", folder/"out", dict(N="two"))
     cells = nbformat.read(folder/"out"/"good.ipynb", 4).cells
