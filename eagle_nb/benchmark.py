@@ -8,6 +8,7 @@ __all__ = ['NaiveScorer', 'peak_flops', 'count_flops', 'timed', 'compare', 'spee
 
 # %% ../nbs/17_benchmark.ipynb #28079af8
 import argparse, json, time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from .costs import PeakMemory, machine
 from .models import Model, group_windows, load
 from .regions import grid, slico
 from .scores import ModelScorer, Scorer, fill_image, mask_image
-from .search import search as run_search, trace
+from .search import SEARCHES, search as run_search, trace
 from .selftest import self_test
 from .targets import Target, make_target
 
@@ -59,8 +60,9 @@ def peak_flops(device:str="cpu", dtype:torch.dtype=torch.float32, size:int|None=
 
 def count_flops(scorer:ModelScorer)->float: # floating-point operations of one variant's forward
     "Matrix products of one forward, counted by torch."
+    from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
-    with FlopCounterMode(display=False) as counter: scorer.compute(torch.ones(1, scorer.n, dtype=torch.bool))
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter: scorer.compute(torch.ones(1, scorer.n, dtype=torch.bool))
     return float(counter.get_total_flops())
 
 
@@ -112,8 +114,9 @@ def speed_embedded(name:str, regions:int=49, seeds=range(3), device:str|None=Non
                 largest_gap=max(r["largest_gap"] for r in runs), same_order=sum(r["same_order"] for r in runs), runs=runs)
 
 def speed_shape(name:str, layers:int|None=None, vision_layers:int|None=None, dtype:str="float32", device:str="cpu", regions:int=64, answer_tokens:int=30,
-                naive_forwards:int|None=None)->dict:
-    "A search on the shape of a published model with random weights."
+                naive_forwards:int|None=None, searches:Iterable[str]=("exact",) # the first beside the naive loop, the others alone
+               )->dict:
+    "Whole searches on the shape of a published model with random weights."
     net, processor = shapes.real(name, layers=layers, vision_layers=vision_layers, dtype=dtype, device=device)
     model = Model(net, processor, name)
     image = np.asarray(scenes.sample(0).image.resize((640, 480)))
@@ -121,7 +124,9 @@ def speed_shape(name:str, layers:int|None=None, vision_layers:int|None=None, dty
     said = model.read(ids)
     side = max(1, round(regions**.5))
     target = Target(tuple(range(len(said))), tuple(said.ids), tuple(said.tokens), tuple(said.ids), said.text)
-    found = compare(model, image, target, grid(image, side, side), naive_forwards=naive_forwards)
+    parts, (first, *others) = grid(image, side, side), searches
+    found = compare(model, image, target, parts, search=first, naive_forwards=naive_forwards)
+    found["searches"] = {first: found["ours"], **{name: timed(ModelScorer(model, image, "Describe the image.", target, parts), name, device)[0] for name in others}}
     peak = peak_flops(device, net.dtype)
     return dict(model=name, layers=layers, vision_layers=vision_layers, dtype=dtype, machine=machine(device), torch=torch.__version__, parameters=sum(p.numel() for p in net.parameters()),
                 peak=peak, share_of_peak={who: found[who]["per_second"]*found["flops"]/peak for who in ("ours", "naive")}, **found)
@@ -167,6 +172,7 @@ def main(args:list[str]|None=None):
     s.add_argument("--shapes", nargs="*", default=[], help=f"published shapes with random weights: {', '.join(shapes.REAL)}")
     s.add_argument("--layers", type=int, help="language layers of a shape; default: all"); s.add_argument("--vision-layers", type=int, help="vision layers of a shape; default: all")
     s.add_argument("--shape-regions", type=int, default=64); s.add_argument("--dtype", default="float32", help="of the shapes")
+    s.add_argument("--searches", nargs="+", default=["exact"], help=f"on the shapes, the first of them beside the naive loop: {', '.join(SEARCHES)}")
     s.add_argument("--naive-forwards", type=int, help="of the naive loop on a shape; default: the whole search")
     s.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     f = sub.add_parser("families", help="self-test and modes, one model a family")
@@ -177,7 +183,7 @@ def main(args:list[str]|None=None):
         with tempfile.TemporaryDirectory() as folder: found = dict(transformers=transformers.__version__, torch=torch.__version__, machine=machine(), rows=family_rows(Path(folder)))
     else:
         found = dict(embedded=[speed_embedded(m, a.regions, range(a.n), a.device) for m in a.models],
-                     shapes=[speed_shape(m, a.layers, a.vision_layers, a.dtype, a.device, a.shape_regions, naive_forwards=a.naive_forwards) for m in a.shapes])
+                     shapes=[speed_shape(m, a.layers, a.vision_layers, a.dtype, a.device, a.shape_regions, naive_forwards=a.naive_forwards, searches=a.searches) for m in a.shapes])
     text = json.dumps(found, indent=1)
     if a.out: Path(a.out).write_text(text + "\n")
     else: print(text)

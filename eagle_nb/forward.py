@@ -77,7 +77,7 @@ class Forward:
         spent["forwards"] += n
         x = dict(self._repeat(n), pixel_values=pixels, use_cache=False)
         if read is not None: x["attention_mask"] = x["attention_mask"]*read.to(x["attention_mask"])
-        with _each_once(self.tower, *alike) if alike is not None else contextlib.nullcontext():
+        with _whole_float32(pixels), _each_once(self.tower, *alike) if alike is not None else contextlib.nullcontext():
             if "head" in self.model.limits: return self._chosen(self.model.model(**x).logits[:, self.at], lambda logits: logits)
             return self._chosen(self._body(**x).last_hidden_state[:, self.at], self.model.model.get_output_embeddings())
 
@@ -99,7 +99,7 @@ class Forward:
               )->Tensor: # (n, len(self), D), on the device
         "The model's last hidden states, differentiable; the answer is predicted at `self.at`."
         spent["forwards"] += n
-        return self._body(**self._repeat(n), pixel_values=pixels, use_cache=False).last_hidden_state
+        with _whole_float32(pixels): return self._body(**self._repeat(n), pixel_values=pixels, use_cache=False).last_hidden_state
 
     def logits(self, pixels:Tensor, # pixel_values of n variants, joined along the first axis
                n:int, # how many variants
@@ -108,9 +108,19 @@ class Forward:
         "Scores of the whole vocabulary at some places of the answer, differentiable."
         if "head" not in self.model.limits: return self.model.model.get_output_embeddings()(self.hidden(pixels, n)[:, self.at[columns]]).float()
         spent["forwards"] += n
-        return self.model.model(**self._repeat(n), pixel_values=pixels, use_cache=False).logits[:, self.at[columns]].float()
+        with _whole_float32(pixels): return self.model.model(**self._repeat(n), pixel_values=pixels, use_cache=False).logits[:, self.at[columns]].float()
 
 _LOGITS = 2**25  # float32 values in one piece of logits: 128 MB
+
+@contextlib.contextmanager
+def _whole_float32(pixels):
+    "By default, and for some sizes of a batch only, a GPU computes float32 convolutions with 10 bits of mantissa: not here."
+    conv = torch.backends.cudnn.conv
+    before, ours = conv.fp32_precision, pixels.is_cuda and pixels.dtype == torch.float32
+    if ours: conv.fp32_precision = "ieee"
+    try: yield
+    finally:
+        if ours: conv.fp32_precision = before
 
 class _Known(Exception): "The decoder's arguments are known; there is nothing more to compute."
 

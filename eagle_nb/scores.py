@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .costs import new_peak
 from .forward import Forward, alike_rows
 
 # %% ../nbs/03_scores.ipynb #85d59776
@@ -290,7 +291,7 @@ class _Memory:
         self.device, self.cuda = device, device.type == "cuda"
         self.before = torch.cuda.memory_allocated(device) if self.cuda else 0
     def start(self):
-        if self.cuda: torch.cuda.reset_peak_memory_stats(self.device)
+        if self.cuda: new_peak(self.device)
     def fitting(self, n:int, size:int)->int: # the size of the next batch
         if not self.cuda: return size
         took = max(1, torch.cuda.max_memory_allocated(self.device) - self.before)

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from .orders import Contrast, along, chain, greedy, improve, moves
 from .scores import Scorer, objective
-from .surrogate import Surrogate
+from .surrogate import Surrogate, one_thread
 
 # %% ../nbs/04_search.ipynb #d9aa2fae
 @dataclass(frozen=True, eq=False)
@@ -266,11 +266,13 @@ class _Fast:
         bump = np.exp(-((centers[:, None] - at[None])**2).sum(-1)/(2*width**2))
         return bump @ self.rng.standard_normal(bumps) + .05*self.rng.standard_normal(self.n)
 
+    @one_thread()
     def think(self):
         "Fit, and find the best order."
         self.surrogate.fit(self.keep, self.p)
         self.choose()
 
+    @one_thread()
     def choose(self):
         "The best order by what is fitted, from the last one and, every third time, from a greedy one."
         self.f = Contrast(self.surrogate, self.run.lam)
@@ -279,6 +281,7 @@ class _Fast:
         self.order = max(found, key=self._worth)
         self.best = max([self.order] if self.best is None else [self.order, self.best], key=lambda o: self._worth(o, self.careful))
 
+    @one_thread()
     def _worth(self, order, careful=0.)->float:
         "Area under F by what is known, less the doubt."
         sets = chain(order)
@@ -290,6 +293,7 @@ class _Fast:
         lam = self.run.lam
         return lam[0]*self.surrogate.deviation(sets) + lam[1]*self.surrogate.deviation(~sets)
 
+    @one_thread()
     def recovered(self)->int: # N where early stop is off
         "How many regions suffice, by what was scored and else by the surrogate, for the share `upto` of the whole picture's probability."
         if self.upto is None: return self.n
@@ -302,13 +306,17 @@ class _Fast:
 
     def ask(self):
         "Score the sets along the order that are least known, and those beside it that promise most."
+        self.score(self._questions())
+
+    @one_thread()
+    def _questions(self)->np.ndarray: # (M, N)
         m, end = max(4, int(self.grow*len(self.keep)/2)), self.recovered()
         sets = chain(self.order if self.upto is None else self.best)[sorted({*range(end + 1), self.n})]
         sets = sets[[not self.known(k) for k in sets]]
         if not len(sets) and end < self.n: raise _Recovered
         doubt = self._doubt(sets) if self.doubting and len(sets) else self.rng.random(len(sets))
         sets = sets[np.argsort(-doubt, kind="stable")[:max(1, m - round(self.exploring*m))]]
-        self.score(np.concatenate([sets, self._beside(m - len(sets))]))
+        return np.concatenate([sets, self._beside(m - len(sets))])
 
     def _beside(self, m)->np.ndarray: # (up to m, N)
         "Sets along the order with a later region put in: those where the move, and the doubt about it, promise most."

@@ -333,8 +333,8 @@ class FakeGPU:
     "A device on which a variant takes 100 MB and all else 50."
     def __init__(self, monkeypatch):
         self.peak = 0
-        for name, fn in dict(memory_allocated=lambda d: 0, reset_peak_memory_stats=lambda d: None, max_memory_allocated=lambda d: self.peak).items(): monkeypatch.setattr(torch.cuda, name, fn)
-    def run(self, n): self.peak = int(1e8*n + 5e7)
+        for name, fn in dict(memory_allocated=lambda d=None: 0, reset_peak_memory_stats=lambda d=None: self.run(None), max_memory_allocated=lambda d=None: self.peak).items(): monkeypatch.setattr(torch.cuda, name, fn)
+    def run(self, n): self.peak = 0 if n is None else max(self.peak, int(1e8*n + 5e7))
 
 
 def test_a_batch_that_fits_is_found(monkeypatch):
@@ -349,6 +349,21 @@ def test_a_batch_that_fits_is_found(monkeypatch):
     gpu.peak = int(9e9)
     assert memory.fitting(2, 2) == 1
     assert _Memory(torch.device("cpu")).fitting(3, 7) == 7, "on a CPU the size stays"
+
+
+def test_the_peak_of_a_search_is_that_of_its_largest_batch(monkeypatch):
+    from eagle_nb.costs import PeakMemory
+    from eagle_nb.scores import _Memory
+    gpu, memory = FakeGPU(monkeypatch), _Memory(torch.device("cuda"))
+    gpu.run(90)
+    with PeakMemory("cuda") as outer:
+        for n in (2, 10, 3):
+            memory.start(); gpu.run(n)
+            with PeakMemory("cuda") as inner: gpu.run(1)
+            assert inner.bytes == 1.5e8, "and a block has its own"
+    assert outer.bytes == 1.05e9
+    with PeakMemory("cuda") as later: gpu.run(4)
+    assert later.bytes == 4.5e8 and outer.bytes == 1.05e9
 
 
 def test_no_room_for_a_single_one():
