@@ -117,6 +117,8 @@ def speed_shape(name:str, layers:int|None=None, vision_layers:int|None=None, dty
                 naive_forwards:int|None=None, searches:Iterable[str]=("exact",) # the first beside the naive loop, the others alone
                )->dict:
     "Whole searches on the shape of a published model with random weights."
+    searches = tuple(dict.fromkeys([searches] if isinstance(searches, str) else searches))
+    if not searches or set(searches) - set(SEARCHES): raise ValueError(f"searches must name at least one of {', '.join(SEARCHES)}, got {', '.join(map(str, searches)) or 'none'}")
     net, processor = shapes.real(name, layers=layers, vision_layers=vision_layers, dtype=dtype, device=device)
     model = Model(net, processor, name)
     image = np.asarray(scenes.sample(0).image.resize((640, 480)))
@@ -172,7 +174,7 @@ def main(args:list[str]|None=None):
     s.add_argument("--shapes", nargs="*", default=[], help=f"published shapes with random weights: {', '.join(shapes.REAL)}")
     s.add_argument("--layers", type=int, help="language layers of a shape; default: all"); s.add_argument("--vision-layers", type=int, help="vision layers of a shape; default: all")
     s.add_argument("--shape-regions", type=int, default=64); s.add_argument("--dtype", default="float32", help="of the shapes")
-    s.add_argument("--searches", nargs="+", default=["exact"], help=f"on the shapes, the first of them beside the naive loop: {', '.join(SEARCHES)}")
+    s.add_argument("--searches", nargs="+", default=["exact"], choices=list(SEARCHES), help="on the shapes, the first of them beside the naive loop")
     s.add_argument("--naive-forwards", type=int, help="of the naive loop on a shape; default: the whole search")
     s.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     f = sub.add_parser("families", help="self-test and modes, one model a family")

@@ -6,7 +6,7 @@
 __all__ = ['Forward', 'alike_rows']
 
 # %% ../nbs/02a_forward.ipynb #a3cd4eb1
-import contextlib
+import contextlib, threading
 from functools import cached_property
 
 import torch
@@ -112,15 +112,35 @@ class Forward:
 
 _LOGITS = 2**25  # float32 values in one piece of logits: 128 MB
 
+_whole = dict(lock=threading.Lock(), inside=0, before=None)
+
 @contextlib.contextmanager
 def _whole_float32(pixels):
-    "By default, and for some sizes of a batch only, a GPU computes float32 convolutions with 10 bits of mantissa: not here."
-    conv = torch.backends.cudnn.conv
-    before, ours = conv.fp32_precision, pixels.is_cuda and pixels.dtype == torch.float32
-    if ours: conv.fp32_precision = "ieee"
+    "By default, and for some sizes of a batch only, a GPU computes float32 convolutions with 10 bits of mantissa: not here. The setting is the process's, so the first block in makes it and the last one out restores it."
+    if not (pixels.is_cuda and pixels.dtype == torch.float32): yield; return
+    with _whole["lock"]:
+        if not _whole["inside"]: _whole["before"] = _no_tf32()
+        _whole["inside"] += 1
     try: yield
     finally:
-        if ours: conv.fp32_precision = before
+        with _whole["lock"]:
+            _whole["inside"] -= 1
+            if not _whole["inside"]: _no_tf32(_whole["before"])
+
+def _no_tf32(before=None)->tuple: # what to give it to restore
+    "Set both the old and the new switch of torch, which complains where they disagree."
+    cudnn = torch.backends.cudnn
+    if before is not None:
+        old, new = before
+        cudnn.conv.fp32_precision = new
+        if old: cudnn.allow_tf32 = True
+        return before
+    try: old = cudnn.allow_tf32
+    except RuntimeError: old = None  # they disagree already
+    before = old, cudnn.conv.fp32_precision
+    if old: cudnn.allow_tf32 = False
+    cudnn.conv.fp32_precision = "ieee"
+    return before
 
 class _Known(Exception): "The decoder's arguments are known; there is nothing more to compute."
 

@@ -379,6 +379,7 @@ def fast(scorer:Scorer, lam:tuple[float, float]=(1, 1), seed:int=0,
     return replace(found, ranked=ranked, stopped=None if found.stopped == "budget" and upto is None else found.stopped)  # to spend its budget is not to end early
 
 # %% ../nbs/04_search.ipynb #426c152e
+@one_thread()
 def known_orders(scorer:Scorer, # after a search
                  columns:list[tuple[int, ...]], # which of `all_tokens` each order is for
                  lam:tuple[float, float]=(1, 1), seed:int=0

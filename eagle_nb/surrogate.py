@@ -6,7 +6,7 @@
 __all__ = ['one_thread', 'Network', 'Residual', 'Surrogate']
 
 # %% ../nbs/03b_surrogate.ipynb #85f1be3e
-import contextlib, functools, threading
+import contextlib, functools, os, threading
 from numbers import Integral, Real
 
 import numpy as np
@@ -18,13 +18,24 @@ from torch import Tensor
 # %% ../nbs/03b_surrogate.ipynb #24921e09
 _LIMITED = threading.RLock()
 
+def _fresh_lock():
+    "A forked process must not wait for a thread that it does not have."
+    global _LIMITED
+    _LIMITED = threading.RLock()
+if hasattr(os, "register_at_fork"): os.register_at_fork(after_in_child=_fresh_lock)
+
 @functools.cache
 def _libraries()->ThreadpoolController: return ThreadpoolController()
 
 @contextlib.contextmanager
 def one_thread():
-    "Numpy's and scipy's matrix products on one thread; also a decorator. Blocks in several threads take turns, so that the number from before comes back."
-    with _LIMITED, _libraries().limit(limits=1, user_api="blas"): yield
+    "Matrix products of numpy, scipy and torch on one thread; also a decorator. Blocks in several threads take turns, so that the numbers from before come back."
+    with _LIMITED, _libraries().limit(limits=1, user_api="blas"):
+        before = torch.get_num_threads()
+        if before > 1: torch.set_num_threads(1)
+        try: yield
+        finally:
+            if before > 1: torch.set_num_threads(before)
 
 # %% ../nbs/03b_surrogate.ipynb #245c3eb8
 class Network:

@@ -164,3 +164,20 @@ def test_an_empty_answer(model):
 def test_a_processor_without_pixels(model, monkeypatch):
     monkeypatch.setattr(model, "encode", lambda *a, **k: {"input_ids": torch.ones(1, 3, dtype=torch.long), "patches": torch.zeros(1)})
     with pytest.raises(ValueError, match="no pixel_values but input_ids, patches"): Forward(model, picture(1), PROMPT, [5])
+
+
+def test_float32_stays_whole_while_any_block_is_inside():
+    "Blocks of two threads overlap: the first one in makes the setting, the last one out restores it."
+    from types import SimpleNamespace
+    from eagle_nb.forward import _whole_float32
+    cudnn, gpu = torch.backends.cudnn, SimpleNamespace(is_cuda=True, dtype=torch.float32)
+    before = cudnn.allow_tf32, cudnn.conv.fp32_precision
+    a, b = _whole_float32(gpu), _whole_float32(gpu)
+    a.__enter__(); b.__enter__()
+    a.__exit__(None, None, None)
+    assert cudnn.conv.fp32_precision == "ieee" and cudnn.allow_tf32 is False
+    b.__exit__(None, None, None)
+    assert (cudnn.allow_tf32, cudnn.conv.fp32_precision) == before
+    with pytest.raises(KeyError), _whole_float32(gpu): raise KeyError
+    with _whole_float32(SimpleNamespace(is_cuda=True, dtype=torch.bfloat16)): assert cudnn.conv.fp32_precision == before[1]
+    assert (cudnn.allow_tf32, cudnn.conv.fp32_precision) == before

@@ -721,3 +721,36 @@ def test_lazy_equals_exact_where_returns_diminish():
     a, b = lazy(FunctionScorer(p, 12), (1, 0)), exact(FunctionScorer(p, 12), (1, 0))
     value = lambda o: p(prefixes(o)).tolist()
     assert value(a.order) == pytest.approx(value(b.order), abs=1e-6) and a.forwards < b.forwards
+
+
+def test_the_search_thinks_on_one_thread_and_scores_on_all():
+    "Whatever scores keeps its threads; the numbers from before come back, after an error too."
+    from eagle_nb.surrogate import one_thread
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    try:
+        def fn(keep):
+            seen.append(torch.get_num_threads())
+            return keep.float().mean(1)
+        search(FunctionScorer(fn, 6), "fast", budget=60)
+        assert set(seen) == {2} and torch.get_num_threads() == 2
+        with pytest.raises(KeyError), one_thread(): raise KeyError
+        assert torch.get_num_threads() == 2
+    finally: torch.set_num_threads(before)
+
+
+def test_a_forked_process_does_not_wait_for_a_thread_that_it_does_not_have():
+    import os, signal, threading
+    from eagle_nb.surrogate import one_thread
+    if not hasattr(os, "fork"): pytest.skip("no fork here")
+    inside, leave = threading.Event(), threading.Event()
+    def hold():
+        with one_thread(): inside.set(); leave.wait()
+    t = threading.Thread(target=hold); t.start(); inside.wait()
+    child = os.fork()
+    if not child:
+        signal.alarm(10)
+        with one_thread(): os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    leave.set(); t.join()
+    assert status == 0
