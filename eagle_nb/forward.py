@@ -112,35 +112,38 @@ class Forward:
 
 _LOGITS = 2**25  # float32 values in one piece of logits: 128 MB
 
-_whole = dict(lock=threading.Lock(), inside=0, before=None)
+class _Whole:
+    "Float32 convolutions of a GPU in float32, where torch rounds them to 10 bits of mantissa for some sizes of a batch. The switch is the process's: the first block in sets it, the last one out restores it."
+    lock, inside, switch = threading.Lock(), 0, contextlib.ExitStack()
+    @classmethod
+    @contextlib.contextmanager
+    def block(cls):
+        with cls.lock:
+            if not cls.inside: cls.switch.enter_context(_no_tf32())
+            cls.inside += 1
+        try: yield
+        finally:
+            with cls.lock:
+                cls.inside -= 1
+                if not cls.inside: cls.switch.close()
+
+def _whole_float32(pixels): # a context
+    "`_Whole` where it matters."
+    return _Whole.block() if pixels.is_cuda and pixels.dtype == torch.float32 else contextlib.nullcontext()
 
 @contextlib.contextmanager
-def _whole_float32(pixels):
-    "By default, and for some sizes of a batch only, a GPU computes float32 convolutions with 10 bits of mantissa: not here. The setting is the process's, so the first block in makes it and the last one out restores it."
-    if not (pixels.is_cuda and pixels.dtype == torch.float32): yield; return
-    with _whole["lock"]:
-        if not _whole["inside"]: _whole["before"] = _no_tf32()
-        _whole["inside"] += 1
-    try: yield
-    finally:
-        with _whole["lock"]:
-            _whole["inside"] -= 1
-            if not _whole["inside"]: _no_tf32(_whole["before"])
-
-def _no_tf32(before=None)->tuple: # what to give it to restore
-    "Set both the old and the new switch of torch, which complains where they disagree."
+def _no_tf32():
+    "Turn both the old and the new switch of torch, which complains where they disagree."
     cudnn = torch.backends.cudnn
-    if before is not None:
-        old, new = before
-        cudnn.conv.fp32_precision = new
-        if old: cudnn.allow_tf32 = True
-        return before
     try: old = cudnn.allow_tf32
     except RuntimeError: old = None  # they disagree already
-    before = old, cudnn.conv.fp32_precision
+    new = cudnn.conv.fp32_precision
     if old: cudnn.allow_tf32 = False
     cudnn.conv.fp32_precision = "ieee"
-    return before
+    try: yield
+    finally:
+        cudnn.conv.fp32_precision = new
+        if old: cudnn.allow_tf32 = True
 
 class _Known(Exception): "The decoder's arguments are known; there is nothing more to compute."
 

@@ -267,12 +267,12 @@ class _Fast:
         return bump @ self.rng.standard_normal(bumps) + .05*self.rng.standard_normal(self.n)
 
     @one_thread()
-    def think(self):
+    def think(self)->float: # what the best order is worth
         "Fit, and find the best order."
         self.surrogate.fit(self.keep, self.p)
         self.choose()
+        return self._worth(self.best)
 
-    @one_thread()
     def choose(self):
         "The best order by what is fitted, from the last one and, every third time, from a greedy one."
         self.f = Contrast(self.surrogate, self.run.lam)
@@ -281,7 +281,6 @@ class _Fast:
         self.order = max(found, key=self._worth)
         self.best = max([self.order] if self.best is None else [self.order, self.best], key=lambda o: self._worth(o, self.careful))
 
-    @one_thread()
     def _worth(self, order, careful=0.)->float:
         "Area under F by what is known, less the doubt."
         sets = chain(order)
@@ -310,6 +309,7 @@ class _Fast:
 
     @one_thread()
     def _questions(self)->np.ndarray: # (M, N)
+        "The sets to score next."
         m, end = max(4, int(self.grow*len(self.keep)/2)), self.recovered()
         sets = chain(self.order if self.upto is None else self.best)[sorted({*range(end + 1), self.n})]
         sets = sets[[not self.known(k) for k in sets]]
@@ -370,8 +370,8 @@ def fast(scorer:Scorer, lam:tuple[float, float]=(1, 1), seed:int=0,
             except _Stop:  # nothing new to ask, or no budget for it: what is known must do
                 if not len(state.keep): raise
         while True:
-            state.think()
-            run.guess(state.best, state._worth(state.best))
+            worth = state.think()
+            run.guess(state.best, worth)
             if run.seconds is not None and time.perf_counter() - run.started > run.seconds: raise _Stop
             state.ask()
     found = _searched(run, steps, "fast", 0 if len(state.keep) else 2*run.n, seed=seed, **how)

@@ -2,9 +2,10 @@
 import numpy as np
 import pytest
 import torch
+from conftest import PROMPT
 
 import eagle_nb
-from eagle_nb import baselines, datasets, scenes
+from eagle_nb import datasets
 from eagle_nb.costs import PeakMemory, machine, measured
 from eagle_nb.evaluation import evaluate
 from eagle_nb.hallucination import correct
@@ -17,17 +18,11 @@ from eagle_nb.selftest import self_test
 from eagle_nb.targets import make_target
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-PROMPT = "Describe the image."
-
 
 @pytest.fixture(scope="module", params=EMBEDDED)
 def pair(request):
     "The same model on the CPU and on the GPU, in float32."
     return tuple(eagle_nb.load(request.param, dtype="float32", device=d) for d in ("cpu", "cuda"))
-
-
-@pytest.fixture(scope="module")
-def scene(): return next(s for s in map(scenes.sample, range(7, 50)) if len(s.names) >= 3)
 
 
 def keeps(n, count, seed=0): return torch.rand(count, n, generator=torch.Generator().manual_seed(seed)) < .5
@@ -131,7 +126,7 @@ def test_an_explanation_is_made_kept_and_read(pair, scene, tmp_path):
     assert (other.order == e.order).all() and abs(other.saliency - e.saliency).max() < 1e-3
 
 
-def test_an_evaluation_gives_the_cpus_table(pair, tmp_path):
+def test_an_evaluation_gives_the_cpus_table(pair):
     data = datasets.scenes_captions(2)
     a, b = (evaluate(m, data, ["EAGLE (exact)", "occlusion", "random"], regions=16, show_progress=False) for m in pair)
     for metric in ("insertion", "deletion"):
@@ -139,7 +134,6 @@ def test_an_evaluation_gives_the_cpus_table(pair, tmp_path):
 
 
 def test_a_correction_goes_as_on_the_cpu(pair):
-    data = datasets.scenes_questions(pair[0], 1)
-    sample = next(iter(data))
+    sample = next(iter(datasets.scenes_questions(pair[0], 1)))
     a, b = (correct(m, sample.image, sample.prompt, "No", regions=16, search="exact") for m in pair)
     assert (a.gone == b.gone).all() and a.step == b.step and [x.text for x in a.answers] == [x.text for x in b.answers]

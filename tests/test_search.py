@@ -723,17 +723,23 @@ def test_lazy_equals_exact_where_returns_diminish():
     assert value(a.order) == pytest.approx(value(b.order), abs=1e-6) and a.forwards < b.forwards
 
 
-def test_the_search_thinks_on_one_thread_and_scores_on_all():
+def test_the_search_thinks_on_one_thread_and_scores_on_all(monkeypatch):
     "Whatever scores keeps its threads; the numbers from before come back, after an error too."
-    from eagle_nb.surrogate import one_thread
-    before, seen = torch.get_num_threads(), []
+    from eagle_nb.surrogate import Network, Residual, one_thread
+    before, seen, thinking = torch.get_num_threads(), [], []
     torch.set_num_threads(2)
+    for cls, name in ((Network, "fit"), (Network, "flips"), (Network, "__call__"), (Residual, "deviation"), (Residual, "flips")):
+        def spied(self, *args, _plain=getattr(cls, name), _name=f"{cls.__name__}.{name}"):
+            thinking.append((_name, torch.get_num_threads()))
+            return _plain(self, *args)
+        monkeypatch.setattr(cls, name, spied)
     try:
         def fn(keep):
             seen.append(torch.get_num_threads())
             return keep.float().mean(1)
         search(FunctionScorer(fn, 6), "fast", budget=60)
         assert set(seen) == {2} and torch.get_num_threads() == 2
+        assert {n for n, _ in thinking} == {"Network.fit", "Network.flips", "Network.__call__", "Residual.deviation", "Residual.flips"} and {k for _, k in thinking} == {1}
         with pytest.raises(KeyError), one_thread(): raise KeyError
         assert torch.get_num_threads() == 2
     finally: torch.set_num_threads(before)
