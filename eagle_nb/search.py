@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from .orders import Contrast, along, chain, greedy, improve, moves
 from .scores import Scorer, objective
-from .surrogate import Surrogate, one_thread
+from .surrogate import Surrogate, one_thread, rounded
 
 # %% ../nbs/04_search.ipynb #d9aa2fae
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class _Run:
         if self.front and self.seconds is not None and time.perf_counter() - self.started > self.seconds: raise _Stop
         if self.forwards is not None and self.used + 2*len(sets) > self.forwards: raise _Stop
         keep = as_keep(sets, self.n)
-        p = self.scorer(torch.cat([keep, ~keep])).double()  # 1 - p of a rare token would lose its digits in single precision
+        p = rounded(self.scorer(torch.cat([keep, ~keep])), 20)  # equal regions keep their sequence on every processor; doubles, as 1 - p of a rare token would lose its digits in single precision
         return objective(p[:len(sets)], p[len(sets):], self.lam)
 
     def enough(self):
@@ -235,7 +235,8 @@ class _Fast:
         if len(keep): self._add(keep, p)
 
     def _add(self, keep, p):
-        "Record scored sets, each once."
+        "Record scored sets, each once, with the digits that every processor agrees on."
+        p = rounded(p)
         new = [i for i, k in enumerate(keep) if k.tobytes() not in self.rows]
         self.rows.update((keep[i].tobytes(), len(self.keep) + j) for j, i in enumerate(new))
         self.keep, self.p = np.concatenate([self.keep, keep[new]]), p[new] if self.p is None else torch.cat([self.p, p[new]])
@@ -392,7 +393,7 @@ def known_orders(scorer:Scorer, # after a search
     shared, out = None, []
     for at in columns:
         state = _Fast(_Run(scorer.look_at(at), lam, None, None, False, "known"), seed, 1., None)
-        if shared is None: shared = state.surrogate.fit(keep, p, 600)
+        if shared is None: shared, p = state.surrogate.fit(keep, rounded(p), 600), rounded(p)
         state.surrogate = shared.remember(keep, p, list(at))
         state.choose()
         sets = chain(state.order)
