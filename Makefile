@@ -16,7 +16,7 @@ env: ## make or refresh .venv, without more
 	@$(PYTHON) .ci/env.py
 
 demo: env ## explain one picture: a table here, a picture and a page in figures/
-	@$(BIN)/python -m eagle_nb.demo
+	@$(BIN)/python -m eagle_nb.apps.demo
 
 test: env ## all checks; one alone with STEP=export, notebooks, paper or tests
 	@$(BIN)/python .ci/test.py $(STEP)
@@ -25,7 +25,7 @@ lab: env ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/nbs
 
 paper: env ## run every page of the paper, without a browser; some only with PAGES="teaser modality"
-	@$(BIN)/python -m eagle_nb.paper $(PAGES)
+	@$(BIN)/python -m eagle_nb.apps.paper $(PAGES)
 
 clean: ## remove .venv, caches and build products
 	rm -rf .venv build dist *.egg-info _docs _proc .pytest_cache .hypothesis

@@ -46,7 +46,7 @@ def notebooks():
 
 
 def paper():
-    return call(BIN/"python", "-m", "eagle_nb.paper", "--smoke", "--jobs", WORKERS)
+    return call(BIN/"python", "-m", "eagle_nb.apps.paper", "--smoke", "--jobs", WORKERS)
 
 
 def tests():

@@ -6,16 +6,17 @@ from conftest import PROMPT
 
 import eagle_nb
 from eagle_nb import datasets
-from eagle_nb.costs import PeakMemory, machine, measured
-from eagle_nb.evaluation import evaluate
-from eagle_nb.hallucination import correct
-from eagle_nb.methods import METHODS, attribute
-from eagle_nb.models import EMBEDDED
-from eagle_nb.regions import grid, slico
-from eagle_nb.scores import MODES, ModelScorer
-from eagle_nb.search import auc, search, trace
-from eagle_nb.selftest import self_test
-from eagle_nb.targets import make_target
+from eagle_nb.core.costs import PeakMemory, machine, measured
+from eagle_nb.evaluation.runner import evaluate
+from eagle_nb.explanation.hallucination import correct
+from eagle_nb.evaluation.methods import METHODS, attribute
+from eagle_nb.core.checkpoints import EMBEDDED
+from eagle_nb.core.regions import grid, slico
+from eagle_nb.core.scores import MODES, ModelScorer
+from eagle_nb.core.curves import auc, trace
+from eagle_nb.search.search import search
+from eagle_nb.core.selftest import self_test
+from eagle_nb.core.targets import make_target
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 

@@ -119,8 +119,10 @@ def test_one_notebook_one_module():
     assert not stale, f"no notebook exports these any more, remove them: {stale}"
 
 
-def test_notebooks_that_export_stand_at_the_top():
-    assert not [name_of(nb) for nb in NOTEBOOKS if nb.parent != ROOT/"nbs" and default_exp(nb)]
+def test_a_notebook_stands_in_the_room_of_its_module():
+    exporting = {nb: default_exp(nb)[0] for nb in NOTEBOOKS if default_exp(nb)}
+    assert exporting
+    for nb, module in exporting.items(): assert module == f"{nb.parent.name}.{re.sub(r'^[0-9]+_', '', nb.stem)}" and nb.parent.parent == ROOT/"nbs", name_of(nb)
 
 
 @pytest.mark.parametrize("nb", NOTEBOOKS, ids=name_of)

@@ -1,0 +1,1 @@
+"""What people open: panels, demo, benchmark, study, pages of the paper."""

@@ -1,0 +1,1 @@
+"""Many samples, many methods, one judge."""

@@ -1,0 +1,1 @@
+"""One explanation and all that it shows. Imports `core` and `search`."""

@@ -1,0 +1,1 @@
+"""Many explanations, many machines: results that survive."""

@@ -1,0 +1,303 @@
+"""The panels in a real JupyterLab, driven by a real Chromium: knobs turned by keyboard, work called off, cells run again.
+
+A machine without Chromium or playwright skips these. EAGLE_SCREENSHOTS=folder keeps what was on the screen."""
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from eagle_nb.apps.paper import prepared
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+if not CHROMIUM: pytest.skip("no Chromium here: apt install chromium", allow_module_level=True)
+sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright here: pip install playwright (its own browsers are not needed)")
+
+pytestmark = pytest.mark.timeout(300)
+SLOW = 120_000   # milliseconds that a busy machine may take for what needs seconds
+
+DEMO = ["""
+import ipywidgets
+from eagle_nb import load, scenes
+from eagle_nb.explanation import explanation
+from eagle_nb.apps.panel import Panel
+m = load("scenes-llava", dtype="float32", device="cpu")
+""", """
+def compute(progress, sample, word, regions, search):
+    total = 16*regions if search == "fast" else regions*(regions + 1)
+    return explain(m, scenes.sample(sample).image, "Describe the image.", target=None if word == "all words" else word, regions=regions, search=search,
+                   show_progress=False, callback=lambda s: progress(s["forwards"], total, "forwards"))
+def words(sample): return ["all words", *scenes.sample(sample).names]
+def figure(e, curve, **values): return e.curve() if curve else e.plot()
+def text(e, **values): return e.text()
+def numbers(e, **values): return dict(insertion=float(e.insertion.mean()))
+panel = Panel(dict(sample=[18, 7], word=words, search=["fast", "exact"], regions=(4, 100, 4), curve=False),
+              compute, figure, text, numbers, redraw=("curve",), start=dict(regions=8))
+panel
+""", """
+panel.wait()
+print("insertion", panel.state()["insertion"] > 0)
+""", """
+print("widgets", len(ipywidgets.widgets.widget._instances))
+"""]
+
+
+@dataclass
+class Page:
+    "A notebook that has a panel or a scrubber."
+    path: str                    # from the root of the repository; "" for the demonstration of this file
+    knob: str                    # the label of a control
+    value: str                   # what it is turned to: the text of an option, or of a slider's reading
+    settings: dict = field(default_factory=dict)   # names in the settings cell with other values, beside the small ones of a smoke run
+
+
+PAGES = [Page("", "sample", "7"),
+         Page("nbs/paper/method.ipynb", "regions", "9", dict(REGIONS=16)),
+         Page("nbs/paper/teaser.ipynb", "word", "cake"),
+         Page("nbs/paper/hallucination.ipynb", "repair by", "blur")]
+
+
+# --- JupyterLab
+
+OVERRIDES = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},   # all cells are in the page, seen or not
+             "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
+             "@jupyterlab/docmanager-extension:plugin": {"autosave": False}}
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Lab:
+    "A JupyterLab of this Python with settings of its own, in a folder of its own."
+    def __init__(self, folder):
+        self.folder, self.root, self.token = folder, folder/"root", secrets.token_hex(16)
+        self.url = f"http://127.0.0.1:{free_port()}"
+        places = {k: folder/k for k in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")}
+        for p in (self.root, *places.values()): p.mkdir(parents=True)
+        (folder/"JUPYTER_CONFIG_DIR"/"labconfig").mkdir()
+        (folder/"JUPYTER_CONFIG_DIR"/"labconfig"/"default_setting_overrides.json").write_text(json.dumps(OVERRIDES))
+        shutil.copytree(ROOT/"figures", self.root/"figures", ignore=shutil.ignore_patterns("*.png", "*.pdf", "*.svg"))
+        env = {**os.environ, **{k: str(p) for k, p in places.items()}, "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+               "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
+        self.log = (folder/"lab.log").open("w")
+        self.process = subprocess.Popen([sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0",
+                                         f"--ServerApp.port={self.url.rpartition(':')[2]}", f"--ServerApp.root_dir={self.root}", f"--IdentityProvider.token={self.token}",
+                                         "--LabApp.expose_app_in_browser=True"], stdout=self.log, stderr=subprocess.STDOUT, env=env, cwd=self.root)
+
+    def ask(self, path):
+        with urllib.request.urlopen(f"{self.url}/api/{path}?token={self.token}", timeout=20) as r: return json.load(r)
+
+    def until_up(self):
+        end = time.monotonic() + 90
+        while True:
+            assert self.process.poll() is None and time.monotonic() < end, (self.folder/"lab.log").read_text()[-3000:]
+            try: return self.ask("status")
+            except OSError: time.sleep(.2)
+
+    def idle(self): return all(k["execution_state"] == "idle" for k in self.ask("kernels"))
+
+    def end_kernels(self):
+        for k in self.ask("kernels"):
+            urllib.request.urlopen(urllib.request.Request(f"{self.url}/api/kernels/{k['id']}?token={self.token}", method="DELETE"), timeout=30).close()
+
+    def stop(self):
+        self.end_kernels()
+        self.process.terminate()
+        try: self.process.wait(20)
+        except subprocess.TimeoutExpired: self.process.kill()
+        self.log.close()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    server = Lab(tmp_path_factory.mktemp("lab"))
+    try:
+        server.until_up()
+        yield server
+    finally: server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api.expect.set_options(timeout=SLOW)
+    with sync_api.sync_playwright() as p:
+        b = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield b
+        b.close()
+
+
+def put(lab, page):
+    "A copy of the notebook without outputs, with small settings and without cells of hours, where the laboratory finds it."
+    if page.path: nb = prepared(nbformat.read(ROOT/page.path, 4), smoke=True, settings=page.settings)
+    else: nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c.strip(), id=f"demo{i}") for i, c in enumerate(DEMO)])
+    nb.metadata["kernelspec"] = dict(name="python3", display_name="Python 3 (ipykernel)", language="python")
+    path = page.path or "nbs/demo.ipynb"
+    (lab.root/path).parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(nb, lab.root/path)
+    return path
+
+
+# --- the page
+
+class Seen:
+    "A notebook in the browser, with all cells run once."
+    def __init__(self, lab, browser, page):
+        self.lab, self.name = lab, Path(page.path or "demo").stem
+        self.page = browser.new_page(viewport=dict(width=1400, height=1600))
+        self.page.set_default_timeout(SLOW)
+        self.errors = []
+        self.page.on("pageerror", lambda e: self.errors.append(str(e)))
+        self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        # a workspace of its own: the common one opens the notebooks of the last page too, behind this one
+        self.page.goto(f"{lab.url}/lab/workspaces/{self.name}/tree/{put(lab, page)}?token={lab.token}")
+        self.page.wait_for_function("""() => { const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel
+            return kernel?.connectionStatus === 'connected' && kernel.status === 'idle' && document.querySelector('.jp-Notebook .jp-CodeCell') }""")
+        self.command("notebook:run-all-cells")
+        self.panel = self.page.locator(".jp-OutputArea-output .widget-vbox").filter(has=self.page.locator("pre[aria-live]"))
+        self.image, self.text, self.button = self.panel.locator("img"), self.panel.locator("pre[aria-live]"), self.panel.locator("button.jupyter-button")
+
+    def command(self, name):
+        self.page.evaluate(f"() => {{ window.jupyterapp.commands.execute('{name}') }}")   # what it returns ends only with the work
+
+    def until_run(self):
+        "Every code cell has run, none has failed."
+        error = '[data-mime-type="application/vnd.jupyter.error"]'
+        self.page.wait_for_function("""error => document.querySelector(error) || [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')].every(c =>
+            !c.querySelector('.cm-content').textContent.trim() || /[0-9]/.test(c.querySelector('.jp-InputPrompt').textContent))""", arg=error)
+        assert self.page.locator(error).all_inner_texts() == []
+
+    def picture(self, name):
+        if folder := os.environ.get("EAGLE_SCREENSHOTS"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            if self.panel.count(): self.panel.first.scroll_into_view_if_needed()
+            self.page.screenshot(path=f"{folder}/{self.name}-{name}.png")
+
+    def until_ready(self):
+        error = self.page.locator('[data-mime-type="application/vnd.jupyter.error"]')
+        sync_api.expect(self.panel.or_(error).first).to_be_attached(timeout=SLOW)
+        assert error.all_inner_texts() == []
+        sync_api.expect(self.panel).to_have_count(1)
+        sync_api.expect(self.image).to_be_visible()
+        if self.button.count() == 1: sync_api.expect(self.button).to_have_text("Done")   # the scrubber has the buttons of its player
+
+    def knob(self, label):
+        "A control by its label."
+        return self.panel.locator(".widget-inline-hbox").filter(has=self.page.locator("label", has_text=re.compile(f"^{label}$")))
+
+    def reach(self, knob):
+        "Come to a control by the Tab key alone, from the top of the panel's cell."
+        self.panel.locator("xpath=ancestor::div[contains(@class, 'jp-CodeCell')]").first.focus()
+        for _ in range(60):
+            self.page.keyboard.press("Tab")
+            if knob.evaluate("e => e.contains(document.activeElement)"): return
+        raise AssertionError("the Tab key does not reach this control")
+
+    def reading(self, knob):
+        "What a control stands at, as a reader sees it."
+        if knob.locator("select").count(): return knob.locator("select").evaluate("s => s.options[s.selectedIndex].text")
+        return knob.locator(".widget-readout").inner_text()
+
+    def turn(self, label, value):
+        "Turn a control by keyboard: a menu opens with Space, arrows choose, Enter takes; a slider follows the arrows."
+        knob = self.knob(label)
+        self.reach(knob)
+        if knob.locator("select").count():
+            options, at = knob.locator("select").evaluate("s => [[...s.options].map(o => o.text), s.selectedIndex]")
+            way = options.index(value) - at
+            for key in ("Space", *["ArrowDown" if way > 0 else "ArrowUp"]*abs(way), "Enter"): self.page.keyboard.press(key)
+        else:
+            for key in ("ArrowRight", "ArrowLeft"):
+                before = None
+                while self.reading(knob) not in (value, before):
+                    before = self.reading(knob)
+                    self.page.keyboard.press(key)
+        assert self.reading(knob) == value, f"{label} stands at {self.reading(knob)}, and the keyboard does not bring it to {value}"
+
+    def rerun(self, cell):
+        "Run a code cell again, by hand, and wait until it has run."
+        prompt = self.page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator(".jp-InputPrompt")
+        before = prompt.inner_text()
+        prompt.click()
+        self.page.keyboard.press("Control+Enter")
+        self.page.wait_for_function("""([cell, before]) => { const now = document.querySelectorAll('.jp-Notebook .jp-CodeCell')[cell].querySelector('.jp-InputPrompt').textContent
+            return /[0-9]/.test(now) && now.trim() !== before.trim() }""", arg=[cell, before])
+
+    def told(self, cell): return self.page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator(".jp-OutputArea-output").last.inner_text().strip()
+
+
+@pytest.fixture(scope="module")
+def seen(request, lab, browser):
+    s = Seen(lab, browser, request.param)
+    s.case = request.param
+    yield s
+    s.picture("end")   # what was on the screen if a test has failed
+    s.page.close()
+    lab.end_kernels()
+
+
+@pytest.mark.parametrize("seen", PAGES, ids=lambda p: p.path or "demo", indirect=True, scope="module")
+def test_a_knob_turned_by_keyboard(seen):
+    "Picture and words follow the knob, and the browser has nothing to complain of."
+    seen.until_ready(); seen.until_run(); seen.picture("start")
+    image, text = seen.image.get_attribute("src"), seen.text.inner_text()
+    seen.turn(seen.case.knob, seen.case.value)
+    sync_api.expect(seen.image).not_to_have_attribute("src", image)
+    sync_api.expect(seen.text).not_to_have_text(text)
+    seen.until_ready(); seen.picture("turned")
+    assert seen.image.evaluate("i => i.complete && i.naturalWidth > 500") and seen.reading(seen.knob(seen.case.knob)) == seen.case.value
+    assert seen.image.get_attribute("alt") == seen.text.inner_text().splitlines()[0]
+    assert seen.errors == []
+
+
+@pytest.mark.parametrize("seen", PAGES[:1], ids=["demo"], indirect=True, scope="module")
+def test_work_called_off(seen):
+    "An exact search of minutes, called off by the keyboard; the panel says so, the kernel answers, the earlier figure is there."
+    seen.until_ready()
+    seen.turn("search", "exact")
+    sync_api.expect(seen.text).to_contain_text("ranked by exact")
+    seen.until_ready()
+    image, text = seen.image.get_attribute("src"), seen.text.inner_text()
+    seen.turn("regions", "100")
+    sync_api.expect(seen.button).to_have_text("Cancel")
+    sync_api.expect(seen.panel).to_contain_text(re.compile(r"forwards \d+ of 10100"))
+    seen.picture("working")
+    seen.reach(seen.button)
+    seen.page.keyboard.press("Enter")
+    sync_api.expect(seen.button).to_have_text("Try again")
+    sync_api.expect(seen.text).to_contain_text("cancelled: what follows is of the values before")
+    assert seen.image.get_attribute("src") == image and text in seen.text.inner_text()
+    seen.picture("cancelled")
+    seen.rerun(2)
+    assert seen.told(2) == "insertion True" and seen.lab.idle()
+    assert seen.errors == []
+
+
+@pytest.mark.parametrize("seen", PAGES[:1], ids=["demo"], indirect=True, scope="module")
+def test_a_cell_that_runs_again(seen):
+    "One panel lives, in the page and in the kernel, though the old one was at work."
+    seen.rerun(3)
+    widgets = seen.told(3)
+    seen.turn("regions", "96")
+    sync_api.expect(seen.button).to_have_text("Cancel")
+    seen.rerun(1)
+    seen.until_ready()
+    seen.rerun(3)
+    assert seen.told(3) == widgets and re.fullmatch(r"widgets \d+", widgets)
+    assert seen.page.locator("pre[aria-live]").count() == 1 and seen.reading(seen.knob("regions")) == "8"
+    seen.picture("again")
+    assert seen.errors == []

@@ -1,0 +1,160 @@
+"Targets: words found in tokens of all shapes, foils, and what is refused."
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from eagle_nb import scenes
+from eagle_nb.core.answers import Answer
+from eagle_nb.core.targets import find, make_target, words
+
+few = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+def answer(*tokens): return Answer("".join(tokens), list(range(len(tokens))), list(tokens))
+
+
+CAT = answer("A", " ca", "t", " sees", " a", " cat", " on", " a", " wine", " glass", ".")
+
+
+def test_words_by_hand():
+    assert words(CAT) == [("A", (0,)), ("cat", (1, 2)), ("sees", (3,)), ("a", (4,)), ("cat", (5,)), ("on", (6,)), ("a", (7,)),
+                          ("wine", (8,)), ("glass", (9,))]
+    assert words(answer("It's", " a", " well", "-", "known", " dog", "!")) == [("It's", (0,)), ("a", (1,)), ("well-known", (2, 3, 4)), ("dog", (5,))]
+    assert words(answer(".", "!")) == []
+
+
+@pytest.mark.parametrize("target,positions", [
+    (None, tuple(range(11))), ("cat", (1, 2)), ("CAT", (1, 2)), (" cat ", (1, 2)), (("cat", 1), (5,)), ("wine glass", (8, 9)), ("a cat", (0, 1, 2)),
+    (("a cat", 1), (4, 5)), (3, (3,)), (-1, (10,)), (slice(2, 5), (2, 3, 4)), (slice(-2, None), (9, 10)), ([4, 3, 4], (3, 4)), ([-1, 0], (0, 10)), (range(2), (0, 1)),
+    ("glass.", (9, 10))])
+def test_find_by_hand(target, positions): assert find(CAT, target) == positions
+
+
+@pytest.mark.parametrize("target", ["ca", "at", "dog", "wineglass", "cat on cat"])
+def test_a_word_that_is_not_there(target):
+    with pytest.raises(ValueError, match=f"the word '{target}' is not in the answer") as e: find(CAT, target)
+    assert "choose one of A, cat, sees" in str(e.value)
+
+
+def test_punctuation_that_is_there_is_found():
+    assert find(CAT, ".") == (10,)
+    assert find(answer("A", " man", ",", " a", " dog"), ", a") == (2, 3)
+
+
+@pytest.mark.parametrize("target", [11, -12, [0, 11], slice(5, 5), slice(20, 30), [], True, [1.5], ["cat"]])
+def test_positions_that_are_not_there(target):
+    with pytest.raises(ValueError, match=r"must lie in 0..10 \(the answer has 11 tokens\)"): find(CAT, target)
+
+
+@pytest.mark.parametrize("target", [2.5, {"a": 1}, object()])
+def test_targets_of_a_strange_kind(target):
+    with pytest.raises(ValueError, match="target"): find(CAT, target)
+
+
+def test_numpy_positions():
+    assert find(CAT, np.int64(3)) == (3,) and find(CAT, np.array([3, 4])) == (3, 4)
+
+
+def test_too_late_an_occurrence():
+    with pytest.raises(ValueError, match=r"occurs 2 times.*must be 0..1, got 2"): find(CAT, ("cat", 2))
+    with pytest.raises(ValueError, match=r"must be 0..1, got -1"): find(CAT, ("cat", -1))
+
+
+@pytest.mark.parametrize("target", ["", "  "])
+def test_an_empty_word(target):
+    with pytest.raises(ValueError, match="the target word is empty"): find(CAT, target)
+
+
+@pytest.mark.parametrize("target", [None, "cat", 0, slice(None)])
+def test_an_empty_answer(target):
+    with pytest.raises(ValueError, match="the answer is empty.*give an answer"): find(answer(), target)
+
+
+@few
+@given(st.lists(st.sampled_from(["a", "cat", "wine", "glass", "été", "No", "x-ray"]), min_size=1, max_size=8), st.randoms())
+def test_every_word_is_found_whatever_the_cut(spoken, random):
+    "Cut a text anywhere: each word is covered by the tokens that overlap it and by no other."
+    text = " ".join(spoken) + "."
+    cuts = sorted(random.sample(range(1, len(text)), random.randint(0, len(text) - 1)))
+    a = answer(*[text[i:j] for i, j in zip([0] + cuts, cuts + [len(text)])])
+    found = words(a)
+    assert [w for w, _ in found] == spoken
+    start = 0
+    for k, (w, at) in enumerate(found):
+        i = text.index(w, start); start = i + len(w)
+        owners = [next(n for n, (b, e) in enumerate(a.spans) if b <= c < e) for c in range(i, i + len(w))]
+        assert at == tuple(sorted(set(owners)))
+        assert find(a, (w, spoken[:k].count(w))) == at
+
+
+# ---- with the model's tokenizer
+
+def test_every_object_of_every_caption_is_found(model):
+    for i in range(60):
+        s = scenes.sample(i)
+        a = model.read(s.caption)
+        assert a.text == s.caption and "".join(a.tokens) == a.text
+        for name in s.names:
+            t = make_target(model, a, name)
+            assert t.text == name and [a.ids[k] for k in t.positions] == list(t.ids) and t.forced == tuple(a.ids)
+
+
+def pieces(model, text):
+    "For each token the bytes it stands for, by the byte-level alphabet, independent of the decoder."
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+    back = {c: b for b, c in bytes_to_unicode().items()}
+    return [bytes(back[c] for c in t) for t in model.tokenizer.tokenize(text)]
+
+
+@pytest.mark.parametrize("word", ["été", "naïve", "собака", "犬", "🐕", "cat"])
+def test_a_word_of_several_bytes_a_letter_is_covered_by_all_its_tokens(model, word):
+    text = f"A {word} here."
+    raw, at, want = pieces(model, text), 0, []
+    start = text.encode().index(word.encode()); end = start + len(word.encode())
+    for k, piece in enumerate(raw):
+        if at < end and at + len(piece) > start: want.append(k)
+        at += len(piece)
+    assert b"".join(raw) == text.encode() and want
+    assert list(find(model.read(text), word)) == want
+
+
+def test_a_foil_by_hand(model):
+    a = model.read("Yes. It is.")
+    t = make_target(model, a, foil="No")
+    assert t.foil == "No" and t.text == "Yes" and t.positions[0] == 0
+    assert t.forced == t.ids == tuple(model.tokenizer.encode("No", add_special_tokens=False)) and len(t) == len(t.ids)
+    s = model.read("A cat and a dog in a park.")
+    t = make_target(model, s, "dog", foil="elephant")
+    at = find(s, "dog")[0]
+    assert t.positions == tuple(range(at, at + len(t.ids))) and list(t.forced[:at]) == s.ids[:at] and t.forced[at:] == t.ids
+    assert model.tokenizer.decode(t.forced) == "A cat and a elephant" and t.foil == "elephant"
+    assert make_target(model, s, "dog", foil=" elephant ").ids == t.ids
+    assert make_target(model, s, 2, foil=[7]).ids == (7,) and make_target(model, s, 2, foil=7).ids == (7,)
+
+
+@pytest.mark.parametrize("foil", ["Yes", " Yes "])
+def test_a_foil_that_is_said_already(model, foil):
+    with pytest.raises(ValueError, match="the foil .*Yes.* is what the answer says already: give another"): make_target(model, model.read("Yes."), foil=foil)
+
+
+@pytest.mark.parametrize("foil", ["", "  ", []])
+def test_an_empty_foil(model, foil):
+    with pytest.raises(ValueError, match="the foil is empty"): make_target(model, model.read("Yes."), foil=foil)
+
+
+@pytest.mark.parametrize("foil", [[10**6], [-1], 10**6])
+def test_a_foil_of_no_token(model, foil):
+    with pytest.raises(ValueError, match="ids must lie in 0"): make_target(model, model.read("Yes."), foil=foil)
+
+
+def test_a_foil_of_scattered_tokens(model):
+    with pytest.raises(ValueError, match="replaces one stretch"): make_target(model, model.read("A cat in a park."), [0, 2], foil="dog")
+
+
+def test_a_foil_on_an_empty_answer(model):
+    with pytest.raises(ValueError, match="the answer is empty"): make_target(model, model.read(""), foil="No")
+
+
+def test_a_foil_on_an_answer_without_words(model):
+    t = make_target(model, model.read("..."), foil="No")
+    assert t.positions[0] == 0 and t.foil == "No"
