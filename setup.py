@@ -26,7 +26,7 @@ setup(
     url=url,
     project_urls={"Changelog": f"{url}/blob/{cfg['branch']}/CHANGELOG.md"},
     packages=find_packages(include=[cfg["lib_path"], f"{cfg['lib_path']}.*"]),
-    package_data={cfg["lib_name"]: ["data/**/*"]},
+    package_data={cfg["lib_name"]: ["data/**/*", "py.typed", "**/*.pyi"]},
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg.get("requirements", "").split(),
     extras_require={"dev": cfg.get("dev_requirements", "").split()},

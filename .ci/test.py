@@ -1,6 +1,6 @@
 """All checks, in the environment of `make env`: `make test`, or one alone with `make test STEP=export`.
 
-export     the package is what the notebooks export, and the notebooks are clean
+export     the package and its stubs are what the notebooks export, and the notebooks are clean
 notebooks  every notebook that is a module, and the tutorials, run from top to bottom, cells flagged slow apart
 paper      every page of the paper runs with its small settings
 tests      pytest; last, so that its summary is the last thing printed"""
@@ -24,13 +24,13 @@ def call(*cmd):
 
 def texts():
     "All that exporting and cleaning may write."
-    files = [*ROOT.glob("nbs/**/*.ipynb"), *ROOT.glob("eagle_nb/**/*.py"), ROOT/"pyproject.toml"]
+    files = [*ROOT.glob("nbs/**/*.ipynb"), *ROOT.glob("eagle_nb/**/*.py"), *ROOT.glob("eagle_nb/**/*.pyi"), ROOT/"pyproject.toml"]
     return {f.relative_to(ROOT).as_posix(): f.read_text(encoding="utf-8") for f in files if ".ipynb_checkpoints" not in f.parts}
 
 
 def export():
     before = texts()
-    ok = call(BIN/"nbdev_export") and call(BIN/"nbdev_clean")
+    ok = call(BIN/"nbdev_export") and call(BIN/"nbdev_clean") and call(sys.executable, ROOT/".ci"/"stubs.py")
     after = texts()
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name, ""), after.get(name, "")

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from ..world import scenes, shapes
-from ..core.checkpoints import load
+from ..core.checkpoints import load_checkpoint
 from ..core.costs import PeakMemory, machine
 from ..core.curves import trace
 from ..core.images import fill_image, mask_image
@@ -80,7 +80,7 @@ def timed(scorer:Scorer, name:str="exact", device:str="cpu")->tuple[dict, np.nda
         seconds = time.perf_counter() - start
     return dict(seconds=seconds, forwards=scorer.forwards, per_second=scorer.forwards/seconds, memory=memory.bytes), order
 
-def compare(model:Model, image:np.ndarray, target:Target, regions, prompt:str="Describe the image.", search:str="exact", mode:str="fast",
+def compare(model:Model, image:np.ndarray, target:Target, regions, prompt:str="Describe the image.", search:str="exact", mode:str="nearest",
             naive_forwards:int|None=None # stop the naive loop's search there; None lets it finish
            )->dict:
     "One search through this scorer and through the naive loop: forwards a second, memory, and how far the probabilities lie apart."
@@ -104,7 +104,7 @@ def _some(naive, ours, n)->tuple[dict, None]:
 
 def speed_embedded(name:str, regions:int=49, seeds=range(3), device:str|None=None)->dict:
     "Whole exact searches on an embedded model, on scenes of the test split with the model's own caption as target."
-    model, runs = load(name, dtype="float32", device=device), []
+    model, runs = load_checkpoint(name, dtype="float32", device=device), []
     for seed in seeds:
         s = scenes.sample(seed)
         runs.append(compare(model, s.pixels, make_target(model, model.answer(s.image)), slico(s.pixels, regions)))
@@ -141,19 +141,19 @@ def family_row(model:Model, n:int=24, size:tuple[int, int]=(300, 200), seeds=ran
     "Self-test, and both label transports against masked pixels, on scenes resized to `size`."
     from scipy.stats import spearmanr
     report = self_test(model)
-    gaps, ranks = {"fast": [], "soft": []}, {"fast": [], "soft": []}
+    gaps, ranks = {"nearest": [], "resampled": []}, {"nearest": [], "resampled": []}
     for seed in seeds:
         image = np.asarray(scenes.sample(seed).image.resize(size, Image.Resampling.BICUBIC))
         parts = slico(image, 32)
         keep = torch.rand(n, len(parts), generator=torch.Generator().manual_seed(seed)) < .5
         target = make_target(model, model.answer(image, max_new_tokens=12))
-        p = {mode: ModelScorer(model, image, "Describe the image.", target, parts, mode=mode)(keep) for mode in ("fast", "soft", "official")}
+        p = {mode: ModelScorer(model, image, "Describe the image.", target, parts, mode=mode)(keep) for mode in ("nearest", "resampled", "pixels")}
         for mode in gaps:
-            gaps[mode].append(float((p[mode] - p["official"]).abs().mean()))
-            ranks[mode].append(float(spearmanr(p[mode].mean(1), p["official"].mean(1))[0]))
+            gaps[mode].append(float((p[mode] - p["pixels"]).abs().mean()))
+            ranks[mode].append(float(spearmanr(p[mode].mean(1), p["pixels"].mean(1))[0]))
     mean = lambda d: {k: float(np.mean(v)) for k, v in d.items()}
     return dict(model=model.name, architecture=type(model.model).__name__, dtype=str(model.dtype)[6:], batched=report.batched, positions=report.positions, transport=report.transport,
-                image=report.image, limits=sorted(report.limits), problems=list(report.problems), self_test_seconds=report.seconds, gap=mean(gaps), rank=mean(ranks), n=n, scenes=len(list(seeds)))
+                image=report.image, unsafe_shortcuts=sorted(report.unsafe_shortcuts), problems=list(report.problems), self_test_seconds=report.seconds, gap=mean(gaps), rank=mean(ranks), n=n, scenes=len(list(seeds)))
 
 def family_rows(folder:Path, seed:int=0)->list[dict]:
     "Every tiny model, saved and loaded again by the Auto classes, and the embedded models."
@@ -163,8 +163,8 @@ def family_rows(folder:Path, seed:int=0)->list[dict]:
     for family in shapes.TINY:
         try: path = shapes.save(*shapes.tiny(family, seed), Path(folder)/family)
         except ImportError as e: rows.append(dict(model=f"tiny {family}", missing=str(e))); continue
-        rows.append(dict(family_row(load(path, dtype="float32", device="cpu")), model=f"tiny {family}"))
-    return rows + [family_row(load(name, dtype="float32", device="cpu")) for name in EMBEDDED if (DATA/name).is_dir()]
+        rows.append(dict(family_row(load_checkpoint(path, dtype="float32", device="cpu")), model=f"tiny {family}"))
+    return rows + [family_row(load_checkpoint(name, dtype="float32", device="cpu")) for name in EMBEDDED if (DATA/name).is_dir()]
 
 # %% ../../nbs/apps/05_benchmark.ipynb #3b080024
 def main(args:list[str]|None=None):

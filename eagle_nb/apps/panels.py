@@ -13,7 +13,7 @@ from ..explanation import figures
 from .panel import Panel
 from ..core.models import Model
 from ..core.selftest import load
-from ..evaluation.examples import settings_text, side_by_side
+from ..evaluation.examples import settings_text, compare_settings
 from ..evaluation.results import Evaluation, figure_comparison
 from ..evaluation.samples import Sample
 
@@ -44,7 +44,7 @@ def settings_knobs(models:tuple[str, ...], # what `load` takes
     def compute(progress, model, sample, settings, budget):
         chosen, samples = labels if settings == "all" else {k: labels[k] for k in (default, settings)}, data(loaded(model), sample + 1)
         if len(samples) <= sample: raise ValueError(f"there are {len(samples)} samples, counted from 0: choose one of them, got {sample}")
-        case, shown = side_by_side(loaded(model), samples[sample], chosen, metrics, progress, budget, regions, seed=seed)
+        case, shown = compare_settings(loaded(model), samples[sample], chosen, metrics, progress, budget, regions, seed=seed)
         if not any("said" in r for r in shown): raise ValueError("no setting has a result: " + "; ".join(f"{r['title']}: {r['note']}" for r in shown))
         return case, shown
     return dict(controls=dict(model=list(models), sample=(0, 9), settings=["all", *(k for k in labels if k != default)], budget=list(budgets)), start=dict(sample=0), compute=compute,

@@ -21,9 +21,9 @@ from ..explanation.explanation import Explanation
 def _for_screen(e, side=480)->tuple[np.ndarray, np.ndarray, np.ndarray]: # picture, labels, fill
     "Picture, labels and what hid the regions, not larger than a screen needs."
     k = side/max(e.image.shape[:2])
-    if k >= 1: return e.image, e.regions.labels, e.hidden
+    if k >= 1: return e.image, e.regions.labels, e.fill_image
     small = lambda a, how: cv2.resize(a, None, fx=k, fy=k, interpolation=how)
-    return small(e.image, cv2.INTER_AREA), small(e.regions.labels.astype(np.int32), cv2.INTER_NEAREST), small(e.hidden, cv2.INTER_AREA)
+    return small(e.image, cv2.INTER_AREA), small(e.regions.labels.astype(np.int32), cv2.INTER_NEAREST), small(e.fill_image, cv2.INTER_AREA)
 
 # %% ../../nbs/apps/02_scrubber.ipynb #2cd42099
 @plots.paper_style
@@ -32,16 +32,16 @@ def figure_step(image:ArrayLike, # (H, W, 3) uint8
                 order:ArrayLike, # (N,) region indices, most important first
                 area:ArrayLike, insertion:ArrayLike, deletion:ArrayLike, # (N+1,) each, see `plots.show_curves`
                 step:int, # how many regions are shown, or removed: 0 to N
-                hidden:ArrayLike|None=None # (H, W, 3) uint8, what stands in hidden regions; None for black
+                fill:ArrayLike|None=None # (H, W, 3) uint8, what stands in hidden regions; None for black
                )->Figure: # one page wide
     "One step of a search: the first regions alone, the picture without them, both curves."
-    hidden = np.zeros_like(image) if hidden is None else hidden
+    fill = np.zeros_like(image) if fill is None else fill
     seen, newest = np.isin(labels, order[:step]), order[step-1] if step else -1
     high = float(np.clip(2.1*image.shape[0]/image.shape[1], 1.2, 3.2))
     fig = plots.new_figure(plots.PAGE, high + .4)
     alone, without, curves = fig.subplots(1, 3, width_ratios=(2.1, 2.1, 2.8))
-    _masked(alone, mask_image(image, seen, hidden), labels == newest, f"only these: p = {insertion[step]:.2f}")
-    _masked(without, mask_image(image, ~seen, hidden), labels == newest, f"without them: p = {deletion[step]:.2f}")
+    _masked(alone, mask_image(image, seen, fill), labels == newest, f"only these: p = {insertion[step]:.2f}")
+    _masked(without, mask_image(image, ~seen, fill), labels == newest, f"without them: p = {deletion[step]:.2f}")
     _cursor(plots.show_curves(area, insertion, deletion, curves), area[step], insertion[step], deletion[step])
     return fig
 
@@ -72,7 +72,7 @@ class Scrubber(Live):
         e = explanation
         self.words, self.word_p = word_curves(e)
         self.order, self.area, self.insertion, self.deletion = e.order, e.area, e.insertion, e.deletion
-        self.image, self.labels, self.hidden = _for_screen(e)
+        self.image, self.labels, self.fill_image = _for_screen(e)
         self.n, self._pictures = len(e.order), {}
         self._build(self._checked(int(np.argmax(self.insertion >= .9*self.insertion.max())) if start is None else start))
 
@@ -100,7 +100,7 @@ class Scrubber(Live):
 
     def figure(self)->Figure: # see `figure_step`
         "The step as a figure."
-        return figure_step(self.image, self.labels, self.order, self.area, self.insertion, self.deletion, self.step, self.hidden)
+        return figure_step(self.image, self.labels, self.order, self.area, self.insertion, self.deletion, self.step, self.fill_image)
     def _png(self)->str: # base64
         "The picture of the step, drawn once."
         if self.step not in self._pictures: self._pictures[self.step] = png_base64(self.figure())

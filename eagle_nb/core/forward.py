@@ -78,7 +78,7 @@ class Forward:
         x = dict(self._repeat(n), pixel_values=pixels, use_cache=False)
         if read is not None: x["attention_mask"] = x["attention_mask"]*read.to(x["attention_mask"])
         with _whole_float32(pixels), _each_once(self.tower, *alike) if alike is not None else contextlib.nullcontext():
-            if "head" in self.model.limits: return self._chosen(self.model.model(**x).logits[:, self.at], lambda logits: logits)
+            if "head" in self.model.unsafe_shortcuts: return self._chosen(self.model.model(**x).logits[:, self.at], lambda logits: logits)
             return self._chosen(self._body(**x).last_hidden_state[:, self.at], self.model.model.get_output_embeddings())
 
     def _chosen(self, h:Tensor, # (n, T, D)
@@ -91,7 +91,7 @@ class Forward:
     @cached_property
     def tower(self)->nn.Module|None: # None: this family has none that works tile by tile
         "The vision tower, where it takes tiles of pixels one independent of the other."
-        if "tiles" in self.model.limits: return None
+        if "tiles" in self.model.unsafe_shortcuts: return None
         return next((getattr(self._body, k) for k in ("vision_tower", "vision_model") if hasattr(self._body, k)), None)
 
     def hidden(self, pixels:Tensor, # pixel_values of n variants, joined along the first axis
@@ -106,7 +106,7 @@ class Forward:
                columns:list[int] # places in the answer
               )->Tensor: # (n, columns, V) float32, on the device
         "Scores of the whole vocabulary at some places of the answer, differentiable."
-        if "head" not in self.model.limits: return self.model.model.get_output_embeddings()(self.hidden(pixels, n)[:, self.at[columns]]).float()
+        if "head" not in self.model.unsafe_shortcuts: return self.model.model.get_output_embeddings()(self.hidden(pixels, n)[:, self.at[columns]]).float()
         spent["forwards"] += n
         with _whole_float32(pixels): return self.model.model(**self._repeat(n), pixel_values=pixels, use_cache=False).logits[:, self.at[columns]].float()
 

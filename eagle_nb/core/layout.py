@@ -101,7 +101,7 @@ def layout(forward:Forward # a picture, a prompt and an answer
           )->Layout:
     "The layout of a picture."
     h, w = np.shape(forward.image)[:2]
-    if "labels" in forward.model.limits: raise ValueError(f"the processor of {forward.model.name!r} moves pixels in a way that cannot be followed: use a method that masks regions, such as occlusion or EAGLE")
+    if "labels" in forward.model.unsafe_shortcuts: raise ValueError(f"the processor of {forward.model.name!r} moves pixels in a way that cannot be followed: use a method that masks regions, such as occlusion or EAGLE")
     row, column = (carry_labels(forward.pixels, a) for a in np.indices((h, w)))
     if row.shape != forward.whole.shape: raise ValueError(f"the processor of {forward.model.name!r} gives another layout to a map than to the picture: use a method that masks regions, such as occlusion or EAGLE")
     lost = (row < 0) | (column < 0)

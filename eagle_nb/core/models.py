@@ -11,7 +11,7 @@ import hashlib, operator
 import torch
 from PIL import Image
 
-from .answers import Answer, conversation, read_tokens, spoken
+from .answers import Answer, conversation, read_tokens, prompt_text
 from .images import open_image
 
 # %% ../../nbs/core/06_models.ipynb #d5e5353a
@@ -23,7 +23,7 @@ class Model:
                 ):
         self.model, self.processor, self.name, self.revision = model.eval(), processor, name, revision
         self.system, self.chat_template = system, chat_template
-        self.limits:frozenset[str] = frozenset()  # shortcuts that are wrong for this model; `self_test` finds out
+        self.unsafe_shortcuts:frozenset[str] = frozenset()  # shortcuts that are wrong for this model; `self_test` finds out
         self.report = None  # what `self_test` found
         _check_vision(model, processor, name)
         _check_pair(model, processor, name)
@@ -85,8 +85,8 @@ class Model:
         "A prompt must not hold what stands for a picture."
         marks = {m for m in (getattr(self.processor, "image_token", None), getattr(self.tokenizer, "image_token", None)) if m}
         for p in prompts:
-            mark = next((m for m in marks if m in spoken(p)), None)
-            if mark: raise ValueError(f"the prompt must not hold {mark!r}, which stands for the picture, got {spoken(p)[:60]!r}: leave it out, the picture is put in by itself")
+            mark = next((m for m in marks if m in prompt_text(p)), None)
+            if mark: raise ValueError(f"the prompt must not hold {mark!r}, which stands for the picture, got {prompt_text(p)[:60]!r}: leave it out, the picture is put in by itself")
 
     def place(self, v:torch.Tensor)->torch.Tensor: # the same on the model's device; floats in the model's precision
         "Bring an input to where the model is."

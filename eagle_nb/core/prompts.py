@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .answers import read_tokens, spoken
+from .answers import read_tokens, prompt_text
 from .models import Model
 from .scores import ModelScorer
 
@@ -41,7 +41,7 @@ class PromptScorer(ModelScorer):
     def __init__(self, model:Model, image:np.ndarray, prompt:str|list[dict], target, regions, *args, **kwargs): # see `ModelScorer`
         super().__init__(model, image, prompt, target, regions, *args, **kwargs)
         ids = self.forward.inputs["input_ids"][0, :int(self.forward.at[0]) + 1].tolist()
-        found = prompt_words(model, ids, spoken(prompt))
+        found = prompt_words(model, ids, prompt_text(prompt))
         self.words = tuple(w for w, _ in found)
         self._read = torch.zeros(len(found), len(self.forward), dtype=torch.bool)
         for row, (_, at) in zip(self._read, found): row[list(at)] = True

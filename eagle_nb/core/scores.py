@@ -69,7 +69,7 @@ class Scorer:
         keep = np.frombuffer(b"".join(self._known), np.uint8).reshape(len(self._known), -1)
         return np.unpackbits(keep, axis=1)[:, :self.n].astype(bool), torch.stack(list(self._known.values()))
 
-    def look_at(self, columns:tuple[int, ...]|None # of `all_tokens`; None for all
+    def with_columns(self, columns:tuple[int, ...]|None # of `all_tokens`; None for all
                )->"Scorer":
         "The same scorer with the same memory for other tokens; its forwards are counted on their own."
         other = copy.copy(self)
@@ -143,7 +143,7 @@ class FunctionScorer(Scorer):
         return p.clamp(0, 1)
 
 # %% ../../nbs/core/11_scores.ipynb #1ea978f9
-MODES = ("fast", "soft", "official")
+MODES = ("nearest", "resampled", "pixels")
 
 class ModelScorer(Scorer):
     "Probabilities of an answer's tokens from a transformers image-text-to-text model."
@@ -154,7 +154,7 @@ class ModelScorer(Scorer):
                  target, # a `Target`
                  regions, # a `Regions` of this image
                  fill:str|np.ndarray="black", # see `fill_image`
-                 mode:str="fast", # one of `MODES`
+                 mode:str="nearest", # one of `MODES`
                  batch_size:int|None=None, # variants in one forward; None finds it
                  seed:int=0 # of the noise fill
                 ):
@@ -163,13 +163,13 @@ class ModelScorer(Scorer):
         self._memory = _Memory(model.device) if batch_size is None else None
         self.forward = Forward(model, image, prompt, target.forced[:max(target.positions) + 1])  # no later token can matter
         super().__init__(len(regions), self._first_size(model) if batch_size is None else batch_size, tuple(target.positions))
-        if "batch" in model.limits: self.batch_size, self._memory = 1, None
+        if "batch" in model.unsafe_shortcuts: self.batch_size, self._memory = 1, None
         self.model, self.image, self.prompt, self.target, self.regions = model, image, prompt, target, regions
-        self.mode = "official" if "labels" in model.limits else mode
+        self.mode = "pixels" if "labels" in model.unsafe_shortcuts else mode
         self.fill = fill_image(image, fill, seed)
         self.labels = carry_labels(self.forward.pixels, regions.labels)
-        if self.labels.shape != self.forward.whole.shape and self.mode != "official": raise ValueError("the processor gives another layout to the label map than to the image: use mode='official'")
-        if self.mode != "official": self._transport()
+        if self.labels.shape != self.forward.whole.shape and self.mode != "pixels": raise ValueError("the processor gives another layout to the label map than to the image: use mode='pixels'")
+        if self.mode != "pixels": self._transport()
 
     def _transport(self):
         "Bring picture, fill and regions to the device, in the layout of `pixel_values`."
@@ -177,7 +177,7 @@ class ModelScorer(Scorer):
         self.blank = self.model.place(self.forward.pixels(self.fill))
         rows = self.labels.reshape(self.labels.shape[:-3].numel() if self.labels.ndim > 3 else 1, -1)
         self._touched = torch.stack([torch.bincount(row[row >= 0], minlength=self.n) > 0 for row in rows])
-        if self.mode == "soft":
+        if self.mode == "resampled":
             self._rim, self._part = carry_coverage(self.forward.pixels, self.regions.labels, self.labels)
             self._touched |= torch.stack([(self._part[:, self._rim//rows.shape[1] == r] != 0).any(1) for r in range(len(rows))])
             self._rim, self._part = self._rim.to(device), self._part.to(device)
@@ -187,19 +187,19 @@ class ModelScorer(Scorer):
     def variants(self, keep:Tensor # (B, N) bool
                 )->Tensor: # pixel_values of all variants, joined along the first axis
         "The masked pictures as the model sees them."
-        if self.mode == "official":
+        if self.mode == "pixels":
             shown = [mask_image(self.image, self.regions.mask(k), self.fill) for k in keep.numpy()]
             return torch.cat([self.model.place(self.forward.pixels(i)) for i in shown])
         whole, blank = self.forward.whole, self.blank
         seen = torch.cat([keep, torch.ones(len(keep), 1, dtype=torch.bool)], 1).to(whole.device)  # label -1: always as it is
         x = torch.where(seen[:, self._index], whole, blank)
-        if self.mode == "soft":
+        if self.mode == "resampled":
             a, b = (v.flatten()[self._rim].float() for v in (blank, whole))
             x.view(len(keep), -1)[:, self._rim] = torch.lerp(a, b, seen[:, :-1].float() @ self._part).to(x.dtype)
         return x.flatten(0, 1)
 
     def compute(self, keep, read=None):
-        tiled = self.mode != "official" and len(self._touched) > 1 and self.forward.tower is not None
+        tiled = self.mode != "pixels" and len(self._touched) > 1 and self.forward.tower is not None
         if self._memory is not None: self._memory.start()
         p = self.forward(self.variants(keep), len(keep), alike_rows(keep, self._touched) if tiled else None, read)
         if self._memory is not None: self.batch_size = self._memory.fitting(len(keep), self.batch_size)
@@ -213,7 +213,7 @@ class ModelScorer(Scorer):
     def unseen(self)->np.ndarray: # indices of regions that the processor crops away
         "Regions that can never matter, because no pixel of them reaches the model."
         missing = np.setdiff1d(np.arange(len(self.regions)), np.unique(self.labels))
-        if self.mode == "fast": return missing
+        if self.mode == "nearest": return missing
         lands = lambda r: bool((self.forward.pixels(as_gray(255*(self.regions.labels == r)), do_rescale=False, do_normalize=False)[self.labels >= 0] > 0).any())
         return np.array([r for r in missing if not lands(r)], int)
 

@@ -28,27 +28,27 @@ class Report:
     batched:float         # largest |Δp| between the scorer's batch and the plain model, picture by picture
     transport:float       # share of pixel_values that the label map hides and shows as masking the pixels before the processor does
     image:float           # largest |Δp| between the picture and a black one
-    limits:frozenset[str] # shortcuts that are wrong for this model: "tiles", "head", "batch", "labels"; see `self_test`
+    unsafe_shortcuts:frozenset[str] # shortcuts that are wrong for this model: "tiles", "head", "batch", "labels"; see `self_test`
     problems:tuple[str, ...]
     seconds:float
     @property
     def ok(self)->bool: return not self.problems
     def __str__(self):
         found = f"self-test in {self.seconds:.1f} s: batched against single {self.batched:.1e}, label transport {self.transport:.1%}, image sensitivity {self.image:.2f}"
-        return "\n".join([found, *([f"shortcuts not used: {', '.join(sorted(self.limits))}"] if self.limits else []), *self.problems])
+        return "\n".join([found, *([f"shortcuts not used: {', '.join(sorted(self.unsafe_shortcuts))}"] if self.unsafe_shortcuts else []), *self.problems])
 
 _PROMPT, _TRIALS = "Describe the image.", ((), ("tiles",), ("head",), ("head", "tiles"), ("batch", "head", "tiles"))
 
-def self_test(model:Model # its `limits` and `report` are set
+def self_test(model:Model # its `unsafe_shortcuts` and `report` are set
              )->Report:
     """Compare the scorer with the plain model. The limits are what it must do without: "tiles", seeing equal tiles once; "head", the output
     head at the answer alone; "batch", several pictures in one forward; "labels", variants composed from the label map."""
     start = time.perf_counter()
-    model.limits = frozenset()
+    model.unsafe_shortcuts = frozenset()
     try: found = _examine(model)
     except (ValueError, RuntimeError, TypeError, KeyError, IndexError, AttributeError) as e:
         found = dict(positions=False, batched=float("nan"), transport=float("nan"), image=float("nan"), problems=(f"the self-test of {model.name!r} failed with {type(e).__name__}: {' '.join(str(e).split())[:300]}",))
-    model.report = Report(**found, limits=model.limits, seconds=time.perf_counter() - start)
+    model.report = Report(**found, unsafe_shortcuts=model.unsafe_shortcuts, seconds=time.perf_counter() - start)
     return model.report
 
 def _examine(model)->dict:
@@ -66,25 +66,25 @@ def _examine(model)->dict:
     want = plain[:, range(len(answer)), answer.ids]
     near = 2e-5 if model.dtype == torch.float32 else .05
     for trial in _TRIALS:
-        model.limits = frozenset(trial)
+        model.unsafe_shortcuts = frozenset(trial)
         gap = float((made()(keep) - want).abs().max())
         if gap <= near: break
     likeliest = bool((want[0] >= .5*plain[0].max(-1).values).float().mean() >= .5) or not len(said)  # read a place too early or too late, hardly any is
     moved = float((want[0] - want[2]).abs().max())
-    if transport < .9: model.limits |= {"labels"}
+    if transport < .9: model.unsafe_shortcuts |= {"labels"}
     problems = []
     if gap > near: problems.append(f"the scorer's probabilities are {gap:.2g} off those of the plain model: do not trust explanations of {model.name!r}")
     if not likeliest: problems.append(f"{model.name!r} does not find its own answer likely, so its tokens may be read at the wrong places: do not trust explanations of it")
     if moved < 1e-4: problems.append(f"the probabilities of {model.name!r} do not move with the picture ({moved:.1e}): there is nothing to explain")
-    if transport < .9: problems.append(f"the processor of {model.name!r} moves pixels in a way that the label map does not follow ({transport:.0%} agree): every variant goes through the processor, as with mode='official'")
+    if transport < .9: problems.append(f"the processor of {model.name!r} moves pixels in a way that the label map does not follow ({transport:.0%} agree): every variant goes through the processor, as with mode='pixels'")
     return dict(positions=likeliest, batched=gap, transport=transport, image=moved, problems=tuple(problems))
 
 def _transported(scorer, keep)->float:
     "Share of elements that agree between composed variants and masked pixels through the processor."
     fast = scorer.variants(keep)
-    scorer.mode = "official"
+    scorer.mode = "pixels"
     slow = scorer.variants(keep)
-    scorer.mode = "fast"
+    scorer.mode = "nearest"
     if fast.shape != slow.shape: return 0.
     return float(((fast - slow).abs() <= .05*(scorer.forward.whole.amax() - scorer.forward.whole.amin())).float().mean())
 
@@ -97,15 +97,15 @@ def _plain(forward, pixels:Tensor)->Tensor: # (T, V) float32 on the CPU
 # %% ../../nbs/core/14_selftest.ipynb #12163aeb
 def load(source="scenes-llava", # an embedded model, a folder, a hub id, or (model, processor)
          check:bool=True, # run the self-test, and warn of what it finds
-         **settings # see `checkpoints.load`
+         **settings # see `checkpoints.load_checkpoint`
         )->Model:
     "Load an image-text-to-text checkpoint and test the scorer on it."
-    model = checkpoints.load(source, **settings)
+    model = checkpoints.load_checkpoint(source, **settings)
     if check:
         report = self_test(model)
-        if report.problems or report.limits: warnings.warn(str(report), stacklevel=2)
+        if report.problems or report.unsafe_shortcuts: warnings.warn(str(report), stacklevel=2)
     return model
 
-_own, _theirs = (inspect.signature(f) for f in (load, checkpoints.load))
+_own, _theirs = (inspect.signature(f) for f in (load, checkpoints.load_checkpoint))
 load.__signature__ = _theirs.replace(parameters=[*[p for p in _theirs.parameters.values() if p.kind != p.VAR_KEYWORD],
                                                  _own.parameters["check"].replace(kind=inspect.Parameter.KEYWORD_ONLY), _own.parameters["settings"]])

@@ -108,7 +108,7 @@ def _at_least(least:int, **settings):
 def _together(model, batch_size:int)->int:
     "How many pictures at a time: one where the self-test found batches to be wrong."
     _at_least(1, batch_size=batch_size)
-    return 1 if "batch" in model.limits else batch_size
+    return 1 if "batch" in model.unsafe_shortcuts else batch_size
 
 def rise(model:Model, image, prompt:str|list[dict], target:Target, fill:str|np.ndarray="black",
          samples:int=512, cells:int=7, keep:float=.5, # random masks, cells on a side, chance that one is visible
@@ -317,7 +317,7 @@ def tam(model:Model, image, prompt:str|list[dict], target:Target, variant:str="f
        )->np.ndarray: # (H, W) in [0, 1]
     "Token activation map; of several tokens, the mean of their maps."
     _variant(variant)
-    if "head" in _a_model(model).limits: raise ValueError(f"{model.name!r} makes its probabilities from more than its last hidden states, which TAM reads: use another method")
+    if "head" in _a_model(model).unsafe_shortcuts: raise ValueError(f"{model.name!r} makes its probabilities from more than its last hidden states, which TAM reads: use another method")
     forward, where, columns = _open(model, image, prompt, target)
     grid, ids = token_grid(forward, where), forward.inputs["input_ids"][0]
     with torch.no_grad():

@@ -68,7 +68,7 @@ def agreements(e:Evaluation, # with its orders
 
 def _with_all(panels)->dict[str, Evaluation]: return panels if len(panels) < 2 else {**panels, "all": pool(panels)}
 
-def claim(e:Evaluation, method:str, reference:str, metric:str="result",
+def claim(e:Evaluation, method:str, reference:str, metric:str="auc_gap",
           margin:float=0., # by how much better the method should be; negative: how much worse it may be
           least:int=10 # pairs, of different samples where models are pooled
          )->dict: # what `Evaluation.compare` says, the margin, and a verdict in words
@@ -102,7 +102,7 @@ def table_claims(panels:dict[str, Evaluation], # model -> results; two or more a
     "Claims, and whether they hold; a model that lacks what is asked has too few pairs."
     rows, panels = [], _with_all(panels)
     for a in asked:
-        a = {"metric": "result", "margin": 0., **a}
+        a = {"metric": "auc_gap", "margin": 0., **a}
         _somewhere(panels, (a["method"], a["reference"]), (a["metric"],))
         for model, e in panels.items():
             t = claim(e, **{k: v for k, v in a.items() if k != "claim"}) if all(_has(e, a[k], a["metric"]) for k in ("method", "reference")) else dict(a, n=0, verdict="too few pairs")
@@ -113,7 +113,7 @@ def table_claims(panels:dict[str, Evaluation], # model -> results; two or more a
 # %% ../../nbs/evaluation/10_comparisons.ipynb #88402b84
 @paper_style
 def figure_differences(panels:dict[str, Evaluation], # model -> results; two or more are pooled too
-                       reference:str, metrics:tuple[str, ...]=("insertion", "deletion", "result"), # a panel each
+                       reference:str, metrics:tuple[str, ...]=("insertion", "deletion", "auc_gap"), # a panel each
                        methods:Iterable[str]|None=None # those shown; None for all
                       )->Figure: # one page wide
     "Paired differences from a reference with 95 % intervals, a row a setting; to the right is better."

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..core.answers import spoken
+from ..core.answers import prompt_text
 from ..core.costs import measured
 from ..core.images import open_image
 from ..core.layout import regions_for
@@ -96,7 +96,7 @@ def _search(found, model, pixels, prompt, target, parts, common, settings):
     mine = regions_for(model, pixels, prompt, own.pop("regions"), seed) if "regions" in own else parts
     scorer = ModelScorer(model, pixels, prompt, target, mine, own.pop("fill", common["fill"]), batch_size=common["batch_size"], seed=seed)
     drawn = {"seed": seed} if "seed" in inspect.signature(SEARCHES.get(found["search"], lambda: 0)).parameters else {}
-    e = explain_scores(scorer, pixels, mine, target, model.read(list(target.forced)), spoken(prompt), found["search"], **{**drawn, **own})
+    e = explain_scores(scorer, pixels, mine, target, model.read(list(target.forced)), prompt_text(prompt), found["search"], **{**drawn, **own})
     if e.settings["stopped"] == "interrupted": raise KeyboardInterrupt # half a search is no result
     if np.array_equal(mine.labels, parts.labels): return e.saliency, e.order, e
     return e.saliency, pooled_order(paint(mine.labels, e.order, np.arange(len(mine), 0., -1)), parts, seed), e # each pixel has the rank of its region

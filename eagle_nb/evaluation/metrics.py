@@ -29,7 +29,7 @@ class Curves:
     @property
     def deletion_auc(self)->float: return auc(self.area, self.deletion.mean(1))
     @property
-    def result(self)->float: return self.insertion_auc - self.deletion_auc
+    def auc_gap(self)->float: return self.insertion_auc - self.deletion_auc
     @property
     def highest(self)->float: return float(self.insertion.mean(1).max()) # average highest confidence, of one sample
     def sensitive(self, threshold:float=.2)->"Curves|None": # None where no token is sensitive

@@ -23,14 +23,14 @@ from ..explanation.plots import DELETION, INSERTION, MARK, PAGE, new_figure, pap
 from ..runs.store import MAY_CHANGE, Store, read_lines
 
 # %% ../../nbs/evaluation/08_results.ipynb #138714c1
-METRICS = {"insertion": +1, "deletion": -1, "result": +1, "highest": +1, "sensitive_insertion": +1, "sensitive_deletion": -1, "pixel_insertion": +1, "pixel_deletion": -1, "pixel_result": +1,
+METRICS = {"insertion": +1, "deletion": -1, "auc_gap": +1, "highest": +1, "sensitive_insertion": +1, "sensitive_deletion": -1, "pixel_insertion": +1, "pixel_deletion": -1, "pixel_auc_gap": +1,
            "pointing_box": +1, "pointing_mask": +1, "iou": +1, "energy": +1, "seconds": -1, "forwards": -1, "backwards": -1, "memory": -1,
-           "correction": -1, "corrected": +1, "blamed": +1, "own_insertion": +1, "own_deletion": -1, "own_result": +1, "own_highest": +1,
+           "correction": -1, "corrected": +1, "blamed": +1, "own_insertion": +1, "own_deletion": -1, "own_auc_gap": +1, "own_highest": +1,
            "tau": +1, "first": +1} # which way is better
 
 CORRECTIONS = ("correction", "corrected", "blamed") # let the model answer again, where the target has a foil: their means are AMCR, CSR@10%, and how much of the region blamed first lies on the known cause
 
-OWN = ("own_insertion", "own_deletion", "own_result", "own_highest") # the curves that a search saw itself: on its own regions, with its own fill, for its own target
+OWN = ("own_insertion", "own_deletion", "own_auc_gap", "own_highest") # the curves that a search saw itself: on its own regions, with its own fill, for its own target
 
 AGREEMENT = ("tau", "first") # of two methods' orders, see `agreements`
 
@@ -88,7 +88,7 @@ class Evaluation:
         return self.frame.drop_duplicates("key").set_index("key")["group"].loc[list(keys)].to_numpy() if "group" in self.frame else None
 
     def compare(self, method:str, reference:str|None=None, # None: the best baseline
-                metric:str="result", **kwargs # for `metrics.paired`
+                metric:str="auc_gap", **kwargs # for `metrics.paired`
                )->dict: # see `metrics.paired`; positive is better for the method
         "A paired test on the samples that both have."
         reference = reference or self.best_baseline(metric, method)
@@ -97,7 +97,7 @@ class Evaluation:
         if self.independent(both) < 2: raise ValueError(f"a paired test needs two samples that both have, {method!r} and {reference!r} have {self.independent(both)} with {metric!r}: evaluate more")
         return dict(method=method, reference=reference, metric=metric, **paired(*(METRICS[metric]*v[both].to_numpy() for v in (a, b)), **{"groups": self._groups(both), **kwargs}))
 
-    def best_baseline(self, metric:str="result", method:str|None=None # to be compared with it
+    def best_baseline(self, metric:str="auc_gap", method:str|None=None # to be compared with it
                      )->str:
         "The best baseline on the samples that all have, of those with at least half of the samples; neither a search of EAGLE nor an oracle."
         found = {m: self.values(m, metric) for m in self.methods if m != method and self._kind(m) == "baseline"}

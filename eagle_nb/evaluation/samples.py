@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..core.answers import Answer, spoken
+from ..core.answers import Answer, prompt_text
 from ..core.images import open_image
 
 # %% ../../nbs/evaluation/01_samples.ipynb #d0e20d88
@@ -157,7 +157,7 @@ def _row(s)->dict:
     "A sample in words."
     kinds = {list: "polygons", dict: "RLE", np.ndarray: "array"}
     a = s.answer.text if isinstance(s.answer, Answer) else s.answer if isinstance(s.answer, (str, type(None))) else s.meta.get("generate_sentence", f"{len(s.answer)} ids")
-    return dict(key=s.key, image=Path(s.image).name if isinstance(s.image, (str, Path)) else type(s.image).__name__, prompt=spoken(s.prompt), answer=a, target=s.target,
+    return dict(key=s.key, image=Path(s.image).name if isinstance(s.image, (str, Path)) else type(s.image).__name__, prompt=prompt_text(s.prompt), answer=a, target=s.target,
                 foil=s.foil, category=s.category, box=s.box, mask=kinds.get(type(s.segmentation)))
 
 def count_text(n, noun)->str: return f"{n} {noun}{'s'*(n != 1)}"

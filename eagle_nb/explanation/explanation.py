@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from . import figures, plots
-from ..core.answers import Answer, conversation, spoken
+from ..core.answers import Answer, conversation, prompt_text
 from ..core.costs import versions
 from ..core.curves import auc, trace
 from ..core.images import fill_image, open_image
@@ -85,7 +85,7 @@ class Explanation(Saved, Page, Reference):
         lam = self.settings.get("lam", (1, 1))
         return lam[0]*self.insertion + lam[1]*(1 - self.deletion)
     @property
-    def hidden(self)->np.ndarray: # (H, W, 3) uint8
+    def fill_image(self)->np.ndarray: # (H, W, 3) uint8
         "What stands in hidden regions."
         return fill_image(self.image, self.settings.get("fill", "black"), self.settings.get("seed", 0)) if self.fill is None else self.fill
     @property
@@ -180,7 +180,7 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes
             fill:str|np.ndarray="black", # what stands in a hidden region
             lam:tuple[float, float]=(1, 1), # weights of insight and necessity
             prompt_words:bool=False, # let the words of the prompt play too, see `PromptScorer`
-            mode:str="fast", # "fast"; "soft", nearer to the paper at the rims; "official": pixels masked before the processor, as in the paper
+            mode:str="nearest", # "nearest"; "resampled", nearer to the paper at the rims; "pixels": pixels masked before the processor, as in the paper
             search:str|Callable="fast", # a name in `search.SEARCHES`
             budget:int|str|None=None, # forwards of the search, or a time such as "30s"; None for the search's own; the curves cost at most 2(N+1) forwards more
             seed:int=0, batch_size:int|None=None, show_progress:bool=True, callback:Callable[[dict], None]|None=None,
@@ -198,8 +198,8 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes
     if search in ("fast", "random"): search_settings.setdefault("seed", seed)
     record = dict(model=model.name, revision=model.revision, architecture=type(model.model).__name__, processor=type(model.processor).__name__,
                   dtype=str(model.dtype)[6:], device=str(model.device), fill=fill if isinstance(fill, str) else "given", mode=scorer.mode, seed=seed, lam=list(lam),
-                  unseen=scorer.unseen.tolist(), limits=sorted(model.limits), **_talk(model, prompt))
-    e = explain_scores(scorer, pixels, parts, wanted, said, spoken(prompt), search, record, lam=lam, budget=budget,
+                  unseen=scorer.unseen.tolist(), unsafe_shortcuts=sorted(model.unsafe_shortcuts), **_talk(model, prompt))
+    e = explain_scores(scorer, pixels, parts, wanted, said, prompt_text(prompt), search, record, lam=lam, budget=budget,
                        callback=callback, show_progress=show_progress, **search_settings)
     return e if isinstance(fill, str) else replace(e, fill=scorer.fill)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.targets import Target
 from .explanation import Explanation, attribution, explain_scores, paint
-from ..search.fast import known_orders
+from ..search.fast import orders_from_scored
 
 # %% ../../nbs/explanation/05_words.ipynb #9f718a97
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ def word_maps(e:Explanation, # fresh, with its scorer
     "A map for each word, without a forward."
     found = [_word(e, w) for w in words] if words is not None else e.target_words
     scorer, lam = _scorer(e), tuple(e.settings.get("lam", (1, 1)))
-    orders = known_orders(scorer, [_columns(e, at) for _, at in found], lam, e.settings.get("seed", 0))
+    orders = orders_from_scored(scorer, [_columns(e, at) for _, at in found], lam, e.settings.get("seed", 0))
     return [WordMap(w, at, *o, e.regions.labels, lam) for (w, at), o in zip(found, orders)]
 
 def _scorer(e):
@@ -70,7 +70,7 @@ def refine(e:Explanation, # fresh, with its scorer
           )->Explanation:
     "Explain one word, beginning with what the search for the whole target has seen."
     text, at = _word(e, word)
-    t, scorer = e.target, _scorer(e).look_at(_columns(e, _word(e, word)[1]))
+    t, scorer = e.target, _scorer(e).with_columns(_columns(e, _word(e, word)[1]))
     pick = lambda of: tuple(of[k] for k in at)
     target = Target(pick(t.positions), pick(t.ids), pick(t.tokens), t.forced, text, t.foil)
     if hasattr(scorer, "target"): scorer.target = target
@@ -80,4 +80,4 @@ def refine(e:Explanation, # fresh, with its scorer
     fine = explain_scores(scorer, e.image, e.regions, target, e.answer, e.prompt, "fast", {**known, "refined_from": t.text}, budget=budget, **how)
     return replace(fine, fill=e.fill)
 
-_OF_THE_MODEL = ("model", "revision", "architecture", "processor", "dtype", "device", "fill", "mode", "unseen", "limits", "system", "chat_template", "conversation") # of a record: what is the model's and not the search's
+_OF_THE_MODEL = ("model", "revision", "architecture", "processor", "dtype", "device", "fill", "mode", "unseen", "unsafe_shortcuts", "system", "chat_template", "conversation") # of a record: what is the model's and not the search's

@@ -51,15 +51,15 @@ class Network:
     def __init__(self, n:int, tokens:int,
                  centers:np.ndarray|None=None, # (n, 2) of the regions, in shares of the picture; None where regions have no place
                  adjacency:np.ndarray|None=None, # (n, n) bool
-                 hidden:int=64, smooth:float=.1, decay:float=1e-3, seed:int=0):
-        if not isinstance(hidden, Integral) or hidden < 0: raise ValueError(f"hidden must be a whole number of units from 0, got {hidden!r}")
+                 hidden_units:int=64, smooth:float=.1, decay:float=1e-3, seed:int=0):
+        if not isinstance(hidden_units, Integral) or hidden_units < 0: raise ValueError(f"hidden_units must be a whole number of units from 0, got {hidden_units!r}")
         for name, value in (("smooth", smooth), ("decay", decay)):
             if not isinstance(value, Real) or not 0 <= value < float("inf"): raise ValueError(f"{name} must be a number from 0, got {value!r}")
         g = torch.Generator().manual_seed(seed)
         self.n, self.smooth, self.decay = n, smooth, decay
         normal = lambda *shape: torch.randn(*shape, generator=g, dtype=torch.float64)
-        spots = normal(n, hidden)/n**.5 if centers is None else _spots(centers, hidden, normal, g)
-        self.weights = [torch.zeros(tokens, dtype=torch.float64), torch.zeros(n, tokens, dtype=torch.float64), spots, .1*normal(hidden), .1*normal(hidden, tokens)]
+        spots = normal(n, hidden_units)/n**.5 if centers is None else _spots(centers, hidden_units, normal, g)
+        self.weights = [torch.zeros(tokens, dtype=torch.float64), torch.zeros(n, tokens, dtype=torch.float64), spots, .1*normal(hidden_units), .1*normal(hidden_units, tokens)]
         self.laplacian = None if adjacency is None else torch.as_tensor(np.diag(adjacency.sum(1)) - adjacency, dtype=torch.float64)
         self.moments = [[torch.zeros_like(w) for w in self.weights] for _ in range(2)]
         self.steps = 0
@@ -98,12 +98,12 @@ class Network:
         hidden = ((x @ w1 + b1)[:, None] + turn*w1).relu_()
         return (b + x @ w0)[:, None] + turn*w0 + hidden @ w2
 
-def _spots(centers, hidden, normal, g, width=.1):
+def _spots(centers, hidden_units, normal, g, width=.1):
     "Gaussian bumps on random regions, of either sign."
     c = torch.as_tensor(centers, dtype=torch.float64)
-    at = c[torch.randint(len(c), (hidden,), generator=g)]
+    at = c[torch.randint(len(c), (hidden_units,), generator=g)]
     bump = (-(c[:, None] - at[None]).square().sum(-1)/(2*width**2)).exp()
-    return bump/bump.norm(dim=0)*normal(hidden).sign() + .1*normal(len(c), hidden)/len(c)**.5
+    return bump/bump.norm(dim=0)*normal(hidden_units).sign() + .1*normal(len(c), hidden_units)/len(c)**.5
 
 # %% ../../nbs/search/00_surrogate.ipynb #0554bb08
 class Residual:
@@ -157,8 +157,8 @@ class Surrogate:
         if not isinstance(memory, bool): raise ValueError(f"memory must be True or False, got {memory!r}")
         self.n, self.columns, self.memory, self.network, self.residual = n, columns, memory, None, None
         self._tuned = 0 # sets that the memory's length was chosen on
-        strange = [k for k in settings if k not in ("hidden", "smooth", "decay")]
-        if strange: raise ValueError(f"unknown setting {strange[0]!r} of the surrogate: it takes memory, hidden, smooth, decay")
+        strange = [k for k in settings if k not in ("hidden_units", "smooth", "decay")]
+        if strange: raise ValueError(f"unknown setting {strange[0]!r} of the surrogate: it takes memory, hidden_units, smooth, decay")
         self._make = lambda tokens: Network(n, tokens, centers, adjacency, seed=seed, **settings)
 
     @one_thread()

@@ -257,8 +257,8 @@ def losses(model, head, b:dict, vision_only:bool)->tuple[torch.Tensor, torch.Ten
 def start_language(model, tok, source:str # an embedded model or a folder
                   ):
     "Give `model` the language model of another one of the same size."
-    from eagle_nb.core.checkpoints import load
-    other = load(source, dtype="float32", device="cpu")
+    from eagle_nb.core.checkpoints import load_checkpoint
+    other = load_checkpoint(source, dtype="float32", device="cpu")
     mine, theirs = dict(model.get_decoder().named_parameters()), dict(other.model.get_decoder().named_parameters())
     rows = {"embed_tokens.weight"}
     wrong = [k for k, v in mine.items() if k not in rows and k in theirs and v.shape != theirs[k].shape] or sorted(theirs.keys() - mine.keys())
@@ -420,8 +420,8 @@ def command(args):
         given = {k: v for k, v in vars(args).items() if k in Recipe.__dataclass_fields__ and v is not None}
         print(train(replace(RECIPES[args.family], **given), args.folder or f"scenes-{args.family}", args.save_every))
     else:
-        from eagle_nb.core.checkpoints import load
-        for k, (v, n) in examine(load(args.model), args.n).items(): print(f"{v:6.1%}  n={n:5d}  {k}")
+        from eagle_nb.core.checkpoints import load_checkpoint
+        for k, (v, n) in examine(load_checkpoint(args.model), args.n).items(): print(f"{v:6.1%}  n={n:5d}  {k}")
 
 # %% ../../nbs/world/01_training.ipynb #18faf9bd
 def main(argv:list[str]|None=None # arguments; None for those of the process

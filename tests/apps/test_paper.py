@@ -43,7 +43,7 @@ def test_the_index_names_every_page_and_shows_pictures_that_exist():
 
 
 def test_what_it_took_is_of_these_pages():
-    times = json.loads((ROOT/"figures"/"paper-times.json").read_text())
+    times = json.loads((ROOT/"figures"/"results"/"paper-times.json").read_text())
     assert set(times["seconds"]) == {p.stem for p in PAGES} and not times["failed"]
     assert times["wall"] < 40*60
 

@@ -163,14 +163,14 @@ def test_what_a_reader_gets(scrub, monkeypatch):
 def test_pictures_of_all_sizes(shape):
     s = Scrubber(make(shape=shape), start=2)
     assert max(s.image.shape) == min(480, max(shape))
-    assert s.image.shape[:2] == s.labels.shape == s.hidden.shape[:2] and set(np.unique(s.labels)) == set(range(N))
+    assert s.image.shape[:2] == s.labels.shape == s.fill_image.shape[:2] and set(np.unique(s.labels)) == set(range(N))
     assert s.figure().axes
     s.close()
 
 
 def test_hidden_regions_look_as_the_model_saw_them():
     black, mean = Scrubber(make(fill="black"), start=1), Scrubber(make(fill="mean"), start=1)
-    assert (black.hidden == 0).all() and (mean.hidden > 90).all()
+    assert (black.fill_image == 0).all() and (mean.fill_image > 90).all()
     for s in (black, mean): s.close()
 
 

@@ -27,7 +27,7 @@ def tiny(family): return made(family)
 
 
 def made(family):
-    try: return checkpoints.load(shapes.tiny(family))
+    try: return checkpoints.load_checkpoint(shapes.tiny(family))
     except ImportError as e: pytest.skip(str(e))
 
 
@@ -86,7 +86,7 @@ def test_shortcuts_change_nothing(tiny, limit, pieces, monkeypatch):
     keep = keeps(s.n, 5)
     want = s(keep)
     monkeypatch.setattr(forward, "_LOGITS", pieces)
-    monkeypatch.setattr(tiny, "limits", frozenset(limit))
+    monkeypatch.setattr(tiny, "unsafe_shortcuts", frozenset(limit))
     assert (scorer(tiny, picture(4))(keep) - want).abs().max() < 1e-5 and want.std(0).max() > 1e-3
 
 
@@ -97,7 +97,7 @@ def scorer(model, image, prompt=PROMPT, parts=None, **kw):
 # ---- other pictures, system prompts
 
 @pytest.mark.parametrize("first", [True, False])
-@pytest.mark.parametrize("mode", ["fast", "official"])
+@pytest.mark.parametrize("mode", ["nearest", "pixels"])
 def test_the_other_picture_of_a_prompt_stays(tiny, first, mode):
     image, other = picture(5, (224, 224)), picture(6, (224, 224))
     ids = own(tiny, image)
@@ -115,7 +115,7 @@ def test_the_other_picture_of_a_prompt_stays(tiny, first, mode):
 
 def test_a_system_prompt_reaches_the_model(tiny):
     pair = (tiny.model, tiny.processor)
-    told = checkpoints.load(pair, system="Answer in one word.")
+    told = checkpoints.load_checkpoint(pair, system="Answer in one word.")
     ids = own(tiny, picture(1))
     f = Forward(told, picture(1), PROMPT, ids)
     turns = [{"role": "system", "content": [{"type": "text", "text": "Answer in one word."}]}, *TURNS]
@@ -140,7 +140,7 @@ def test_equal_tiles_are_seen_once(kind):
     hook.remove()
     distinct = {(r, tuple((k & t).tolist())) for k in keep for r, t in enumerate(s._touched)}
     assert seen == [len(distinct)] and len(distinct) < 12*rows
-    model.limits = frozenset({"tiles"})
+    model.unsafe_shortcuts = frozenset({"tiles"})
     assert (scorer(model, image, parts=grid(image, 2, 6)).compute(keep) - p).abs().max() < 1e-5
 
 

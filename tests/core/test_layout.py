@@ -114,7 +114,7 @@ def test_a_spread_mask_hides_what_a_scorer_hides(m, size):
         mask = torch.as_tensor(r.mask(row.numpy()).astype(float))
         assert torch.equal(torch.where(l.spread(mask) > .5, f.whole, blank), shown)
         if row.all(): assert (l.spread(mask) == 1).all()
-    scorer.mode = "official"
+    scorer.mode = "pixels"
     slow = scorer.variants(keep).unflatten(0, (3, -1))
     reach = float(f.whole.max() - f.whole.min())
     assert ((variants - slow).abs() > .02*reach).float().mean() < .16, "only rims differ"
@@ -161,7 +161,7 @@ def test_tokens_lie_where_touching_the_picture_moves_them(m, size):
 
 @pytest.mark.parametrize("name", checkpoints.EMBEDDED)
 def test_tokens_of_the_embedded_models(name):
-    m = checkpoints.load(name, dtype="float32")
+    m = checkpoints.load_checkpoint(name, dtype="float32")
     for size in ((224, 224), (150, 260)):
         image = np.full((*size, 3), 128, np.uint8)
         f, l = opened(m, image)
@@ -225,7 +225,7 @@ def test_qwen_shows_the_whole_picture_and_its_patches_go_by_fours(family):
 
 
 def test_between_the_middles_of_tokens_a_map_is_bilinear():
-    m = checkpoints.load("scenes-llava", dtype="float32")
+    m = checkpoints.load_checkpoint("scenes-llava", dtype="float32")
     f, l = opened(m, noise((224, 224)))
     g = token_grid(f, l)
     a = np.random.default_rng(0).random(g.shape)
@@ -243,7 +243,7 @@ def test_a_value_without_a_pixel_is_refused_or_dark():
     l = Layout(torch.full((3, 4, 4), -1), torch.full((3, 4, 4), -1), (5, 6))
     assert (l.spread(torch.zeros(5, 6)) == 1).all() and (l.gather(torch.ones(3, 4, 4)) == 0).all()
     m = models.Model(*shapes.tiny("llava"), "llava")
-    m.limits = frozenset({"labels"})
+    m.unsafe_shortcuts = frozenset({"labels"})
     with pytest.raises(ValueError, match="masks regions"): opened(m, noise((64, 64)))
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 import eagle_nb
 from eagle_nb import DATA, scenes
 from eagle_nb.core.answers import read_tokens
-from eagle_nb.core.checkpoints import load
+from eagle_nb.core.checkpoints import load_checkpoint
 from eagle_nb.core.models import Model
 
 few = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -48,13 +48,13 @@ def test_plain_classes_give_the_same(model, scene):
 
 def test_folder_path_string_and_pair(model, scene):
     want = model.encode(scene.image, PROMPT)["input_ids"].tolist()
-    for m in (load(FOLDER), load(str(FOLDER)), load((model.model, model.processor))):
+    for m in (load_checkpoint(FOLDER), load_checkpoint(str(FOLDER)), load_checkpoint((model.model, model.processor))):
         assert m.encode(scene.image, PROMPT)["input_ids"].tolist() == want and "Llava" in repr(m)
-    assert load((model.model, model.processor)).model is model.model
+    assert load_checkpoint((model.model, model.processor)).model is model.model
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", torch.float16])
-def test_dtype(dtype): assert load("scenes-llava", dtype=dtype, device="cpu").dtype == (torch.bfloat16 if dtype == "bfloat16" else dtype)
+def test_dtype(dtype): assert load_checkpoint("scenes-llava", dtype=dtype, device="cpu").dtype == (torch.bfloat16 if dtype == "bfloat16" else dtype)
 
 
 def test_answer_and_answers_agree(model):
@@ -118,18 +118,18 @@ def test_answers_of_a_strange_kind(model, answer):
     ("/nowhere/at/all", FileNotFoundError, "no folder '/nowhere/at/all': give a folder"), (Path("nowhere"), FileNotFoundError, "no folder 'nowhere'"),
     ("./nowhere", FileNotFoundError, "no folder"), ("a/b/c", FileNotFoundError, "no folder")])
 def test_unknown_names(name, error, says):
-    with pytest.raises(error, match=says): load(name)
+    with pytest.raises(error, match=says): load_checkpoint(name)
 
 
 @pytest.mark.parametrize("source", [None, 5, ["scenes-llava"]])
 def test_sources_of_a_strange_kind(source):
-    with pytest.raises((ValueError, TypeError)) as e: load(source)
+    with pytest.raises((ValueError, TypeError)) as e: load_checkpoint(source)
     assert "scenes-llava" in str(e.value), f"says what to give instead: {e.value}"
 
 
 @pytest.mark.parametrize("dtype", ["int8", "floaty", torch.int32, 32])
 def test_unknown_dtype(dtype):
-    with pytest.raises(ValueError, match="dtype must be a floating type of torch, got .*float32, bfloat16, float16"): load("scenes-llava", dtype=dtype)
+    with pytest.raises(ValueError, match="dtype must be a floating type of torch, got .*float32, bfloat16, float16"): load_checkpoint("scenes-llava", dtype=dtype)
 
 
 def says(error, folder):
@@ -182,7 +182,7 @@ DAMAGE = {
 def test_a_damaged_folder(folder, name):
     "Never a half-loaded model, never an error that names neither the folder nor a way out."
     DAMAGE[name](folder)
-    with pytest.raises((OSError, ValueError)) as e: load(folder)
+    with pytest.raises((OSError, ValueError)) as e: load_checkpoint(folder)
     says(e.value, folder)
 
 
@@ -200,25 +200,25 @@ def blind(tmp_path_factory, model):
 
 
 def test_a_text_model_in_a_folder(blind):
-    with pytest.raises(ValueError, match="image") as e: load(blind[1])
+    with pytest.raises(ValueError, match="image") as e: load_checkpoint(blind[1])
     says(e.value, blind[1])
 
 
 def test_a_text_model_as_a_pair(blind, model):
     for pair in ((blind[0], model.tokenizer), (blind[0], model.processor), (model.model, model.tokenizer)):
-        with pytest.raises(ValueError, match="image|vision") as e: load(pair)
+        with pytest.raises(ValueError, match="image|vision") as e: load_checkpoint(pair)
         assert any(w in str(e.value) for w in ("scenes-llava", "choose"))
 
 
 @pytest.mark.parametrize("pair", [(), (1,), (1, 2), (1, 2, 3), ("scenes-llava", "cpu")])
 def test_pairs_that_are_none(pair):
-    with pytest.raises(ValueError, match=r"\(model, processor\)"): load(pair)
+    with pytest.raises(ValueError, match=r"\(model, processor\)"): load_checkpoint(pair)
 
 
 def test_a_pair_takes_dtype_and_device_or_refuses_them(model):
     "A setting that is given must not be dropped in silence."
     pair = copy.deepcopy(model.model), model.processor
-    try: m = load(pair, dtype="bfloat16")
+    try: m = load_checkpoint(pair, dtype="bfloat16")
     except ValueError as e: assert "dtype" in str(e)
     else: assert m.dtype == torch.bfloat16
 
@@ -257,7 +257,7 @@ def test_code_of_a_checkpoint_never_runs(folder, tmp_path, monkeypatch, where, r
         return reply
     monkeypatch.setattr(builtins, "input", answer)
     with_code(folder, marker, where)
-    try: m = load(folder)
+    try: m = load_checkpoint(folder)
     except (ValueError, OSError) as e: error = e
     else:
         error = None
@@ -276,7 +276,7 @@ def test_pickled_weights_are_not_read(folder, tmp_path):
     class Evil:
         def __reduce__(self): return (Path.write_text, (marker, "executed"))
     (folder/"pytorch_model.bin").write_bytes(pickle.dumps({"a": Evil()}))
-    with pytest.raises((OSError, ValueError)) as e: load(folder)
+    with pytest.raises((OSError, ValueError)) as e: load_checkpoint(folder)
     assert not marker.exists() and str(folder) in str(e.value)
 
 

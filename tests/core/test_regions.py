@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 
 from eagle_nb.core.images import open_image
-from eagle_nb.core.regions import METHODS, Regions, felzenszwalb, from_masks, grid, seeds, segment, slico, slico_cv, tokens
+from eagle_nb.core.regions import PARTITIONS, Regions, felzenszwalb, from_masks, grid, seeds, segment, slico, slico_cv, tokens
 
 few = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 contrib = pytest.mark.skipif(not hasattr(cv2, "ximgproc"), reason="needs cv2.ximgproc (opencv-contrib-python)")
@@ -435,7 +435,7 @@ def test_segment_takes_everything():
     assert segment(a, "grid 12").settings["rows"] == 3 and np.array_equal(segment(a, "slico 20").labels, segment(a, 20).labels)
     own = Regions(np.zeros((64, 48), int))
     assert segment(a, own) is own and np.array_equal(segment(a, own.labels).labels, own.labels)
-    assert list(METHODS) == ["slico", "slico_cv", "seeds", "felzenszwalb", "grid"]
+    assert list(PARTITIONS) == ["slico", "slico_cv", "seeds", "felzenszwalb", "grid"]
 
 
 @pytest.mark.parametrize("regions,words", [

@@ -42,7 +42,7 @@ def test_objective_by_hand():
 
 # ---- against the plain model
 
-@pytest.mark.parametrize("mode", ["fast", "soft", "official"])
+@pytest.mark.parametrize("mode", ["nearest", "resampled", "pixels"])
 @pytest.mark.parametrize("kind", [{}, dict(target="in"), dict(target=[0, 2]), dict(target="in", foil="banana")])
 def test_the_plain_model_gives_the_same(model, scene, mode, kind):
     regions = grid(scene.pixels, 3, 4)
@@ -60,7 +60,7 @@ def test_fast_is_official_at_the_model_s_own_size(model, scene, fill):
     regions, keep = slico(scene.pixels, 30), keeps(30, 24)
     regions = Regions(regions.labels)
     keep = keeps(len(regions), 24)
-    fast, slow = (scorer_for(model, scene.image, scene.caption, regions, fill=fill, mode=m)(keep) for m in ("fast", "official"))
+    fast, slow = (scorer_for(model, scene.image, scene.caption, regions, fill=fill, mode=m)(keep) for m in ("nearest", "pixels"))
     assert (fast - slow).abs().max() < 1e-5
     own = fill if isinstance(fill, np.ndarray) else fill_image(scene.pixels, fill)
     want = official(model, scene.image, PROMPT, model.read(scene.caption).ids, regions.labels, keep.numpy()[:5], own)
@@ -75,14 +75,14 @@ def test_fast_is_near_official_where_the_processor_resizes(model, size, fill):
     image = s.image.resize(size)
     regions = slico(np.asarray(image), 24)
     keep = keeps(len(regions), 24)
-    fast, slow = (scorer_for(model, image, s.caption, regions, fill=fill, mode=m)(keep) for m in ("fast", "official"))
+    fast, slow = (scorer_for(model, image, s.caption, regions, fill=fill, mode=m)(keep) for m in ("nearest", "pixels"))
     assert (fast - slow).abs().mean() < .01
     assert same_rank(fast.mean(1).numpy(), slow.mean(1).numpy()) > .95
     assert torch.allclose(fast[1], slow[1], atol=1e-5), "with all regions visible there is no boundary, so no difference"
     if fill in ("black", "mean"): assert torch.allclose(fast[0], slow[0], atol=1e-4), "nor with none, where the fill has one colour"
 
 
-@pytest.mark.parametrize("mode", ["fast", "soft", "official"])
+@pytest.mark.parametrize("mode", ["nearest", "resampled", "pixels"])
 def test_batched_is_one_by_one(model, scene, mode):
     regions, keep = slico(scene.pixels, 20), None
     keep = keeps(len(regions), 17)
@@ -111,7 +111,7 @@ def test_a_region_that_is_hidden_does_not_matter(model, scene):
     regions, keep = grid(scene.pixels, 2, 2), torch.tensor([[False, True, True, True]])
     other = scene.pixels.copy()
     other[:112, :112] = np.random.default_rng(0).integers(0, 256, (112, 112, 3))
-    for mode in ("fast", "soft", "official"):
+    for mode in ("nearest", "resampled", "pixels"):
         a, b = (scorer_for(model, i, scene.caption, regions, mode=mode)(keep) for i in (scene.pixels, other))
         assert torch.equal(a, b)
 
@@ -135,24 +135,24 @@ def test_soft_is_nearer_than_fast(family):
     "Pixels first, and what the model makes of them: mean differences to official, on a picture that every processor resizes."
     from eagle_nb.core import checkpoints
     from eagle_nb.world import shapes
-    m = checkpoints.load(family if family in checkpoints.EMBEDDED else shapes.tiny(family))
+    m = checkpoints.load_checkpoint(family if family in checkpoints.EMBEDDED else shapes.tiny(family))
     image = np.asarray(scenes.sample(12).image.resize((300, 200)))
     said = m.answer(image, PROMPT, max_new_tokens=5)
     target, regions = make_target(m, said if len(said) else m.read("A dog in a park.")), slico(image, 24)
     s = {k: ModelScorer(m, image, PROMPT, target, regions, mode=k) for k in MODES}
     keep = keeps(len(regions), 16)
     pixels, p = ({k: f(v).float() for k, v in s.items()} for f in (lambda v: v.variants(keep), lambda v: v(keep)))
-    gap = {k: (float((pixels[k] - pixels["official"]).abs().mean()), float((p[k] - p["official"]).abs().mean())) for k in ("fast", "soft")}
-    assert gap["soft"][0] < .5*gap["fast"][0] and gap["soft"][1] < gap["fast"][1], gap
-    assert (pixels["soft"] - pixels["official"]).abs().max() < (pixels["fast"] - pixels["official"]).abs().max()
-    for k in ("fast", "soft"): assert torch.allclose(pixels[k].unflatten(0, (16, -1))[1].flatten(), s[k].forward.whole.flatten(), atol=1e-5), "all visible is the picture"
+    gap = {k: (float((pixels[k] - pixels["pixels"]).abs().mean()), float((p[k] - p["pixels"]).abs().mean())) for k in ("nearest", "resampled")}
+    assert gap["resampled"][0] < .5*gap["nearest"][0] and gap["resampled"][1] < gap["nearest"][1], gap
+    assert (pixels["resampled"] - pixels["pixels"]).abs().max() < (pixels["nearest"] - pixels["pixels"]).abs().max()
+    for k in ("nearest", "resampled"): assert torch.allclose(pixels[k].unflatten(0, (16, -1))[1].flatten(), s[k].forward.whole.flatten(), atol=1e-5), "all visible is the picture"
 
 
 def test_regions_outside_the_crop_are_found():
     "A LLaVA that crops the middle square of a wide picture: the outer columns of a grid never reach it, in any mode."
     from eagle_nb.core import checkpoints
     from eagle_nb.world import shapes
-    m = checkpoints.load(shapes.tiny("llava"))
+    m = checkpoints.load_checkpoint(shapes.tiny("llava"))
     image = np.asarray(scenes.sample(3).image.resize((400, 100)))
     parts = grid(image, 1, 10)  # columns of 40: the crop shows 150 to 250
     for mode in MODES:
@@ -221,7 +221,7 @@ def test_a_fill_of_another_shape():
 
 @pytest.mark.parametrize("mode", ["exact", "", None])
 def test_unknown_mode(model, scene, mode):
-    with pytest.raises(ValueError, match="unknown mode .*: choose one of fast, soft, official"): scorer_for(model, scene.image, scene.caption, grid(scene.pixels, 2, 2), mode=mode)
+    with pytest.raises(ValueError, match="unknown mode .*: choose one of nearest, resampled, pixels"): scorer_for(model, scene.image, scene.caption, grid(scene.pixels, 2, 2), mode=mode)
 
 
 def test_regions_of_another_picture(model, scene):
@@ -421,7 +421,7 @@ def test_the_answer_must_fit(model, scene):
 
 def test_the_image_is_not_written_to(model, scene):
     before = scene.pixels.copy()
-    for mode in ("fast", "official"): scorer_for(model, scene.pixels, scene.caption, grid(scene.pixels, 2, 2), mode=mode)(keeps(4))
+    for mode in ("nearest", "pixels"): scorer_for(model, scene.pixels, scene.caption, grid(scene.pixels, 2, 2), mode=mode)(keeps(4))
     assert (before == scene.pixels).all()
 
 

@@ -72,19 +72,19 @@ def test_an_empty_answer(target):
 
 @few
 @given(st.lists(st.sampled_from(["a", "cat", "wine", "glass", "été", "No", "x-ray"]), min_size=1, max_size=8), st.randoms())
-def test_every_word_is_found_whatever_the_cut(spoken, random):
+def test_every_word_is_found_whatever_the_cut(prompt_text, random):
     "Cut a text anywhere: each word is covered by the tokens that overlap it and by no other."
-    text = " ".join(spoken) + "."
+    text = " ".join(prompt_text) + "."
     cuts = sorted(random.sample(range(1, len(text)), random.randint(0, len(text) - 1)))
     a = answer(*[text[i:j] for i, j in zip([0] + cuts, cuts + [len(text)])])
     found = words(a)
-    assert [w for w, _ in found] == spoken
+    assert [w for w, _ in found] == prompt_text
     start = 0
     for k, (w, at) in enumerate(found):
         i = text.index(w, start); start = i + len(w)
         owners = [next(n for n, (b, e) in enumerate(a.spans) if b <= c < e) for c in range(i, i + len(w))]
         assert at == tuple(sorted(set(owners)))
-        assert find(a, (w, spoken[:k].count(w))) == at
+        assert find(a, (w, prompt_text[:k].count(w))) == at
 
 
 # ---- with the model's tokenizer

@@ -39,7 +39,7 @@ def tiny(family):
 
 
 @functools.lru_cache(None)
-def embedded(name, dtype="float32"): return checkpoints.load(name, dtype=dtype)
+def embedded(name, dtype="float32"): return checkpoints.load_checkpoint(name, dtype=dtype)
 
 
 @pytest.fixture(params=shapes.TINY)
@@ -530,7 +530,7 @@ def rollout_by_hand(m, image, t):
 
 def test_rollout_by_hand(trained):
     t = target(trained, None)
-    copy = checkpoints.load(trained.name, dtype="float32", attn_implementation="eager")
+    copy = checkpoints.load_checkpoint(trained.name, dtype="float32", attn_implementation="eager")
     assert copy.model.get_decoder().config._attn_implementation == "eager" and trained.model.get_decoder().config._attn_implementation != "eager"
     a = rollout_by_hand(copy, SCENE.pixels, t)
     side = int(len(a)**.5)
@@ -685,7 +685,7 @@ def state(m):
     hooks = sum(len(getattr(mod, k)) for mod in m.model.modules() for k in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"))
     attention = [getattr(c, "_attn_implementation", None) for c in (m.model.config, m.model.get_decoder().config, getattr(m.model.config, "vision_config", None))]
     return ([p.requires_grad for p in m.model.parameters()], [p.grad is None for p in m.model.parameters()], [mod.training for mod in m.model.modules()], hooks, attention,
-            [float(p.detach().double().sum()) for p in m.model.parameters()], torch.is_grad_enabled(), m.limits)
+            [float(p.detach().double().sum()) for p in m.model.parameters()], torch.is_grad_enabled(), m.unsafe_shortcuts)
 
 
 def chances():
@@ -722,14 +722,14 @@ def test_nothing_is_left_behind_by_an_error(name, kind):
 @pytest.mark.parametrize("name", [k for k in B.BASELINES if k not in NO_MODEL])
 def test_a_model_that_is_wrong_in_batches_sees_one_picture_at_a_time(name, monkeypatch):
     m = models.Model(*shapes.tiny("llava"), "llava")
-    m.limits = frozenset({"batch", "head", "tiles"})
+    m.unsafe_shortcuts = frozenset({"batch", "head", "tiles"})
     sizes = []
     m.model.get_decoder().norm.register_forward_hook(lambda mod, a, out: sizes.append(len(out)))
     if name == "TAM":
         with pytest.raises(ValueError, match="more than its last hidden states"): run(name, m, noise(), target(m))
         return
     run(name, m, noise(), target(m))
-    assert set(sizes) == {1}, "model.limits says that several pictures in one forward are wrong here"
+    assert set(sizes) == {1}, "model.unsafe_shortcuts says that several pictures in one forward are wrong here"
 
 
 @pytest.mark.parametrize("name", ["gradient x input", "integrated gradients", "IGOS++", "LLaVA-CAM"])
@@ -742,12 +742,12 @@ def test_a_model_whose_logits_are_not_its_heads_is_followed_or_refused(name):
         out.logits = out.logits*scale
         return out
     m.model.forward = other
-    m.limits = frozenset({"head"})
+    m.unsafe_shortcuts = frozenset({"head"})
     ask = lambda: run(name, m, noise(), target(m), **({"layer": 0} if name == "LLaVA-CAM" else {}))
     try: got = ask()
     except ValueError as e:
         assert m.name in str(e)
         return
-    m.limits = frozenset()
+    m.unsafe_shortcuts = frozenset()
     m.model.forward = forward
     assert np.abs(got - ask()).max() > 1e-9, "the head alone is what limits says not to trust"

@@ -59,7 +59,7 @@ def listed(model, folder, kind):
 
 # --- lists
 
-@pytest.mark.parametrize("kind", D.KINDS)
+@pytest.mark.parametrize("kind", D.LIST_KINDS)
 @pytest.mark.parametrize("nested", [True, False])
 def test_a_list_of_each_kind(model, folder, kind, nested):
     row = listed(model, folder, kind)
@@ -78,7 +78,7 @@ def test_a_list_of_each_kind(model, folder, kind, nested):
 
 def test_keys_and_what_else_a_list_says(model, folder):
     key = lambda kind: D.read_list(write(folder/"a.json", [listed(model, folder, kind)]), folder)[0]
-    assert [key(k).key for k in D.KINDS] == ["000000000001", "000000000001-car", "000000000001", "COCO_val2014_000000000003-7"]
+    assert [key(k).key for k in D.LIST_KINDS] == ["000000000001", "000000000001-car", "000000000001", "COCO_val2014_000000000003-7"]
     assert key("repope").meta["label"] == "no" and key("caption").meta["gt_caption"] == ["A car."] and key("mmvp").meta["answer"] == "a"
 
 
@@ -264,7 +264,7 @@ def test_a_data_set_is_a_sequence(tmp_path):
 def test_a_table(folder):
     (folder/"bücher 本.png").write_bytes((folder/"000000000001.jpg").read_bytes())
     (folder/"own.csv").write_text('\ufeffimage,prompt,answer,target,foil,x0,y0,x1,y1,source\n"bücher 本.png","What, and\nwhere?",Yes.,Yes,No,1,2,3.5,4,web\nbücher 本.png,,,,,,,,,\n', encoding="utf-8")
-    a, b = D.own_data(folder/"own.csv")
+    a, b = D.read_table(folder/"own.csv")
     assert (a.key, a.prompt, a.answer, a.target, a.foil, a.box, a.meta) == ("bücher_本", "What, and\nwhere?", "Yes.", "Yes", "No", (1, 2, 3.5, 4), {"source": "web"})
     assert (b.key, b.prompt, b.answer, b.target, b.box, b.meta) == ("bücher_本-2", "Describe the image.", None, None, None, {}) and b.pixels.shape == (224, 224, 3)
 
@@ -273,13 +273,13 @@ def test_json_lines(folder):
     rows = [dict(image="000000000001.jpg", key="one", answer=[5, 6], target=[0, 1], box=[1, 2, 3, 4], segmentation=[[0, 0, 9, 0, 9, 9]], category="car", year=2020),
             dict(image="000000000002.jpg", prompt=[dict(role="user", content=[dict(type="image"), dict(type="text", text="Look.")])])]
     (folder/"own.jsonl").write_text("\n\n".join(map(json.dumps, rows)) + "\n")
-    a, b = D.own_data(folder/"own.jsonl")
+    a, b = D.read_table(folder/"own.jsonl")
     assert (a.key, a.answer, a.target, a.box, a.category, a.meta) == ("one", [5, 6], [0, 1], (1, 2, 3, 4), "car", {"year": 2020}) and a.mask.any()
     assert b.prompt[0]["role"] == "user" and D.Dataset("b", [b]).frame().prompt[0] == "Look."
     (folder/"sub").mkdir()
     (folder/"sub"/"own.jsonl").write_text(json.dumps(rows[0]))
-    assert D.own_data(folder/"sub"/"own.jsonl", images=folder)[0].image.parent == folder
-    with pytest.raises(FileNotFoundError, match="1 of 1 image missing"): D.own_data(folder/"sub"/"own.jsonl")
+    assert D.read_table(folder/"sub"/"own.jsonl", images=folder)[0].image.parent == folder
+    with pytest.raises(FileNotFoundError, match="1 of 1 image missing"): D.read_table(folder/"sub"/"own.jsonl")
 
 
 @pytest.mark.parametrize("name,content,says", [
@@ -291,16 +291,16 @@ def test_json_lines(folder):
     ("a.jsonl", '{"image": 3}', "line 1: image is the path"), ("a.jsonl", '{"image": "1.jpg", "answer": 3}', "line 1: .*whole numbers"), ("a.jsonl", "\n", "no samples"), ("a.xlsx", "", "a file of one of .csv, .jsonl")])
 def test_a_damaged_table(tmp_path, name, content, says):
     (tmp_path/name).write_text(content)
-    with pytest.raises(ValueError, match=says): D.own_data(tmp_path/name)
+    with pytest.raises(ValueError, match=says): D.read_table(tmp_path/name)
 
 
 def test_rows_without_image_and_equal_keys(folder):
     (folder/"a.csv").write_text("image,key\n000000000001.jpg,x\nno.jpg,y\n000000000002.jpg,z\n")
-    with pytest.raises(FileNotFoundError, match=r"1 of 3 images missing .*no\.jpg"): D.own_data(folder/"a.csv")
-    data = D.own_data(folder/"a.csv", missing="skip")
+    with pytest.raises(FileNotFoundError, match=r"1 of 3 images missing .*no\.jpg"): D.read_table(folder/"a.csv")
+    data = D.read_table(folder/"a.csv", missing="skip")
     assert [s.key for s in data] == ["x", "z"] and data.left_out == [("y", "image missing")]
     (folder/"a.csv").write_text("image,key\n000000000001.jpg,x\n000000000002.jpg,x\n")
-    with pytest.raises(ValueError, match="must differ, x occur"): D.own_data(folder/"a.csv")
+    with pytest.raises(ValueError, match="must differ, x occur"): D.read_table(folder/"a.csv")
 
 
 # --- COCO
@@ -414,12 +414,12 @@ def test_a_list_stays_in_its_folder(tmp_path, name):
 @pytest.mark.parametrize("field,meant", [("promt", "prompt"), ("Answer", "answer"), ("categry", "category"), ("segmentations", "segmentation"), (" target ", "target")])
 def test_a_misspelt_field(tmp_path, field, meant):
     (tmp_path/"a.jsonl").write_text(json.dumps({"image": "1.jpg", field: "x"}))
-    with pytest.raises(ValueError, match=f"line 1: unknown field {field!r}: did you mean '{meant}'"): D.own_data(tmp_path/"a.jsonl")
+    with pytest.raises(ValueError, match=f"line 1: unknown field {field!r}: did you mean '{meant}'"): D.read_table(tmp_path/"a.jsonl")
 
 
 def test_a_position_in_a_table(folder):
     (folder/"a.csv").write_text("image,target\n000000000001.jpg,0\n000000000001.jpg,-1\n000000000002.jpg,2 cats\n000000000002.jpg,\n")
-    assert [s.target for s in D.own_data(folder/"a.csv")] == [0, -1, "2 cats", None]
+    assert [s.target for s in D.read_table(folder/"a.csv")] == [0, -1, "2 cats", None]
 
 
 def test_no_category_is_not_all(folder):

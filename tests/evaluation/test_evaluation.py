@@ -13,7 +13,7 @@ from eagle_nb.evaluation import comparisons, examples, methods, results, runner
 from eagle_nb.runs import store
 from eagle_nb.evaluation.samples import Dataset, Sample
 from eagle_nb.evaluation.results import Evaluation, read_results
-from eagle_nb.evaluation.runner import evaluate, judged, prepare
+from eagle_nb.evaluation.runner import evaluate, score_method, prepare_case
 from eagle_nb.evaluation.methods import METHODS, Attribution, attribute, find_method
 from eagle_nb.evaluation.metrics import evaluate_order, pooled_order
 from eagle_nb.core.regions import grid, slico
@@ -42,7 +42,7 @@ SHORT = {**dict.fromkeys(("KernelSHAP", "LIME", "RISE"), dict(samples=24)), **di
          "LLaVA-CAM (paper)": dict(samples=1), "EAGLE": dict(budget=40), "EAGLE (lazy)": dict(budget=40)}
 
 def test_every_method_has_one_signature(model, data):
-    case = prepare(model, data[0], 9)
+    case = prepare_case(model, data[0], 9)
     for name in METHODS:
         a = attribute(name, model, case.pixels, PROMPT, case.target, case.regions, truth=data[0].mask, **SHORT.get(name, {}))
         assert a.saliency.shape == case.pixels.shape[:2] and np.isfinite(a.saliency).all() and sorted(a.order) == list(range(9)), name
@@ -52,7 +52,7 @@ def test_every_method_has_one_signature(model, data):
 
 @pytest.mark.parametrize("name,forwards,backwards", [("random", 0, 0), ("occlusion", 10, 0), ("gradient x input", 1, 1), ("integrated gradients", 4, 4), ("IGOS++", 8, 8), ("LLaVA-CAM", 4, 4), ("TAM", 1, 0), ("RISE", 24, 0)])
 def test_costs_are_counted_where_they_arise(model, data, name, forwards, backwards):
-    case, seen = prepare(model, data[0], 9), []
+    case, seen = prepare_case(model, data[0], 9), []
     hook = model.model.get_decoder().register_forward_hook(lambda m, a, out: seen.append(len(out.last_hidden_state)))
     try: a = attribute(name, model, case.pixels, PROMPT, case.target, case.regions, **SHORT.get(name, {}))
     finally: hook.remove()
@@ -60,14 +60,14 @@ def test_costs_are_counted_where_they_arise(model, data, name, forwards, backwar
 
 
 def test_an_explanation_is_kept(model, data):
-    case = prepare(model, data[0], 9)
+    case = prepare_case(model, data[0], 9)
     a = attribute("EAGLE", model, case.pixels, PROMPT, case.target, case.regions, budget=60)
     assert a.explanation.settings["search_forwards"] <= 60 and (a.order == a.explanation.order).all() and a.settings["budget"] == 60
     assert (a.saliency == a.explanation.saliency).all() and a.by_region
 
 
 def test_functions_of_ones_own(model, data):
-    case = prepare(model, data[0], 9)
+    case = prepare_case(model, data[0], 9)
     ask = lambda f, **kw: attribute(f, model, case.pixels, PROMPT, case.target, case.regions, **kw)
     a, b = ask(left_to_right), ask(by_number)
     assert (a.method, a.by_region, b.by_region) == ("left_to_right", False, True) and b.order.tolist() == list(range(9))
@@ -94,14 +94,14 @@ def test_names_of_methods():
 
 def test_the_judge_owes_nothing_to_the_method(model, data):
     "All of a row, from pixels masked by hand and one plain forward a picture."
-    case = prepare(model, data[0], 9, mode="official")
+    case = prepare_case(model, data[0], 9, mode="pixels")
     said = attribute(left_to_right, model, case.pixels, PROMPT, case.target, case.regions)
-    row, x = judged(case, said), np.concatenate([[0], case.regions.area[said.order].cumsum()])
+    row, x = score_method(case, said), np.concatenate([[0], case.regions.area[said.order].cumsum()])
     def curve(labels, order, keep): return official(model, case.pixels, PROMPT, case.target.forced[:max(case.target.positions) + 1], labels, keep)[:, list(case.target.positions)].mean(1)
     show = np.array([[r in said.order[:k] for r in range(9)] for k in range(10)])
     insertion, deletion = curve(case.regions.labels, said.order, show), curve(case.regions.labels, said.order, ~show)
     assert row["insertion"] == pytest.approx(auc(x, insertion), abs=1e-4) and row["deletion"] == pytest.approx(auc(x, deletion), abs=1e-4)
-    assert row["result"] == pytest.approx(row["insertion"] - row["deletion"]) and row["highest"] == pytest.approx(insertion.max(), abs=1e-4)
+    assert row["auc_gap"] == pytest.approx(row["insertion"] - row["deletion"]) and row["highest"] == pytest.approx(insertion.max(), abs=1e-4)
     mask, box = data[0].mask, data[0].box
     assert row["pointing_mask"] == mask[:, 0].mean() and row["pointing_box"] == float(box[0] == 0)*(box[3] - box[1])/224
     assert row["energy"] == 0  # a map without positive values lights nothing
@@ -109,16 +109,16 @@ def test_the_judge_owes_nothing_to_the_method(model, data):
 
 def test_a_map_is_judged_by_its_own_pixels(model, data):
     "Pixels column by column, each of another value, hidden by hand at the shares of the pooled regions."
-    case, rank = prepare(model, data[0], 9, mode="official"), np.arange(224)[None]*224 + np.arange(224)[:, None]
+    case, rank = prepare_case(model, data[0], 9, mode="pixels"), np.arange(224)[None]*224 + np.arange(224)[:, None]
     def falling(model, image, prompt, target): return -rank.astype(float)
     said = attribute(falling, model, case.pixels, PROMPT, case.target, case.regions)
     x = np.concatenate([[0], case.regions.area[said.order].cumsum()])
     def p(shown): return official(model, case.pixels, PROMPT, case.target.forced[:max(case.target.positions) + 1], (~shown).astype(int), [[True, False]])[0, list(case.target.positions)].mean()
     cuts = np.round(x*224*224)
     insertion, deletion = [p(rank < c) for c in cuts], [p(rank >= c) for c in cuts]
-    row = judged(case, said, ("pixel_insertion", "pixel_deletion", "pixel_result"))
+    row = score_method(case, said, ("pixel_insertion", "pixel_deletion", "pixel_auc_gap"))
     assert row["pixel_insertion"] == pytest.approx(auc(cuts/224**2, insertion), abs=1e-4) and row["pixel_deletion"] == pytest.approx(auc(cuts/224**2, deletion), abs=1e-4)
-    assert row["pixel_result"] == pytest.approx(row["pixel_insertion"] - row["pixel_deletion"])
+    assert row["pixel_auc_gap"] == pytest.approx(row["pixel_insertion"] - row["pixel_deletion"])
 
 
 def test_the_oracle_beats_chance(model):
@@ -130,8 +130,8 @@ def test_the_oracle_beats_chance(model):
 
 def test_region_methods_have_no_pixels_of_their_own(model, data):
     f = evaluate(model, data[:1], ("occlusion", "EAGLE", left_to_right), **QUICK).frame.set_index("method")
-    assert (f.loc[["occlusion", "EAGLE"], "pixel_result"] == f.loc[["occlusion", "EAGLE"], "result"]).all()
-    assert f.loc["left_to_right", "pixel_result"] != f.loc["left_to_right", "result"]
+    assert (f.loc[["occlusion", "EAGLE"], "pixel_auc_gap"] == f.loc[["occlusion", "EAGLE"], "auc_gap"]).all()
+    assert f.loc["left_to_right", "pixel_auc_gap"] != f.loc["left_to_right", "auc_gap"]
 
 
 def test_only_what_is_asked_for(model, data):
@@ -182,10 +182,10 @@ def test_more_methods_and_samples_add_to_a_file(model, data, tmp_path):
 def test_metrics_that_are_asked_for_later_join(model, data, tmp_path):
     ask = dict(QUICK, out=tmp_path)
     a = evaluate(model, data[:1], ["random"], ["insertion", "iou"], **ask).frame
-    b = evaluate(model, data[:1], ["random"], ["pixel_result", "forwards"], **ask).frame
-    assert len(b) == 1 and {"insertion", "iou", "pixel_result"} <= set(b) and b["insertion"].equals(a["insertion"]) and b["pixel_result"].notna().all()
+    b = evaluate(model, data[:1], ["random"], ["pixel_auc_gap", "forwards"], **ask).frame
+    assert len(b) == 1 and {"insertion", "iou", "pixel_auc_gap"} <= set(b) and b["insertion"].equals(a["insertion"]) and b["pixel_auc_gap"].notna().all()
     before = counted()
-    assert evaluate(model, data[:1], ["random"], ["iou", "pixel_result"], **ask).frame.equals(b) and counted() == before
+    assert evaluate(model, data[:1], ["random"], ["iou", "pixel_auc_gap"], **ask).frame.equals(b) and counted() == before
 
 
 def test_files_that_do_not_fit(model, data, tmp_path):
@@ -256,7 +256,7 @@ def test_what_a_machine_could_not_do_is_tried_again(model, data, tmp_path):
 def test_a_function_that_breaks_does_not_end_the_evaluation(model, data):
     def breaks(model, image, prompt, target): raise KeyError("a bug of ours")
     e = evaluate(model, data[:1], [breaks, "random"], **QUICK)
-    assert "KeyError" in e.frame.set_index("method").loc["breaks", "note"] and "breaks: 1 of 1 samples" in e.report() and len(e.values("random", "result")) == 1
+    assert "KeyError" in e.frame.set_index("method").loc["breaks", "note"] and "breaks: 1 of 1 samples" in e.report() and len(e.values("random", "auc_gap")) == 1
 
 
 def test_an_interrupted_search_is_no_result(model, data, tmp_path, monkeypatch):
@@ -377,9 +377,9 @@ def test_functions_without_a_name_are_told_apart(model, data, tmp_path):
     ask = dict(QUICK, out=tmp_path, name="words")
     rising = lambda model, image, prompt, target: np.broadcast_to(np.arange(image.shape[1], dtype=float), image.shape[:2])
     falling = lambda model, image, prompt, target: -np.broadcast_to(np.arange(image.shape[1], dtype=float), image.shape[:2])
-    one = evaluate(model, data[:1], {"mine": dict(method=rising)}, ["result"], **ask)
-    assert evaluate(model, data[:1], {"mine": dict(method=rising)}, ["result"], **ask).frame.equals(one.frame)
-    with pytest.raises(ValueError, match="another label"): evaluate(model, data[:1], {"mine": dict(method=falling)}, ["result"], **ask)
+    one = evaluate(model, data[:1], {"mine": dict(method=rising)}, ["auc_gap"], **ask)
+    assert evaluate(model, data[:1], {"mine": dict(method=rising)}, ["auc_gap"], **ask).frame.equals(one.frame)
+    with pytest.raises(ValueError, match="another label"): evaluate(model, data[:1], {"mine": dict(method=falling)}, ["auc_gap"], **ask)
 
 
 def test_a_function_that_was_mended_is_asked_again(model, data, tmp_path):
@@ -387,9 +387,9 @@ def test_a_function_that_was_mended_is_asked_again(model, data, tmp_path):
     def mine(model, image, prompt, target):
         if broken: raise ValueError("not yet")
         return np.arange(image[..., 0].size, dtype=float).reshape(image.shape[:2])
-    assert "not yet" in evaluate(model, data[:1], [mine], ["result"], **ask).frame["note"].item()
+    assert "not yet" in evaluate(model, data[:1], [mine], ["auc_gap"], **ask).frame["note"].item()
     broken.clear()
-    assert evaluate(model, data[:1], [mine], ["result"], **ask).values("mine", "result").notna().all()
+    assert evaluate(model, data[:1], [mine], ["auc_gap"], **ask).values("mine", "auc_gap").notna().all()
 
 
 def test_orders_that_are_asked_for_later(model, data, tmp_path):
@@ -425,12 +425,12 @@ def test_ids_of_another_tokenizer_are_left_out(model, data):
 
 def test_labels_that_mean_two_methods(model, data):
     with pytest.raises(ValueError, match="'LLaVA-CAM' means two methods"): evaluate(model, data, ["LLaVA-CAM", dict(method="LLaVA-CAM", layer=0)], **QUICK)
-    e = evaluate(model, data[:1], ["random", dict(method="random", seed=3, name="other")], ("result",), **QUICK)
-    assert e.methods == ["random", "other"] and e.values("random", "result").item() != e.values("other", "result").item()
+    e = evaluate(model, data[:1], ["random", dict(method="random", seed=3, name="other")], ("auc_gap",), **QUICK)
+    assert e.methods == ["random", "other"] and e.values("random", "auc_gap").item() != e.values("other", "auc_gap").item()
 
 
 def test_another_partition_is_refused(model, data):
-    case = prepare(model, data[0], 9)
+    case = prepare_case(model, data[0], 9)
     def other(model, image, prompt, target): return Attribution("x", np.zeros(image.shape[:2]), np.arange(9), True, grid(image, 3, 3), 0, 0, 0., 0.)
     with pytest.raises(ValueError, match="of another partition"): attribute(other, model, case.pixels, PROMPT, case.target, case.regions)
 
@@ -448,7 +448,7 @@ def test_tables_without_insertion(model, data):
     e = evaluate(model, data[:1], ["random"], ["pointing_box"], **QUICK)
     assert e.table().loc["random", "n"] == 1 and "pointing_box" in repr(e)
     with pytest.raises(ValueError, match="no results to draw"): results.figure_comparison({"a": e})
-    with pytest.raises(ValueError, match="at most 4"): results.figure_comparison({"a": e}, ("insertion", "deletion", "iou", "energy", "result"))
+    with pytest.raises(ValueError, match="at most 4"): results.figure_comparison({"a": e}, ("insertion", "deletion", "iou", "energy", "auc_gap"))
 
 
 def test_nothing_to_do(model, data):
@@ -465,7 +465,7 @@ def test_left_out_data_is_in_the_report(model, data):
 # tables
 
 def frame(**columns):
-    rows = [dict(key=str(k), method=m, result=v, note=None, insertion=v) for m, values in columns.items() for k, v in enumerate(values) if v is not None]
+    rows = [dict(key=str(k), method=m, auc_gap=v, note=None, insertion=v) for m, values in columns.items() for k, v in enumerate(values) if v is not None]
     return Evaluation(pd.DataFrame(rows), {}, {})
 
 
@@ -478,11 +478,11 @@ def test_a_comparison_takes_the_samples_that_both_have():
     assert e.compare("random", "TAM")["difference"] < 0
     assert frame(TAM=[1.]*9, RISE=[2.]*3 + [None]*6, LIME=[.9]*5 + [None]*4).best_baseline() == "TAM"  # a few lucky samples are no comparison
     with pytest.raises(ValueError, match="no baseline"): frame(EAGLE=[1., 2.], oracle=[1., 2.]).best_baseline()
-    with pytest.raises(ValueError, match="methods EAGLE, TAM"): e.values("RISE", "result")
+    with pytest.raises(ValueError, match="methods EAGLE, TAM"): e.values("RISE", "auc_gap")
 
 
 def test_a_summary_by_hand():
-    s = frame(EAGLE=[1., 2., 3.], TAM=[5.]).summary(["result"]).set_index("method")
+    s = frame(EAGLE=[1., 2., 3.], TAM=[5.]).summary(["auc_gap"]).set_index("method")
     assert s.loc["EAGLE", "mean"] == 2 and s.loc["EAGLE", "n"] == 3 and 1 <= s.loc["EAGLE", "lower"] < 2 < s.loc["EAGLE", "upper"] <= 3
     assert s.loc["TAM", "mean"] == 5 and math.isnan(s.loc["TAM", "lower"])
 
@@ -553,7 +553,7 @@ def from_files(folder, name):
 def test_reference_files_give_the_same_figures(model, data, tmp_path, search):
     from eagle_nb.evaluation.metrics import Curves, pointing
     for sample in data[:2]:
-        case = prepare(model, sample, 12)
+        case = prepare_case(model, sample, 12)
         e = attribute("EAGLE" if search == "fast" else "EAGLE (exact)", model, case.pixels, PROMPT, case.target, case.regions).explanation
         e.to_reference(tmp_path, sample.key, location=sample.box, select_category=sample.category)
         read, mine = from_files(tmp_path, sample.key), evaluate_order(case.judge, case.regions, e.order)
@@ -585,9 +585,9 @@ def test_corrections_are_those_of_correct(model, questions):
 
 def test_an_order_by_hand_is_corrected_by_hand(model, questions):
     s = questions[0]
-    case = prepare(model, s, 9)
+    case = prepare_case(model, s, 9)
     a = attribute(by_number, model, case.pixels, s.prompt, case.target, case.regions)
-    row, shown, steps = judged(case, a, WRONG), np.array(s.pixels), []
+    row, shown, steps = score_method(case, a, WRONG), np.array(s.pixels), []
     for r in range(8, -1, -1):     # region 8 is last in this order, so it vanishes first
         if model.answer(shown, s.prompt).text.startswith("No"): break
         shown[case.regions.labels == r] = 0
@@ -604,7 +604,7 @@ def test_a_method_asked_of_the_answer_is_turned_round(model, questions):
         return np.arange(len(regions))
     both = evaluate(model, questions[:1], {"foil": dict(method=watch), "answer": dict(method=watch, of="answer")}, ("insertion", "deletion", *WRONG), **QUICK)
     assert asked == [("Yes", "No", ("No",)), ("Yes", None, ("Yes",))]
-    case = prepare(model, questions[0], 9)
+    case = prepare_case(model, questions[0], 9)
     back = evaluate_order(case.judge, case.regions, np.arange(9)[::-1])
     assert both.values("answer", "insertion").iloc[0] == pytest.approx(back.insertion_auc, abs=1e-5)
     assert both.values("foil", "insertion").iloc[0] == pytest.approx(evaluate_order(case.judge, case.regions, np.arange(9)).insertion_auc, abs=1e-5)
@@ -633,7 +633,7 @@ def test_of_what(model, questions):
 # ablations
 
 def test_a_search_on_regions_of_its_own(model, data):
-    case = prepare(model, data[0], "grid 16")
+    case = prepare_case(model, data[0], "grid 16")
     ask = lambda **kw: attribute(dict(method="EAGLE", budget=40, **kw), model, case.pixels, PROMPT, case.target, case.regions)
     own, same, plain = ask(regions="grid 4"), ask(regions="grid 16"), ask()
     assert len(own.explanation.regions) == 4 and sorted(own.order) == list(range(16)) and own.by_region
@@ -646,18 +646,18 @@ def test_a_search_on_regions_of_its_own(model, data):
 
 
 def test_a_search_with_a_fill_of_its_own(model, data):
-    case = prepare(model, data[0], 9)
+    case = prepare_case(model, data[0], 9)
     said = attribute(dict(method="EAGLE", budget=40, fill="blur"), model, case.pixels, PROMPT, case.target, case.regions)
-    blur = prepare(model, data[0], 9, "blur")
+    blur = prepare_case(model, data[0], 9, "blur")
     assert said.explanation.insertion[0] == pytest.approx(float(blur.judge(torch.zeros(1, 9, dtype=torch.bool)).mean()), abs=1e-5)
-    row, own = judged(case, said, ("insertion", *results.OWN)), evaluate_order(blur.judge, blur.regions, said.order)
-    assert row["own_insertion"] == pytest.approx(own.insertion_auc, abs=1e-5) and row["own_result"] == pytest.approx(own.result, abs=1e-5) and row["own_highest"] == pytest.approx(own.highest, abs=1e-5)
+    row, own = score_method(case, said, ("insertion", *results.OWN)), evaluate_order(blur.judge, blur.regions, said.order)
+    assert row["own_insertion"] == pytest.approx(own.insertion_auc, abs=1e-5) and row["own_auc_gap"] == pytest.approx(own.auc_gap, abs=1e-5) and row["own_highest"] == pytest.approx(own.highest, abs=1e-5)
     assert row["insertion"] == pytest.approx(evaluate_order(case.judge, case.regions, said.order).insertion_auc)
-    assert math.isnan(judged(case, attribute("random", model, case.pixels, PROMPT, case.target, case.regions), results.OWN)["own_insertion"])
+    assert math.isnan(score_method(case, attribute("random", model, case.pixels, PROMPT, case.target, case.regions), results.OWN)["own_insertion"])
 
 
 def test_orders_are_kept_where_asked_for(model, data, tmp_path):
-    ask = dict(methods=["random", dict(method="random", seed=3, name="other")], metrics=("result",), out=tmp_path, **QUICK)
+    ask = dict(methods=["random", dict(method="random", seed=3, name="other")], metrics=("auc_gap",), out=tmp_path, **QUICK)
     e = evaluate(model, data[:2], orders=True, **ask)
     same = read_results(next(tmp_path.iterdir()))
     assert same.frame["order"].tolist() == e.frame["order"].tolist() and sorted(e.frame["order"][0]) == list(range(9))
@@ -669,13 +669,13 @@ def test_orders_are_kept_where_asked_for(model, data, tmp_path):
 
 def test_differences_by_hand():
     e = frame(both=[1., 2., 3., None], one=[0., 2., 1., 5.], alone=[None, None, None, 1.])
-    d = e.differences("both", ("result",)).set_index("method")
+    d = e.differences("both", ("auc_gap",)).set_index("method")
     assert d.loc["one", "difference"] == -1 and d.loc["one", "pairs"] == 3 and d.loc["one", "n"] == 4 and d.loc["one", "below"] <= -1 <= d.loc["one", "above"]
     assert math.isnan(d.loc["both", "difference"]) and math.isnan(d.loc["alone", "difference"]) and d.loc["alone", "pairs"] == 0
-    t = comparisons.table_differences({"m": e, "k": e}, "both", ("result",))
-    assert t.index.get_level_values("model").unique().tolist() == ["m", "k", "all"] and "Δ -1.000" in t.loc[("all", "one"), "result"] and t.loc[("all", "one"), "n"] == 8
-    assert comparisons.figure_differences({"m": e, "k": e}, "both", ("result",)) is not None
-    with pytest.raises(ValueError, match="two samples in common"): comparisons.figure_differences({"m": e}, "alone", ("result",))
+    t = comparisons.table_differences({"m": e, "k": e}, "both", ("auc_gap",))
+    assert t.index.get_level_values("model").unique().tolist() == ["m", "k", "all"] and "Δ -1.000" in t.loc[("all", "one"), "auc_gap"] and t.loc[("all", "one"), "n"] == 8
+    assert comparisons.figure_differences({"m": e, "k": e}, "both", ("auc_gap",)) is not None
+    with pytest.raises(ValueError, match="two samples in common"): comparisons.figure_differences({"m": e}, "alone", ("auc_gap",))
 
 
 def test_what_worse_means_turns_with_the_metric():
@@ -698,14 +698,14 @@ def test_tests_are_corrected_for_their_number():
     rng = np.random.default_rng(0)
     base = rng.normal(size=30)
     e = frame(best=base + 9, sure=base + 1 + rng.normal(size=30), maybe=base + .4 + rng.normal(size=30), no=base + rng.normal(size=30), base=base, few=[1.] + [None]*29)
-    t = comparisons.table_tests({"m": e, "n": e}, ["sure", "maybe", "no", "few", "base"], ["result"], "base").set_index(["model", "method"])
+    t = comparisons.table_tests({"m": e, "n": e}, ["sure", "maybe", "no", "few", "base"], ["auc_gap"], "base").set_index(["model", "method"])
     assert set(t.index) == {(k, m) for k in "mn" for m in ("sure", "maybe", "no")} and (t["reference"] == "base").all()
-    p = np.array([wilcoxon(e.values(m, "result"), base).pvalue for m in ("sure", "maybe", "no")])
+    p = np.array([wilcoxon(e.values(m, "auc_gap"), base).pvalue for m in ("sure", "maybe", "no")])
     by_hand = np.minimum.accumulate((np.sort(p)*3/np.arange(1, 4))[::-1])[::-1][np.argsort(np.argsort(p))]  # twice the tests at twice the ranks: the same
     for k in "mn": np.testing.assert_allclose(t.loc[k]["q"], by_hand); np.testing.assert_allclose(t.loc[k]["p"], p)
     assert (t["q"] >= t["p"]).all() and list(t).index("q") == list(t).index("p") + 1
-    assert comparisons.table_tests({"m": e}, ["sure"], ["result"])["reference"].item() == "best"
-    assert comparisons.table_tests({"m": e}, ["few"], ["result"], "base").empty and comparisons.table_tests({}, ["sure"], ["result"]).empty
+    assert comparisons.table_tests({"m": e}, ["sure"], ["auc_gap"])["reference"].item() == "best"
+    assert comparisons.table_tests({"m": e}, ["few"], ["auc_gap"], "base").empty and comparisons.table_tests({}, ["sure"], ["auc_gap"]).empty
 
 
 def test_models_that_saw_the_same_pictures_are_no_new_pictures():
@@ -716,12 +716,12 @@ def test_models_that_saw_the_same_pictures_are_no_new_pictures():
     t, u = same.compare("a", "b"), one.compare("a", "b")
     assert (t["n"], t["groups"], u["n"]) == (36, 12, 12) and t["p"] == u["p"] and t["difference"] == pytest.approx(u["difference"]) and t["effect"] == pytest.approx(u["effect"])
     assert t["upper"] - t["lower"] == pytest.approx(u["upper"] - u["lower"], rel=.05)
-    s = same.summary(["result"]).iloc[0]
+    s = same.summary(["auc_gap"]).iloc[0]
     assert s["n"] == 36 and s["upper"] - s["lower"] == pytest.approx(u["upper"] - u["lower"], rel=.05)
     few = comparisons.pool(dict.fromkeys("xyz", frame(a=[.1, .2, .1, .3], b=[0., 0., 0., 0.])))
     assert comparisons.claim(few, "a", "b")["verdict"] == "too few pairs" and comparisons.claim(few, "a", "b", least=4)["verdict"] == "holds"
     lone = comparisons.pool(dict.fromkeys("xyz", frame(a=[.1], b=[0.])))
-    assert comparisons.claim(lone, "a", "b")["verdict"] == "too few pairs" and math.isnan(lone.summary(["result"])["lower"][0]) and lone.differences("b", ["result"])["difference"].isna().all()
+    assert comparisons.claim(lone, "a", "b")["verdict"] == "too few pairs" and math.isnan(lone.summary(["auc_gap"])["lower"][0]) and lone.differences("b", ["auc_gap"])["difference"].isna().all()
     with pytest.raises(ValueError, match="two samples that both have"): lone.compare("a", "b")
 
 
@@ -735,18 +735,18 @@ def test_pools_know_what_labels_mean():
 def test_a_model_that_lacks_something_does_not_end_the_table():
     whole, part = frame(a=[1., 2., 3., 5.], b=[0., 1., 1., 2.], c=[0., 0., 0., 1.]), frame(a=[1., 2., 3., 5.])
     panels, asked = {"whole": whole, "part": part}, [dict(claim="a wins", method="a", reference="b")]
-    assert comparisons.table_tests(panels, ["a", "c"], ["result"], "b")["model"].tolist() == ["whole", "whole"]
+    assert comparisons.table_tests(panels, ["a", "c"], ["auc_gap"], "b")["model"].tolist() == ["whole", "whole"]
     t = comparisons.table_claims(panels, asked).set_index("model")
     assert t.loc["part", "verdict"] == "too few pairs" and t.loc["part", "pairs"] == 0 and t.loc["all", "pairs"] == 4
-    d = comparisons.table_differences(panels, "b", ["result"])
-    assert d.loc[("part", "a"), "result"].startswith("2.750") and "Δ" not in d.loc[("part", "a"), "result"] and "Δ" in d.loc[("whole", "a"), "result"]
-    assert comparisons.figure_differences(panels, "b", ("result",)) is not None
-    for call in (lambda: comparisons.table_tests(panels, ["nobody"], ["result"]), lambda: comparisons.table_claims(panels, [dict(asked[0], reference="nobody")]),
-                 lambda: comparisons.table_differences(panels, "nobody", ["result"]), lambda: comparisons.figure_differences(panels, "nobody")):
+    d = comparisons.table_differences(panels, "b", ["auc_gap"])
+    assert d.loc[("part", "a"), "auc_gap"].startswith("2.750") and "Δ" not in d.loc[("part", "a"), "auc_gap"] and "Δ" in d.loc[("whole", "a"), "auc_gap"]
+    assert comparisons.figure_differences(panels, "b", ("auc_gap",)) is not None
+    for call in (lambda: comparisons.table_tests(panels, ["nobody"], ["auc_gap"]), lambda: comparisons.table_claims(panels, [dict(asked[0], reference="nobody")]),
+                 lambda: comparisons.table_differences(panels, "nobody", ["auc_gap"]), lambda: comparisons.figure_differences(panels, "nobody")):
         with pytest.raises(ValueError, match="no model has results for the method 'nobody': choose of a, b, c"): call()
-    with pytest.raises(ValueError, match="metric 'iou': choose of insertion, result"): comparisons.table_differences(panels, "a", ["iou"])
-    with pytest.raises(ValueError, match="no results"): comparisons.table_differences({}, "a", ["result"])
-    by_turns = comparisons.table_tests({"m": whole, "n": whole}, (m for m in "ac"), (m for m in ["result"]), "b")
+    with pytest.raises(ValueError, match="metric 'iou': choose of insertion, auc_gap"): comparisons.table_differences(panels, "a", ["iou"])
+    with pytest.raises(ValueError, match="no results"): comparisons.table_differences({}, "a", ["auc_gap"])
+    by_turns = comparisons.table_tests({"m": whole, "n": whole}, (m for m in "ac"), (m for m in ["auc_gap"]), "b")
     assert len(by_turns) == 4
 
 
@@ -770,17 +770,17 @@ def test_a_figure_keeps_a_model_that_lacks_a_metric():
 
 def test_pooled_samples_stay_apart():
     p = comparisons.pool({"m": frame(a=[1., 2.]), "k": frame(a=[3., 4.])})
-    assert p.values("a", "result").to_dict() == {"m/0": 1., "m/1": 2., "k/0": 3., "k/1": 4.} and p.about["model"] == "m, k"
+    assert p.values("a", "auc_gap").to_dict() == {"m/0": 1., "m/1": 2., "k/0": 3., "k/1": 4.} and p.about["model"] == "m, k"
     with pytest.raises(ValueError, match="nothing to pool"): comparisons.pool({})
 
 
 def test_settings_side_by_side(model, data):
     told = []
     settings = {"both": dict(method="EAGLE", budget=40), "blur": dict(method="EAGLE", budget=40, fill="blur"), "random": dict(method="random"), "none": dict(method="EAGLE", regions="no such")}
-    case, shown = examples.side_by_side(model, data[0], settings, progress=lambda done, total, what: told.append((done, total, what)), budget=30, regions=9)
+    case, shown = examples.compare_settings(model, data[0], settings, progress=lambda done, total, what: told.append((done, total, what)), budget=30, regions=9)
     assert [r["title"] for r in shown] == list(settings) and "no such" in shown[-1]["note"] and "none: no result" in examples.settings_text(case, shown) and "correlation with both" in examples.settings_text(case, shown)
     def broken(model, image, prompt, target): return 1/0
-    _, shown_ = examples.side_by_side(model, data[0], {"broken": dict(method=broken), "random": dict(method="random")}, (m for m in ("iou",)), regions=9)
+    _, shown_ = examples.compare_settings(model, data[0], {"broken": dict(method=broken), "random": dict(method="random")}, (m for m in ("iou",)), regions=9)
     assert "ZeroDivisionError" in shown_[0]["note"] and list(shown_[1]["numbers"]) == ["iou"]
     assert shown[0]["said"].explanation.settings["search_forwards"] <= 30 and shown[0]["numbers"]["insertion"] == pytest.approx(auc(shown[0]["area"], shown[0]["insertion"]))
     assert [d for d, *_ in told] == sorted(d for d, *_ in told) and told[-1][0] <= 4 and any(d % 1 for d, *_ in told)
@@ -798,4 +798,4 @@ def test_agreement_by_hand():
 
 
 def test_agreement_is_no_metric_of_one_method(model, data):
-    with pytest.raises(ValueError, match="evaluate with orders=True, then ask `agreements`"): evaluate(model, data[:1], ["random"], ("result", "tau"), **QUICK)
+    with pytest.raises(ValueError, match="evaluate with orders=True, then ask `agreements`"): evaluate(model, data[:1], ["random"], ("auc_gap", "tau"), **QUICK)

@@ -59,7 +59,7 @@ def test_the_evaluator_by_hand(order):
     assert np.allclose(c.area, share) and np.allclose(c.insertion, shown, atol=1e-6) and np.allclose(c.deletion, hidden, atol=1e-6)
     trap = lambda y: sum((share[i+1] - share[i])*(np.mean(y[i]) + np.mean(y[i+1]))/2 for i in range(4))
     assert c.insertion_auc == pytest.approx(trap(shown), abs=1e-6) and c.deletion_auc == pytest.approx(trap(hidden), abs=1e-6)
-    assert c.result == pytest.approx(c.insertion_auc - c.deletion_auc) and c.highest == pytest.approx(1, abs=1e-6)
+    assert c.auc_gap == pytest.approx(c.insertion_auc - c.deletion_auc) and c.highest == pytest.approx(1, abs=1e-6)
     insertion, deletion = trace(weighted()[0], np.array(order))
     assert np.array_equal(c.insertion, insertion.double().numpy()) and np.array_equal(c.deletion, deletion.double().numpy())
 
@@ -293,11 +293,11 @@ def test_curves_do_not_depend_on_the_numbers_of_regions(seed):
     rng = np.random.default_rng(seed)
     labels, s, weight = rng.permutation(np.arange(36) % 9).reshape(6, 6), rng.random((6, 6)), rng.random((6, 6))
     new = rng.permutation(9)
-    def judged(labels):
+    def score_method(labels):
         share = np.array([weight[labels == k].sum() for k in range(9)])/weight.sum()
         scorer = FunctionScorer(lambda keep: (keep.double() @ torch.as_tensor(share))**2, 9)
         return evaluate_order(scorer, Regions(labels), pooled_order(s, Regions(labels)))
-    a, b = judged(labels), judged(new[labels])
+    a, b = score_method(labels), score_method(new[labels])
     assert np.allclose(a.area, b.area) and np.allclose(a.insertion, b.insertion, atol=1e-6) and np.allclose(a.deletion, b.deletion, atol=1e-6)
 
 

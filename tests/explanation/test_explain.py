@@ -245,7 +245,7 @@ def test_the_scorer_and_the_partition_must_fit(e):
     (dict(target="cat", foil=[]), "the foil is empty"),
     (dict(search="greedy"), "unknown search 'greedy': choose one of fast, exact, bidirectional"), (dict(fill="white"), "unknown fill 'white': choose one of black, mean, blur, noise"),
     (dict(fill=np.zeros((2, 2, 3), np.uint8)), "fill image must have the image's shape"), (dict(fill=None), "fill"), (dict(fill=3), "fill"),
-    (dict(mode="quick"), "unknown mode 'quick': choose one of fast, soft, official"), (dict(lam=(0, 0)), "lam takes two weights"), (dict(lam=(-1, 1)), "lam takes two weights"),
+    (dict(mode="quick"), "unknown mode 'quick': choose one of nearest, resampled, pixels"), (dict(lam=(0, 0)), "lam takes two weights"), (dict(lam=(-1, 1)), "lam takes two weights"),
     (dict(lam=(1, 1, 1)), "lam takes two weights"), (dict(lam=(float("nan"), 1)), "lam takes two weights"), (dict(lam=3), "lam takes two weights"), (dict(lam="ab"), "lam takes two weights"),
     (dict(lam=(-1, 1), search="random"), "lam takes two weights"),
     (dict(budget=3), r"budget of 3 forwards is too small to begin.*at least \d+"), (dict(budget=0), "from 1.*got 0"), (dict(budget="soon"), "such as '30s', got 'soon'"),
@@ -273,7 +273,7 @@ def test_probabilities_that_are_not_numbers(model, scene):
     broken = copy.deepcopy(model.model)
     with torch.no_grad(): broken.get_output_embeddings().weight[3, 0] = float("nan")
     m = eagle_nb.load((broken, model.processor))
-    for mode in ("fast", "official"):
+    for mode in ("nearest", "pixels"):
         with pytest.raises(ValueError, match=r"gave \d+ probabilities that are not numbers: load the model with dtype='float32'"): run(m, scene.image, scene.caption, mode=mode)
 
 
@@ -567,8 +567,8 @@ def test_a_conversation_is_explained_saved_and_told(model, tmp_path):
     other = scenes.sample(31)
     prompt = [{"role": "user", "content": [{"type": "image", "image": other.image}, {"type": "text", "text": "Look at the second picture."}]},
               {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}]
-    e = eagle_nb.explain(eagle_nb.load((model.model, model.processor), system="Be brief."), scenes.sample(30).image, prompt, answer="A dog.", regions=4, mode="soft", show_progress=False)
-    assert e.prompt == "Look at the second picture.\n" + PROMPT and e.settings["system"] == "Be brief." and e.settings["mode"] == "soft" and e.settings["limits"] == []
+    e = eagle_nb.explain(eagle_nb.load((model.model, model.processor), system="Be brief."), scenes.sample(30).image, prompt, answer="A dog.", regions=4, mode="resampled", show_progress=False)
+    assert e.prompt == "Look at the second picture.\n" + PROMPT and e.settings["system"] == "Be brief." and e.settings["mode"] == "resampled" and e.settings["unsafe_shortcuts"] == []
     turns = e.settings["conversation"]
     assert turns[0]["content"][0]["sha256"] == hashlib.sha256(other.pixels.tobytes()).hexdigest() and turns[1]["content"][0]["sha256"] is None
     again = eagle_nb.Explanation.load(e.save(tmp_path/"talk.safetensors"))
@@ -579,7 +579,7 @@ def test_a_conversation_is_explained_saved_and_told(model, tmp_path):
 def test_regions_that_are_cropped_away_are_told():
     from eagle_nb.core import checkpoints
     from eagle_nb.world import shapes
-    m, image = checkpoints.load(shapes.tiny("llava")), scenes.sample(3).image.resize((400, 100))
+    m, image = checkpoints.load_checkpoint(shapes.tiny("llava")), scenes.sample(3).image.resize((400, 100))
     with pytest.warns(UserWarning, match="6 of 10 regions are cropped away by the processor"):
         e = eagle_nb.explain(m, image, PROMPT, answer="A dog.", regions=grid((100, 400), 1, 10), show_progress=False)
     assert e.settings["unseen"] == [0, 1, 2, 7, 8, 9]

@@ -11,7 +11,7 @@ import eagle_nb
 from eagle_nb import datasets, scenes
 from eagle_nb.explanation import hallucination
 from eagle_nb.explanation.explanation import Explanation, explain_scores
-from eagle_nb.explanation.hallucination import REPAIRS, Correction, ask_again, contrast, correct, repair, says_foil
+from eagle_nb.explanation.hallucination import REPAIRS, Correction, answers_while_masking, contrast, correct, repair, matches_foil
 from eagle_nb.core.answers import Answer
 from eagle_nb.core.checkpoints import EMBEDDED
 from eagle_nb.core.regions import grid
@@ -54,7 +54,7 @@ def plain_answer(model, pixels, prompt, most=8):
 # which answers are right
 
 @pytest.mark.parametrize("text,right", [("No.", True), ("no", True), ("NO, none.", True), ("Yes, no.", False), ("Nobody", False), ("", False), ("…", False)])
-def test_a_foil_that_begins_the_answer(text, right): assert says_foil(say(text), YES_NO) is right
+def test_a_foil_that_begins_the_answer(text, right): assert matches_foil(say(text), YES_NO) is right
 
 
 @pytest.mark.parametrize("target,foil,text,right", [
@@ -63,11 +63,11 @@ def test_a_foil_that_begins_the_answer(text, right): assert says_foil(say(text),
     ("glass", "wine glass", "A wine glass", True),   # the foil holds what it replaces
     ("cat", "?", "A cat?", True)])
 def test_a_foil_in_the_middle(target, foil, text, right):
-    assert says_foil(say(text), Target((1,), (1,), (foil,), (0, 1), target, foil)) is right
+    assert matches_foil(say(text), Target((1,), (1,), (foil,), (0, 1), target, foil)) is right
 
 
 def test_without_a_foil_nothing_is_right():
-    with pytest.raises(ValueError, match="has no foil"): says_foil(say("No"), Target((0,), (1,), ("No",), (1,), "No"))
+    with pytest.raises(ValueError, match="has no foil"): matches_foil(say("No"), Target((0,), (1,), ("No",), (1,), "No"))
 
 
 # asking again
@@ -84,7 +84,7 @@ def test_answers_are_the_models_own_on_pictures_masked_by_hand(model, samples, f
 
 def test_asking_in_any_batch_gives_the_same(model, samples, found):
     s, c = samples[0], found[0]
-    a, b = (ask_again(model, s.image, s.prompt, c.explanation.regions, c.gone[:7], batch_size=n) for n in (1, 5))
+    a, b = (answers_while_masking(model, s.image, s.prompt, c.explanation.regions, c.gone[:7], batch_size=n) for n in (1, 5))
     assert [x.ids for x in a] == [x.ids for x in b] and len(a) == 8
     assert [x.ids for x in a] == [x.ids for x in c.answers[:8]]
 
@@ -93,17 +93,17 @@ def test_asking_in_any_batch_gives_the_same(model, samples, found):
 def test_asking_stops_at_the_first_right_answer(model, samples, found, batch):
     s, c = samples[0], found[0]
     assert c.step
-    few = ask_again(model, s.image, s.prompt, c.explanation.regions, c.gone, until=lambda a: says_foil(a, c.explanation.target), batch_size=batch)
+    few = answers_while_masking(model, s.image, s.prompt, c.explanation.regions, c.gone, until=lambda a: matches_foil(a, c.explanation.target), batch_size=batch)
     assert len(few) == c.step + 1 and [a.ids for a in few] == [a.ids for a in c.answers[:c.step + 1]]
 
 
 @pytest.mark.parametrize("gone", [[0, 0], [9], [-1], [[1]]])
 def test_regions_that_cannot_vanish(model, samples, gone):
-    with pytest.raises(ValueError, match="gone names regions 0..8, each once"): ask_again(model, samples[0].image, "?", grid((224, 224), 3, 3), gone)
+    with pytest.raises(ValueError, match="gone names regions 0..8, each once"): answers_while_masking(model, samples[0].image, "?", grid((224, 224), 3, 3), gone)
 
 
 def test_regions_of_another_picture(model, samples):
-    with pytest.raises(ValueError, match="made for an image of"): ask_again(model, samples[0].image, "?", grid((20, 20), 3, 3), [1])
+    with pytest.raises(ValueError, match="made for an image of"): answers_while_masking(model, samples[0].image, "?", grid((20, 20), 3, 3), [1])
 
 
 # what follows from the answers

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from eagle_nb import scenes
 from eagle_nb.evaluation.metrics import bootstrap, paired
-from eagle_nb.explanation.modality import CLASSES, KINDS, TAGS, THRESHOLD, by_word, class_pairs, curve_kinds, curves_along, decide, influence, influence_draws, near_orders, nltk_tagger, spacy_tagger, summary, word_classes, word_table
+from eagle_nb.explanation.modality import CLASSES, CURVE_KINDS, TAGS, THRESHOLD, by_word, class_pairs, curve_kinds, curves_along, decide, influence, influence_draws, perturb_orders, nltk_tagger, spacy_tagger, summary, word_classes, word_table
 from eagle_nb.core.answers import Answer
 from eagle_nb.core.scores import FunctionScorer
 from eagle_nb.core.targets import words
@@ -202,7 +202,7 @@ def test_a_table_by_hand():
     assert t["dip"].tolist() == pytest.approx([0, 0, .6, 0, 0, 0, 0, 0]) and t["peak"].tolist() == pytest.approx([0, 0, 0, .6, 0, 0, .02, 0])
     assert (t["full"] - t["blank"]).tolist() == pytest.approx(t["difference"].tolist())
     assert curve_kinds(t).tolist() == ["steady", "rises", "dips and recovers", "rises and falls", "steady", "blank is likelier", "steady", "rises"]
-    assert curve_kinds(t, .01).tolist()[6] == "rises and falls" and set(curve_kinds(t)) <= set(KINDS)
+    assert curve_kinds(t, .01).tolist()[6] == "rises and falls" and set(curve_kinds(t)) <= set(CURVE_KINDS)
     assert "class" not in word_table(three())
 
 
@@ -268,22 +268,22 @@ def needs_first(n): return SimpleNamespace(scorer=FunctionScorer(lambda keep: to
 @pytest.mark.parametrize("spread", [None, .02, .3, 5.])
 def test_orders_are_orders_and_repeat(spread):
     order = np.random.default_rng(3).permutation(12)
-    found = near_orders(order, 6, spread, seed=4)
+    found = perturb_orders(order, 6, spread, seed=4)
     assert found.shape == (6, 12) and (np.sort(found, 1) == np.arange(12)).all() and len({tuple(o) for o in found.tolist()}) > 1
-    assert (found == near_orders(order, 6, spread, seed=4)).all() and (found != near_orders(order, 6, spread, seed=5)).any()
-    assert (near_orders(order, 9, spread, 4)[:6] == found).all(), "more orders begin with the same ones"
+    assert (found == perturb_orders(order, 6, spread, seed=4)).all() and (found != perturb_orders(order, 6, spread, seed=5)).any()
+    assert (perturb_orders(order, 9, spread, 4)[:6] == found).all(), "more orders begin with the same ones"
 
 
 def test_a_small_spread_stays_near():
     order = np.random.default_rng(3).permutation(40)
     rank = np.argsort(order)
-    moved = [np.abs(rank[o] - np.arange(40)).mean() for s in (.01, .1, None) for o in [near_orders(order, 2, s)[0]]]
+    moved = [np.abs(rank[o] - np.arange(40)).mean() for s in (.01, .1, None) for o in [perturb_orders(order, 2, s)[0]]]
     assert moved[0] < 1 < moved[1] < 7 < moved[2]
 
 
 @pytest.mark.parametrize("kw,says", [(dict(order=[0, 0]), "each region once"), (dict(order=[[0]]), "each region once"), (dict(n=1), "at least 2 orders"), (dict(spread=0), "spread must be above 0"), (dict(spread=float("nan")), "spread must be above 0"), (dict(spread=float("inf")), "finite")])
 def test_orders_that_cannot_be(kw, says):
-    with pytest.raises(ValueError, match=says): near_orders(**{"order": [0, 1, 2], **kw})
+    with pytest.raises(ValueError, match=says): perturb_orders(**{"order": [0, 1, 2], **kw})
 
 
 def test_all_orders_by_hand():

@@ -66,17 +66,17 @@ def test_a_word_that_is_known_is_not_forgotten(side, budget):
 
 
 def test_a_refinement_takes_settings_and_records_its_own():
-    e = sentence(cat_and_dog, ["A cat", " and", " dog"], upto=.5, hidden=8)
+    e = sentence(cat_and_dog, ["A cat", " and", " dog"], stop_at=.5, hidden_units=8)
     fine = refine(e, "dog", 40, seed=1, lam=(1, 0))
-    assert fine.settings["seed"] == 1 and fine.settings["lam"] == [1., 0.] and "upto" not in fine.settings and "hidden" not in fine.settings
+    assert fine.settings["seed"] == 1 and fine.settings["lam"] == [1., 0.] and "stop_at" not in fine.settings and "hidden_units" not in fine.settings
     with pytest.raises(ValueError, match="refine goes on with the fast search"): refine(e, "dog", search="exact")
     with pytest.raises(ValueError, match=r"given as text, or as \(text, occurrence\)"): refine(e, ("dog",))
 
 
 def test_columns_that_are_not_there(told):
-    from eagle_nb.search.fast import known_orders
+    from eagle_nb.search.fast import orders_from_scored
     for bad in ((7,), ()):
-        with pytest.raises(ValueError, match="columns must be places of tokens from 0 to 2"): known_orders(told.scorer, [bad])
+        with pytest.raises(ValueError, match="columns must be places of tokens from 0 to 2"): orders_from_scored(told.scorer, [bad])
 
 
 def test_a_loaded_explanation_has_no_words_to_read(told, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from eagle_nb.search.quality import area_under_f, climb, distance, optimal, returns
+from eagle_nb.search.quality import area_under_f, local_search, distance, optimal, returns
 from eagle_nb.core.scores import FunctionScorer
 from eagle_nb.search.fast import fast
 from eagle_nb.search.search import exact
@@ -116,7 +116,7 @@ def test_a_function_without_gains_is_named_as_such():
 def test_climbing_ends_where_no_move_helps(n, seed, reach):
     scorer, _, rng = of_table(n, seed)
     start = rng.permutation(n)
-    found = climb(scorer, start, reach=reach, rounds=50)
+    found = local_search(scorer, start, reach=reach, rounds=50)
     value = area_under_f(scorer, found.order)
     assert value >= area_under_f(scorer, start) - 1e-9 and value <= area_under_f(scorer, optimal(scorer).order) + 1e-9
     for i in range(n):
@@ -128,4 +128,4 @@ def test_climbing_ends_where_no_move_helps(n, seed, reach):
 
 def test_climbing_refuses():
     for kw in (dict(reach=0), dict(rounds=0)):
-        with pytest.raises(ValueError, match="at least 1"): climb(of_table(3, 0)[0], np.arange(3), **kw)
+        with pytest.raises(ValueError, match="at least 1"): local_search(of_table(3, 0)[0], np.arange(3), **kw)

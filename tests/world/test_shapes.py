@@ -23,8 +23,8 @@ def logits(model, picture=None):
 
 @pytest.mark.parametrize("family", shapes.TINY)
 def test_through_a_folder_and_the_auto_classes(family, tmp_path):
-    m = checkpoints.load(made(family))
-    again = checkpoints.load(shapes.save(m.model, m.processor, tmp_path/family), dtype="float32", device="cpu")
+    m = checkpoints.load_checkpoint(made(family))
+    again = checkpoints.load_checkpoint(shapes.save(m.model, m.processor, tmp_path/family), dtype="float32", device="cpu")
     assert type(again.model) is type(m.model) and type(again.processor) is type(m.processor)
     for size in ((300, 200), (97, 160), (224, 224)):
         a, b = m.encode(image(size), PROMPT), again.encode(image(size), PROMPT)
@@ -47,7 +47,7 @@ def test_the_seed_decides_the_weights(family):
 def test_grouped_windows_are_the_windows(family, monkeypatch):
     "The same features with far fewer calls of attention, for pictures whose windows are not all of one size."
     net, processor = made(family)
-    m = checkpoints.load((net, processor))
+    m = checkpoints.load_checkpoint((net, processor))
     calls, plain = [], torch.nn.functional.scaled_dot_product_attention
     def count(*a, **k):
         calls.append(1)
@@ -97,26 +97,26 @@ def test_shapes_that_are_none(call, says):
 def test_a_processor_of_another_family():
     net, _ = made("llava")
     _, other = made("qwen2_5_vl")
-    with pytest.raises(ValueError, match=r"Qwen2_5_VLProcessor does not fit .*a picture is token \d+ for the processor and 3 for the model.*belongs to the model"): checkpoints.load((net, other))
+    with pytest.raises(ValueError, match=r"Qwen2_5_VLProcessor does not fit .*a picture is token \d+ for the processor and 3 for the model.*belongs to the model"): checkpoints.load_checkpoint((net, other))
 
 
 def test_a_tokenizer_with_more_words_than_the_model():
     net, processor = made("llava")
     net.resize_token_embeddings(50)
-    with pytest.raises(ValueError, match=r"its tokenizer has \d+ tokens, the model knows 50"): checkpoints.load((net, processor))
+    with pytest.raises(ValueError, match=r"its tokenizer has \d+ tokens, the model knows 50"): checkpoints.load_checkpoint((net, processor))
 
 
 def test_a_picture_that_the_processor_rejects(monkeypatch):
-    m = checkpoints.load(made("qwen2_5_vl"))
+    m = checkpoints.load_checkpoint(made("qwen2_5_vl"))
     with pytest.raises(ValueError, match=r"rejects this picture.*900 x 2.*absolute aspect ratio.*Resize, crop or pad"): m.encode(np.zeros((2, 900, 3), np.uint8), PROMPT)
 
 
 def test_an_own_chat_template():
     net, processor = made("llava")
     own = "<s>{% for m in messages %}{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>{% else %}Q: {{ c['text'] }}{% endif %}{% endfor %}{% endfor %} A:"
-    assert checkpoints.load((net, processor), chat_template=own).chat("Where?") == "<s><image>Q: Where? A:"
-    assert checkpoints.load((net, processor), system="Be brief.").chat("Where?") == "<s>[system] Be brief. [user] <image>\nWhere? [assistant] "
-    with pytest.raises(ValueError, match="chat template of .* cannot write this prompt.*chat_template="): checkpoints.load((net, processor), chat_template="{{ raise_exception('no') }}").chat("Where?")
+    assert checkpoints.load_checkpoint((net, processor), chat_template=own).chat("Where?") == "<s><image>Q: Where? A:"
+    assert checkpoints.load_checkpoint((net, processor), system="Be brief.").chat("Where?") == "<s>[system] Be brief. [user] <image>\nWhere? [assistant] "
+    with pytest.raises(ValueError, match="chat template of .* cannot write this prompt.*chat_template="): checkpoints.load_checkpoint((net, processor), chat_template="{{ raise_exception('no') }}").chat("Where?")
 
 
 @pytest.mark.parametrize("prompt,says", [([], "a list of turns"), ([{"role": "user"}], "a list of turns"), (5, "a list of turns"), ([{"role": "user", "content": "no picture"}], "got 0 of 0 pictures"),
@@ -128,9 +128,9 @@ def test_conversations_that_are_none(model, prompt, says):
 def test_a_model_over_a_device_map(tmp_path):
     pytest.importorskip("accelerate", reason="device_map needs the package accelerate")
     path = shapes.save(*made("qwen2_5_vl"), tmp_path)
-    m = checkpoints.load(path, dtype="float32", device_map={"": "cpu"})
-    assert torch.equal(logits(m), logits(checkpoints.load(path, dtype="float32", device="cpu")))
-    with pytest.raises(ValueError, match="device and device_map both"): checkpoints.load(path, device="cpu", device_map="auto")
+    m = checkpoints.load_checkpoint(path, dtype="float32", device_map={"": "cpu"})
+    assert torch.equal(logits(m), logits(checkpoints.load_checkpoint(path, dtype="float32", device="cpu")))
+    with pytest.raises(ValueError, match="device and device_map both"): checkpoints.load_checkpoint(path, device="cpu", device_map="auto")
 
 
 def test_a_quantised_model_as_a_pair():
@@ -139,11 +139,11 @@ def test_a_quantised_model_as_a_pair():
     from eagle_nb.core.selftest import self_test
     if not torch.backends.quantized.supported_engines or torch.backends.quantized.supported_engines == ["none"]: pytest.skip("this build of torch has no engine for 8-bit layers")
     net, processor = made("llava")
-    whole = checkpoints.load((net, processor))
+    whole = checkpoints.load_checkpoint((net, processor))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         small = torch.ao.quantization.quantize_dynamic(net, {torch.nn.Linear}, dtype=torch.qint8)
-    m = checkpoints.load((small, processor))
+    m = checkpoints.load_checkpoint((small, processor))
     r = self_test(m)
     assert r.positions and r.image > 1e-3 and not [p for p in r.problems if "do not trust" in p], str(r)
     assert not torch.equal(logits(m), logits(whole))
@@ -171,7 +171,7 @@ def hub_error(name):
                                         ("RevisionNotFoundError", "has no revision 'v9': give a branch, a tag or a commit"), (ConnectionError("down"), "cannot reach the hub for 'some/model' at revision 'v9'.*check the network")])
 def test_what_the_hub_says(monkeypatch, error, says):
     Hub(monkeypatch, hub_error(error) if isinstance(error, str) else error)
-    with pytest.raises(FileNotFoundError, match=says): checkpoints.load("some/model", revision="v9")
+    with pytest.raises(FileNotFoundError, match=says): checkpoints.load_checkpoint("some/model", revision="v9")
 
 
 def test_a_dtype_that_the_device_lacks(monkeypatch):
@@ -180,4 +180,4 @@ def test_a_dtype_that_the_device_lacks(monkeypatch):
         if x.dtype == torch.float16: raise RuntimeError("\"addmm_impl_cpu_\" not implemented for 'Half'")
         return plain(x, *a, **k)
     monkeypatch.setattr(torch.nn.functional, "linear", linear)
-    with pytest.raises(ValueError, match="device 'cpu' does not compute with float16: choose float32"): checkpoints.load("scenes-llava", dtype="float16", device="cpu")
+    with pytest.raises(ValueError, match="device 'cpu' does not compute with float16: choose float32"): checkpoints.load_checkpoint("scenes-llava", dtype="float16", device="cpu")
