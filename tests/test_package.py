@@ -206,9 +206,27 @@ def test_the_check_for_pickle_checks():
 
 
 def test_the_front_page_and_the_readme_say_the_same():
-    "Every section of plain text in nbs/index.ipynb stands in README.md, with links as they are from there."
-    def from_notebooks(text): return re.sub(r"\]\((?!https?://|#)([^)]+)\)", lambda m: "](" + (m[1][4:] if m[1].startswith("nbs/") else "../" + m[1]) + ")", text)
-    sections = {s.split("\n")[0]: from_notebooks(s.strip()) for s in re.split(r"(?m)^(?=## )", (ROOT/"README.md").read_text())[1:]}
-    cells = ["".join(c["source"]).strip() for c in json.loads((ROOT/"nbs/index.ipynb").read_text())["cells"] if c["cell_type"] == "markdown"]
-    told = {c.split("\n")[0]: c for c in cells if c.startswith("## ") and c != "## One call"}
-    assert len(told) >= 6 and told == {k: sections[k] for k in told}
+    "The introduction and every section of nbs/index.ipynb stand in README.md, in the same sequence, with links as they are from there."
+    def from_notebooks(text):
+        def moved(m): return "](" + (m[1][4:] if m[1].startswith("nbs/") else "../" + m[1]) + ")"
+        return re.sub(r"\]\((?!https?://|#)([^)]+)\)", moved, text)
+    readme = from_notebooks((ROOT/"README.md").read_text())
+    cells = [source(c).strip() for c in cells_of(ROOT/"nbs/index.ipynb") if c["cell_type"] == "markdown"]
+    assert len(cells) >= 9
+    places = [readme.find(c) for c in cells]
+    assert -1 not in places, cells[places.index(-1)][:200]
+    assert places == sorted(places)
+    headings = [line for line in readme.splitlines() if line.startswith("## ")]
+    assert [c.split("\n")[0] for c in cells if c.startswith("## ")] == headings
+
+
+def cells_of(path): return json.loads(path.read_text(encoding="utf-8"))["cells"]
+
+
+@pytest.mark.parametrize("path", [ROOT/"README.md", ROOT/"CONTRIBUTING.md", *NOTEBOOKS], ids=name_of)
+def test_links_to_files_lead_somewhere(path):
+    "Links and images of the README and of every notebook's prose that name a file of this checkout."
+    prose = path.read_text(encoding="utf-8") if path.suffix == ".md" \
+        else "\n".join(source(c) for c in cells_of(path) if c["cell_type"] == "markdown")
+    named = re.findall(r"\]\((?!https?://|#|data:|attachment:)([^)#\s]+)", prose) + re.findall(r'(?:href|src)="(?!https?://|#|data:)([^"#]+)"', prose)
+    assert not [n for n in named if not (path.parent/n).exists()]
