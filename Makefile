@@ -11,20 +11,20 @@ help: ## show this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-13s %s\n", $$1, $$2}'
 	@echo "Another Python: make demo PYTHON=python3.12 (3.10 or newer; now: $(PYTHON))"
 
-env: ## make or refresh .venv, without more
+env: ## make or refresh .venv, nothing else
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "No '$(PYTHON)' here: install Python 3.10 or newer, or add PYTHON=/path/to/python3 to the make command."; exit 1; }
 	@$(PYTHON) .ci/env.py
 
-demo: env ## explain one picture: a table here, a picture and a page in figures/
+demo: env ## explain one image: a table here, a figure and a page in figures/
 	@$(BIN)/python -m eagle_nb.apps.demo
 
-test: env ## all checks; one alone with STEP=export, notebooks, paper or tests
+test: env ## all checks; one alone with STEP=export, notebooks, paper or tests; the short lane with STEP=quick
 	@$(BIN)/python .ci/test.py $(STEP)
 
 lab: env ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/nbs
 
-paper: env ## run every page of the paper, without a browser; some only with PAGES="teaser modality"
+paper: env ## run every page of the paper, without a browser; only some with PAGES="teaser modality"
 	@$(BIN)/python -m eagle_nb.apps.paper $(PAGES)
 
 clean: ## remove .venv, caches and build products

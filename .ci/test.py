@@ -3,9 +3,14 @@
 export     the package and its stubs are what the notebooks export, and the notebooks are clean
 notebooks  every notebook that is a module, and the tutorials, run from top to bottom, cells flagged slow apart
 paper      every page of the paper runs with its small settings
-tests      pytest; last, so that its summary is the last thing printed"""
+tests      pytest; last, so that its summary is the last thing printed
+
+Not among all checks, but alone:
+quick      the export, and the tests that take less than half a second each; under two minutes
+slow       measure the tests and write the names of the others into tests/slow.txt"""
 import difflib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -53,18 +58,33 @@ def tests():
     return call(BIN/"python", "-m", "pytest", "tests", "-q", "-n", WORKERS, "--dist", "loadfile")  # a file shares its models
 
 
-STEPS = {f.__name__: f for f in (export, notebooks, paper, tests)}
+def quick():
+    return export() and call(BIN/"python", "-m", "pytest", "tests", "-q", "-n", WORKERS, "--dist", "loadfile", "--quick")
+
+
+def slow(limit=.5):
+    "Names of test functions of which a case took longer than the limit, in seconds, its own fixtures included."
+    r = subprocess.run([str(BIN/"python"), "-m", "pytest", "tests", "-q", "-n", str(WORKERS), "--dist", "loadfile", "--durations=0",
+                        f"--durations-min={limit}"], cwd=ROOT, env=ENV, capture_output=True, text=True)
+    names = re.findall(r"^[\d.]+s (?:call|setup) +(\S+?::\w+)", r.stdout, re.M)
+    (ROOT/"tests"/"slow.txt").write_text("\n".join(sorted(set(names))) + "\n", encoding="utf-8")
+    print(f"{len(set(names))} tests take more than {limit} s\n{r.stdout.splitlines()[-1]}")
+    return r.returncode == 0
+
+
+ALL = {f.__name__: f for f in (export, notebooks, paper, tests)}
+STEPS = {**ALL, "quick": quick, "slow": slow}
 
 
 def main():
-    chosen = sys.argv[1:] or list(STEPS)
+    chosen = sys.argv[1:] or list(ALL)
     if unknown := set(chosen)-set(STEPS): sys.exit(f"unknown step {', '.join(sorted(unknown))!r}: choose from {', '.join(STEPS)}")
     failed = []
     for name in chosen:
         print(f"[test] {name}", flush=True)
         start = time.time()
         if not STEPS[name](): failed.append(name)
-        if name == "tests": break  # pytest's summary stays last
+        if name in ("tests", "quick"): break  # pytest's summary stays last
         print(f"[test] {name}: {'ok' if name not in failed else f'FAILED; alone: make test STEP={name};'} "
               f"{time.time()-start:.0f} s", flush=True)
         ENV["FAILED_STEPS"] = " ".join(failed)  # a test reads it, so that the last line does not say that all is well

@@ -1,4 +1,6 @@
 "What the tests share: one thread, the embedded model, a scene, and a scoring loop that owes nothing to the library."
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,19 @@ from PIL import Image
 torch.set_num_threads(1)
 
 PROMPT = "Describe the image."
+SLOW = Path(__file__).parent/"slow.txt"  # tests that take long, as `python .ci/test.py slow` measured them
+
+
+def pytest_addoption(parser):
+    parser.addoption("--quick", action="store_true", help="leave out the tests that tests/slow.txt names")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--quick"): return
+    slow = set(SLOW.read_text(encoding="utf-8").split())
+    left_out = [i for i in items if i.nodeid.split("[")[0] in slow]
+    config.hook.pytest_deselected(left_out)
+    items[:] = [i for i in items if i.nodeid.split("[")[0] not in slow]
 
 
 @pytest.fixture(scope="session", autouse=True)
