@@ -4,15 +4,18 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from eagle_nb import scenes
-from eagle_nb.world.scenes import OBJECTS, PARTNER, PLACES, SIZE, SPLITS, caption, erase, lesson, mentioned, question, sample, visible, where
+from eagle_nb.world.scenes import (OBJECTS, PARTNER, PLACES, SIZE, SPLITS, caption, erase, lesson, mentioned, question,
+                                   sample, visible, where)
 
-few = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+some_examples = settings(max_examples=60, deadline=None, derandomize=True,
+                         suppress_health_check=list(HealthCheck))
 MANY = 300
 
 DIGEST = """
@@ -21,10 +24,9 @@ from eagle_nb import scenes
 h = hashlib.sha256()
 for split in scenes.SPLITS:
     for i in (0, 1, 5, 12345678):
-        s = scenes.sample(i, split, include=("cat",) if i == 5 else ())
-        for x in (s.pixels, s.owner, repr((s.names, s.place, s.caption, s.boxes))): h.update(x.tobytes() if hasattr(x, "tobytes") else x.encode())
-        l = scenes.lesson(i, split)
-        for x in (l.pixels, l.patches, repr(l.dialogue)): h.update(x.tobytes() if hasattr(x, "tobytes") else x.encode())
+        s, l = scenes.sample(i, split, include=("cat",) if i == 5 else ()), scenes.lesson(i, split)
+        for x in (s.pixels, s.owner, l.pixels, l.patches): h.update(x.tobytes())
+        for x in ((s.names, s.place, s.caption, s.boxes), l.dialogue): h.update(repr(x).encode())
 print(h.hexdigest())
 """
 
@@ -35,28 +37,31 @@ def many(): return [sample(i) for i in range(MANY)]
 
 @pytest.mark.timeout(120)
 def test_a_seed_is_a_scene_in_every_process():
-    run = lambda seed: subprocess.run([sys.executable, "-c", DIGEST], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": seed}).stdout
-    first, second = run("1"), run("2")
+    def digest(hash_seed):
+        env = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        return subprocess.run([sys.executable, "-c", DIGEST], capture_output=True, text=True, check=True, env=env).stdout
+    first, second = digest("1"), digest("2")
     assert len(first.strip()) == 64 and first == second
 
 
-def test_equal_arguments_equal_scenes():
+def test_equal_arguments_give_equal_scenes():
     for i in range(20):
         a, b = sample(i), sample(i)
-        assert np.array_equal(a.pixels, b.pixels) and np.array_equal(a.owner, b.owner) and (a.names, a.place) == (b.names, b.place)
+        assert np.array_equal(a.pixels, b.pixels) and np.array_equal(a.owner, b.owner)
+        assert (a.names, a.place) == (b.names, b.place)
         a.pixels[:] = 0  # what a user does to one must not reach the next
         assert np.array_equal(sample(i).pixels, b.pixels)
 
 
 def test_scenes_and_splits_differ(many):
     for split in SPLITS: assert len({sample(i, split).pixels.tobytes() for i in range(60)}) == 60
-    a, b, c = ([sample(i, s).pixels.tobytes() for i in range(60)] for s in SPLITS)
-    assert not set(a) & set(b) and not set(a) & set(c) and not set(b) & set(c)
+    a, b, c = ({sample(i, s).pixels.tobytes() for i in range(60)} for s in SPLITS)
+    assert not a & b and not a & c and not b & c
     same = np.mean([sample(i, "train").names == sample(i, "test").names for i in range(200)])
     assert same < .1
 
 
-def test_masks_boxes_and_captions(many):
+def test_masks_and_boxes_fit_the_pixels(many):
     for s in many:
         assert s.pixels.shape == (SIZE, SIZE, 3) and s.pixels.dtype == np.uint8 and s.image.size == (SIZE, SIZE)
         assert 1 <= len(s.names) <= 5 and s.objects == set(s.names) == set(s.masks) == set(s.boxes)
@@ -66,7 +71,8 @@ def test_masks_boxes_and_captions(many):
             m = s.masks[n]
             assert m.sum() > 60 and 0 <= x0 < x1 <= SIZE and 0 <= y0 < y1 <= SIZE
             inner = m[y0:y1, x0:x1]
-            assert inner.sum() == m.sum() and inner[0].any() and inner[-1].any() and inner[:, 0].any() and inner[:, -1].any()
+            assert inner.sum() == m.sum() and inner[0].any() and inner[-1].any()
+            assert inner[:, 0].any() and inner[:, -1].any()
         for (a, p), (b, q) in itertools.combinations(s.boxes.items(), 2):
             assert p[2] <= q[0] or q[2] <= p[0] or p[3] <= q[1] or q[3] <= p[1], f"{a} and {b} overlap"
 
@@ -90,7 +96,8 @@ def test_objects_are_painted_where_the_masks_say():
         s = sample(i)
         for n, m in s.masks.items():
             x0, y0, x1, y1 = s.boxes[n]
-            ring = np.zeros_like(m); ring[max(0, y0-2):y1+2, max(0, x0-2):x1+2] = True
+            ring = np.zeros_like(m)
+            ring[max(0, y0-2):y1+2, max(0, x0-2):x1+2] = True
             ring &= s.owner < 0
             if ring.sum() > 50: differs.append(np.abs(s.pixels[m].mean(0) - s.pixels[ring].mean(0)).max())
     assert len(differs) > 60 and np.median(differs) > 25
@@ -101,33 +108,45 @@ def test_captions_by_hand():
     assert caption(["umbrella", "man"], "street") == "A man and an umbrella on a street."
     assert caption(["cup", "man", "apple"]) == "A man, a cup and an apple."
     assert caption([], "desert") == "An empty desert." and caption([]) == "A blank image."
-    assert question("apple") == "Is there an apple in the image?" and question("wine glass") == "Is there a wine glass in the image?"
+    assert question("apple") == "Is there an apple in the image?"
+    assert question("wine glass") == "Is there a wine glass in the image?"
 
 
 def test_mentioned_by_hand():
     assert mentioned("Two cats, a WINE GLASS and a carpet; category, buspass.") == {"cat", "wine glass"}
-    assert mentioned("A teddy bear with a tie.") == {"teddy bear", "tie"} and mentioned("An empty park.") == set()
+    assert mentioned("A teddy bear with a tie.") == {"teddy bear", "tie"}
+    assert mentioned("An empty park.") == set()
 
 
-@pytest.mark.parametrize("include,exclude", [(("cat",), ()), (("woman",), ("handbag",)), (("woman", "man", "fork", "laptop"), ("handbag", "tie", "bowl", "cell phone")),
-                                             (("wine glass", "pizza"), ()), (("woman", "man", "fork", "laptop"), ()), ((), ("cat", "dog", "man", "woman")), ((), OBJECTS[:39])])
-def test_include_and_exclude_are_honoured(include, exclude):
+TRIGGERS = ("woman", "man", "fork", "laptop")
+FIXED = [(("cat",), ()), (("woman",), ("handbag",)), (TRIGGERS, ("handbag", "tie", "bowl", "cell phone")),
+         (("wine glass", "pizza"), ()), (TRIGGERS, ()), ((), ("cat", "dog", "man", "woman")), ((), OBJECTS[:39])]
+
+
+@pytest.mark.parametrize("include,exclude", FIXED)
+def test_include_and_exclude_are_respected(include, exclude):
     for i in range(MANY):
         s = sample(i, "validation", include, exclude)
         assert set(include) <= s.objects and not set(exclude) & s.objects and len(s.names) <= 5
         assert all(s.masks[n].any() for n in s.names)
 
 
-def test_nothing_left_to_show():
+def test_a_scene_without_objects():
     s = sample(3, exclude=OBJECTS)
     assert s.names == () and s.caption == f"An empty {s.place}." and (s.owner == -1).all()
 
 
-@pytest.mark.parametrize("kw,says", [(dict(split="dev"), "unknown split 'dev': choose one of train, validation, test"), (dict(seed=-1), "0 or more, got -1"),
-                                     (dict(include=("unicorn",)), "unknown object 'unicorn': choose from man"), (dict(exclude=("unicorn",)), "unknown object"),
-                                     (dict(include=OBJECTS[:5]), "at most 4"), (dict(include=("cat",), exclude=("cat",)), "shares none")])
-def test_samples_that_cannot_be(kw, says):
-    with pytest.raises(ValueError, match=says): sample(**{"seed": 0, **kw})
+WRONG = [(dict(split="dev"), "unknown split 'dev': choose one of train, validation, test"),
+         (dict(seed=-1), "0 or more, got -1"),
+         (dict(include=("unicorn",)), "unknown object 'unicorn': choose from man"),
+         (dict(exclude=("unicorn",)), "unknown object"),
+         (dict(include=OBJECTS[:5]), "at most 4"),
+         (dict(include=("cat",), exclude=("cat",)), "shares none")]
+
+
+@pytest.mark.parametrize("arguments,message", WRONG)
+def test_wrong_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message): sample(**{"seed": 0, **arguments})
 
 
 def test_a_string_is_not_a_list_of_objects():
@@ -137,7 +156,7 @@ def test_a_string_is_not_a_list_of_objects():
     else: assert "cat" in s.objects
 
 
-def test_planted_rates():
+def test_partners_come_with_their_triggers_at_the_planted_rate():
     "Partners come with their triggers at about TOGETHER, and seldom alone; nothing else is planted."
     seen = [sample(i, "train").objects for i in range(3000)]
     for t, p in PARTNER.items():
@@ -154,7 +173,7 @@ def test_planted_rates():
 
 # ---- erasing
 
-def test_erasing_keeps_what_it_says():
+def test_erasing_changes_only_what_is_hidden():
     changed, shares = [], []
     for i in range(80):
         s, rng = sample(i, "train"), np.random.default_rng(i)
@@ -170,7 +189,7 @@ def test_erasing_keeps_what_it_says():
     assert min(shares) == 0 and max(shares) == 1 and .25 < np.mean(shares) < .75
 
 
-@few
+@some_examples
 @given(st.integers(0, 500), st.integers(0, 500))
 def test_visible_by_brute_force(seed, other):
     s = sample(seed)
@@ -181,45 +200,70 @@ def test_visible_by_brute_force(seed, other):
 
 
 def test_visible_of_all_and_nothing(scene):
-    assert set(visible(scene, np.ones((SIZE, SIZE), bool)).values()) == {1.} and set(visible(scene, np.zeros((SIZE, SIZE), bool)).values()) == {0.}
+    all_kept = np.ones((SIZE, SIZE), bool)
+    assert set(visible(scene, all_kept).values()) == {1.}
+    assert set(visible(scene, ~all_kept).values()) == {0.}
 
 
 # ---- lessons
 
-def check_turn(s, q, a):
-    "Is the answer true of the scene? Says which kind of question it was."
-    box = s.boxes
-    if q in scenes.CAPTION_PROMPTS or q == scenes.PAPER_PROMPT:
-        assert a == s.caption; return "caption"
-    if m := re.fullmatch(r"Is there an? ([a-z ]+) in the image\?", q):
-        assert m[1] in OBJECTS and a == ("Yes." if m[1] in s.names else "No."); return "yes" if a == "Yes." else "no"
-    if q == "How many objects are there?":
-        assert a == ["Zero", "One", "Two", "Three", "Four", "Five"][len(s.names)] + "."; return "many"
-    if q == "Where was this taken?":
-        assert a.lower() == PLACES[s.place] + "."; return "place"
-    if m := re.fullmatch(r"Where is the ([a-z ]+)\?", q):
-        x0, y0, x1, y1 = box[m[1]]
-        assert a == f"At the {'top' if y0 + y1 < SIZE else 'bottom'} {'left' if x0 + x1 < SIZE else 'right'}."; return "where"
-    m = re.fullmatch(r"What is left of the ([a-z ]+)\?", q)
-    assert m, q
-    left = {n: np.nonzero(s.owner == OBJECTS.index(n))[1].max() for n in s.names if n != m[1]}
-    start = np.nonzero(s.owner == OBJECTS.index(m[1]))[1].min()
-    left = {n: x for n, x in left.items() if x < start}
-    if not left: assert a == "Nothing."; return "nothing left"
-    name = re.fullmatch(r"An? ([a-z ]+)\.", a)[1]
-    assert left[name] == max(left.values()) and a == scenes.article(name).capitalize() + "."
+NUMBERS = ["Zero", "One", "Two", "Three", "Four", "Five"]
+
+
+def check_turn(s, question, answer):
+    "Is the answer true of the scene? Returns the kind of question it was."
+    if question in (*scenes.CAPTION_PROMPTS, scenes.PAPER_PROMPT):
+        assert answer == s.caption
+        return "caption"
+    if question == "How many objects are there?":
+        assert answer == NUMBERS[len(s.names)] + "."
+        return "many"
+    if question == "Where was this taken?":
+        assert answer.lower() == PLACES[s.place] + "."
+        return "place"
+    for pattern, check in CHECKS.items():
+        if m := re.fullmatch(pattern, question): return check(s, m[1], answer)
+    raise AssertionError(question)
+
+
+def check_presence(s, name, answer):
+    assert name in OBJECTS and answer == ("Yes." if name in s.names else "No.")
+    return "yes" if answer == "Yes." else "no"
+
+
+def check_where(s, name, answer):
+    x0, y0, x1, y1 = s.boxes[name]
+    vertical, horizontal = "top" if y0 + y1 < SIZE else "bottom", "left" if x0 + x1 < SIZE else "right"
+    assert answer == f"At the {vertical} {horizontal}."
+    return "where"
+
+
+def check_left_of(s, name, answer):
+    columns = {n: np.nonzero(s.owner == OBJECTS.index(n))[1] for n in s.names}
+    left = {n: x.max() for n, x in columns.items() if n != name and x.max() < columns[name].min()}
+    if not left:
+        assert answer == "Nothing."
+        return "nothing left"
+    neighbour = re.fullmatch(r"An? ([a-z ]+)\.", answer)[1]
+    assert left[neighbour] == max(left.values()) and answer == scenes.article(neighbour).capitalize() + "."
     return "left"
+
+
+CHECKS = {r"Is there an? ([a-z ]+) in the image\?": check_presence, r"Where is the ([a-z ]+)\?": check_where,
+          r"What is left of the ([a-z ]+)\?": check_left_of}
 
 
 def test_answers_are_true():
     kinds = {}
     for i in range(250):
         l, s = lesson(i, erased=0.), sample(i, "train")
-        assert np.array_equal(l.pixels, s.pixels) and len(l.dialogue) >= 2 and len(set(l.dialogue)) == len(l.dialogue)
+        assert np.array_equal(l.pixels, s.pixels)
+        assert len(l.dialogue) >= 2 and len(set(l.dialogue)) == len(l.dialogue)
         found = [check_turn(s, q, a) for q, a in l.dialogue]
         assert found[0] == "caption" and found.count("caption") == 1
         for k in found: kinds[k] = kinds.get(k, 0) + 1
-    assert set(kinds) == {"caption", "yes", "no", "many", "place", "where", "nothing left", "left"} and min(kinds.values()) >= 10, kinds
+    assert set(kinds) == {"caption", "yes", "no", "many", "place", "where", "nothing left", "left"}
+    assert min(kinds.values()) >= 10, kinds
     assert .6 < kinds["yes"]/kinds["no"] < 1.6, "balanced, or a model learns to affirm"
 
 
@@ -230,24 +274,27 @@ def test_absent_partners_are_seldom_denied():
         for i in range(300):
             s = sample(i, "train")
             absent = {PARTNER[t] for t in s.names if t in PARTNER} - s.objects
-            n += sum(q == question(p) and a == "No." for q, a in lesson(i, deny=deny, erased=0.).dialogue for p in absent)
+            dialogue = lesson(i, deny=deny, erased=0.).dialogue
+            n += sum(dialogue.count((question(p), "No.")) for p in absent)
         return n
     assert denials(0.) == 0 and denials(1.) > 10
 
 
-def test_erased_lessons_say_what_is_visible():
-    "The caption of an erased picture names what is mostly visible, nothing that is not, and a blank picture is called blank."
+def test_erased_lessons_name_what_is_visible():
+    "The caption of an erased image names what is mostly visible, nothing that is not, and a blank image is called blank."
     right, blank = [], 0
     for i in range(200):
         l, s = lesson(i, erased=1.), sample(i, "train")
-        said = mentioned(l.dialogue[0][1])
+        named = mentioned(l.dialogue[0][1])
         kept = (l.pixels == s.pixels).all(-1)
         share = visible(s, kept)
-        assert said <= s.objects
-        for n, v in share.items():
-            if v < .12: assert n not in said, (i, n, v)       # a fill may equal the picture by chance, so kept is an upper bound
-        right += [n in said for n, v in share.items() if v == 1]
-        if not kept.any(): assert l.dialogue[0][1] == "A blank image."; blank += 1
+        assert named <= s.objects
+        for n, v in share.items(): # a fill may happen to equal the image, so kept is an upper bound
+            if v < .12: assert n not in named, (i, n, v)
+        right += [n in named for n, v in share.items() if v == 1]
+        if not kept.any():
+            assert l.dialogue[0][1] == "A blank image."
+            blank += 1
     assert blank >= 3 and len(right) > 50 and np.mean(right) == 1
 
 
@@ -263,10 +310,11 @@ def test_patch_labels_by_brute_force():
             else: assert l.patches[r, c] == len(OBJECTS) + list(PLACES).index(s.place)
 
 
-def test_lessons_are_what_their_seed_says():
+def test_a_seed_is_a_lesson():
     a, b = lesson(4), lesson(4)
-    assert np.array_equal(a.pixels, b.pixels) and a.dialogue == b.dialogue and np.array_equal(a.patches, b.patches)
-    assert lesson(4, n_questions=0).dialogue == a.dialogue[:1] and lesson(4, prompt="Hm?").dialogue[0][0] == "Hm?"
+    assert np.array_equal(a.pixels, b.pixels) and np.array_equal(a.patches, b.patches)
+    assert a.dialogue == b.dialogue and lesson(4, n_questions=0).dialogue == a.dialogue[:1]
+    assert lesson(4, prompt="Hm?").dialogue[0][0] == "Hm?"
     assert len({lesson(i).pixels.tobytes() for i in range(30)}) == 30
 
 
@@ -276,7 +324,8 @@ def test_where_by_hand():
 
 
 def test_fast_enough_for_training():
-    import time
-    t = time.perf_counter(); n = 0
-    while time.perf_counter() - t < 1: lesson(10_000 + n); n += 1
-    assert n >= 27, f"{n} lessons a second; the trainer eats 27"
+    start, n = time.perf_counter(), 0
+    while time.perf_counter() - start < 1:
+        lesson(10_000 + n)
+        n += 1
+    assert n >= 27, f"{n} lessons per second; the trainer consumes 27"
