@@ -60,7 +60,7 @@ def scenes_questions(model:Model, # whose answers are taken
             yield _scene_sample("question", s, trigger, {"partner": partner, "label": "no"}, prompt=scenes.question(partner), answer=said, target=first, foil="No") if first.lower() == "yes" else (f"question-{s.seed}", "the model does not say Yes")
     return _enough("scenes-questions", found(), n)
 
-# %% ../../nbs/evaluation/05_datasets.ipynb #2be56ea3
+# %% ../../nbs/evaluation/05_datasets.ipynb #6fcee76f
 def _scenes(n, split, seed, sample=scenes.sample)->Iterator[scenes.Scene]:
     "As many scenes as are looked at."
     check_count(n)
@@ -74,5 +74,5 @@ def _scene_sample(kind, scene, name=None, facts=None, **more)->Sample:
 def _enough(name, found, n)->Dataset:
     "A data set that says so if it is smaller than asked for."
     data = make_dataset(name, found, n)
-    if len(data) < n: warnings.warn(f"{_TRIES*n} scenes gave {len(data)} of {count_text(n, 'sample')} for {name}: {data._why()}", stacklevel=3)
+    if len(data) < n: warnings.warn(f"{_TRIES*n} scenes gave {len(data)} of {count_text(n, 'sample')} for {name}: {data.reasons()}", stacklevel=3)
     return data

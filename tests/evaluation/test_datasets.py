@@ -229,10 +229,10 @@ def test_run_lengths_are_those_of_pycocotools(seed):
 @pytest.mark.parametrize("segmentation,says", [
     ({"size": [6, 5], "counts": [0, 30]}, "RLE is of 5 x 6 pixels"), ({"size": [5, 6], "counts": [1, 2]}, "cover 3 of 30 pixels"), ({"size": [5, 6], "counts": ""}, "cover 0 of 30"),
     ({"size": [5, 6], "counts": [40, -10]}, "cover 30 of 30"), ({"size": [5, 6], "counts": "\0zz"}, "of 30 pixels"), ({"size": [5], "counts": [30]}, "an RLE is"), ({"counts": [30]}, "an RLE is"),
-    ({"size": [5, 6], "counts": [30]}, "no pixel in the picture"), ([[1, 1, 4, 4]], "at least 3 points"), ([[1, 1, 4, 4, 2, float("nan")]], "at least 3 points"), ([1, 1, 4, 4, 2, 2], "a polygon is a list"), ([], "no polygon"),
-    ([[50, 50, 60, 50, 60, 60]], "made for another size"), (np.zeros((5, 6), bool), "no pixel in the picture"), (np.ones((6, 5), bool), "it has 5 x 6 pixels")])
+    ({"size": [5, 6], "counts": [30]}, "no pixel in the image"), ([[1, 1, 4, 4]], "at least 3 points"), ([[1, 1, 4, 4, 2, float("nan")]], "at least 3 points"), ([1, 1, 4, 4, 2, 2], "a polygon is a list"), ([], "no polygon"),
+    ([[50, 50, 60, 50, 60, 60]], "made for another size"), (np.zeros((5, 6), bool), "no pixel in the image"), (np.ones((6, 5), bool), "it has 5 x 6 pixels")])
 def test_a_mask_that_does_not_fit(segmentation, says):
-    with pytest.raises(ValueError, match=f"a: the segmentation does not fit the picture of 6 x 5 pixels .*{says}"): D.Sample("a", np.zeros((5, 6)), segmentation=segmentation).mask
+    with pytest.raises(ValueError, match=f"a: the segmentation does not fit the image of 6 x 5 pixels .*{says}"): D.Sample("a", np.zeros((5, 6)), segmentation=segmentation).mask
 
 
 @pytest.mark.parametrize("fields,says", [(dict(key="a/b"), "names the files"), (dict(key=".."), "names the files"), (dict(key=3), "names the files"), (dict(box=(1, 2, 3)), "a box is"), (dict(box=(5, 1, 4, 9)), "x0 < x1"),
