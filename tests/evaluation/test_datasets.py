@@ -318,7 +318,7 @@ def coco(folder, categories=("car", "dog", "zebra"), **changes):
 def test_objects_that_occur_once(folder, capsys):
     data = D.coco_objects(coco(folder), folder)
     assert [s.key for s in data] == ["000000000001-car", "000000000002-car"] and capsys.readouterr().out == ""
-    assert data.left_out == [("000000000002-dog", "more than one in its picture"), ("c-car", "a crowd"), ("d-dog", "no box or segmentation")]
+    assert data.left_out == [("000000000002-dog", "more than one in its image"), ("c-car", "a crowd"), ("d-dog", "no box or segmentation")]
     s = data[0]
     assert (s.target, s.category, s.answer, s.box, s.prompt) == ("car", "car", None, (10, 20, 60, 80), scenes.PAPER_PROMPT) and s.mask.sum() == 50*60 and s.mask[20:80, 10:60].all()
     assert len(D.coco_objects(coco(folder), folder, limit=1)) == 1
@@ -327,7 +327,7 @@ def test_objects_that_occur_once(folder, capsys):
 def test_categories(folder):
     path = coco(folder)
     assert {s.category for s in D.coco_objects(path, folder, categories="car")} == {"car"}
-    with pytest.raises(ValueError, match=r"no samples: .*more than one in its picture \(1\); no box or segmentation \(1\)"): D.coco_objects(path, folder, categories=["dog"])
+    with pytest.raises(ValueError, match=r"no samples: .*more than one in its image \(1\); no box or segmentation \(1\)"): D.coco_objects(path, folder, categories=["dog"])
     with pytest.raises(ValueError, match="no annotation of category 'zebra': choose from car, dog"): D.coco_objects(path, folder, categories=["zebra"])
     with pytest.raises(ValueError, match="no annotation of category 'cra': choose from car"): D.coco_objects(path, folder, categories=["car", "cra"])
     with pytest.raises(ValueError, match="category ids 2, which the file does not explain"): D.coco_objects(coco(folder, categories=("car",)), folder)
@@ -384,7 +384,7 @@ def test_questions_find_what_is_not_there(model):
 
 
 def test_a_model_that_gives_nothing(model, monkeypatch):
-    monkeypatch.setattr(D, "_TRIES", 2)
+    monkeypatch.setattr(D, "SCENES_PER_SAMPLE", 2)
     mute = lambda images, prompts: [model.read("It is dark.")]*len(images)
     monkeypatch.setattr(model, "answers", mute)
     with pytest.raises(ValueError, match=r"no samples: all of 'scenes-words' are left out: the model names nothing that is there \(6\)"): D.scenes_words(model, 3)
