@@ -148,8 +148,8 @@ def test_rise_is_the_mean_of_its_masks_by_what_they_leave(monkeypatch, trained):
     seen, ask = [], Forward.__call__
     monkeypatch.setattr(Forward, "__call__", lambda self, pixels, n, *a, **k: (seen.append((pixels.clone(), n)), ask(self, pixels, n, *a, **k))[1])
     t, soft = target(trained), []
-    made = B._soft_mask
-    monkeypatch.setattr(B, "_soft_mask", lambda *a: soft.append(made(*a)) or soft[-1])
+    made = B.soft_mask
+    monkeypatch.setattr(B, "soft_mask", lambda *a: soft.append(made(*a)) or soft[-1])
     got = run("RISE", trained, SCENE.pixels, t, samples=6, keep=.4, batch_size=4, fill="mean")
     assert len(soft) == 6 and [n for _, n in seen] == [4, 2]
     assert all(a.shape == (224, 224) and a.min() >= 0 and a.max() <= 1 and np.ptp(a) > .5 for a in soft)
@@ -168,7 +168,7 @@ def test_rise_is_the_mean_of_its_masks_by_what_they_leave(monkeypatch, trained):
 def test_cells_of_rise_are_visible_as_often_as_asked(model):
     rng = np.random.default_rng(0)
     for shape in ((130, 200), (224, 224), (5, 90)):
-        a = np.mean([B._soft_mask(rng, shape, 7, .3) for _ in range(500)], 0)
+        a = np.mean([B.soft_mask(rng, shape, 7, .3) for _ in range(500)], 0)
         assert a.shape == shape and abs(a.mean() - .3) < .03 and np.ptp(a) < .25, "no place is favoured"
 
 
@@ -300,7 +300,7 @@ def test_the_price_of_a_mask_by_differences(t):
     image = np.clip(noise((20, 30)).astype(int)//12 + 100, 0, 255).astype(np.uint8)
     masks = torch.as_tensor(rng.uniform(.1, .9, (2, 6, 6)))
     up = lambda a: interpolate(a[None, None], image.shape[:2], mode="bilinear", align_corners=False)[0, 0]
-    got = B._regulariser(masks.float(), B._edges(image), t).double()
+    got = B.penalty_gradient(masks.float(), B.edge_weights(image), t).double()
     for at in [(0, 0, 0), (0, 2, 3), (1, 5, 5), (1, 0, 4), (0, 5, 1)]:
         a, b = masks.clone(), masks.clone()
         a[at] += 1e-5; b[at] -= 1e-5
@@ -311,8 +311,8 @@ def test_the_price_of_a_mask_by_differences(t):
 def test_own_tokens_are_those_that_the_picture_makes(model, monkeypatch):
     said = model.answer(SCENE.pixels, PROMPT)
     t, chosen = make_target(model, said), []
-    made = B._Path
-    monkeypatch.setattr(B, "_Path", lambda forward, where, columns, *a: chosen.append(list(columns)) or made(forward, where, columns, *a))
+    made = B.IgosPath
+    monkeypatch.setattr(B, "IgosPath", lambda forward, where, columns, *a: chosen.append(list(columns)) or made(forward, where, columns, *a))
     def p(image):
         x, start = plain_inputs(model, image, t.forced)
         with torch.no_grad(): z = model.model(**x).logits[0].softmax(-1)
@@ -402,7 +402,7 @@ def test_cam_averages_maps_of_noisy_pictures(model, monkeypatch):
 
 
 def test_a_picture_without_positive_activation_is_dark_or_no_number(model, monkeypatch):
-    made, n = B._cam, []
+    made, n = B.cam_maps, []
     def dark_once(*a):
         n.append(0)
         out = made(*a)
@@ -410,9 +410,9 @@ def test_a_picture_without_positive_activation_is_dark_or_no_number(model, monke
         return out
     maps = {}
     for v in B.VARIANTS:
-        monkeypatch.setattr(B, "_cam", dark_once)
+        monkeypatch.setattr(B, "cam_maps", dark_once)
         maps[v] = B.llava_cam(model, SCENE.pixels, PROMPT, target(model), v, samples=3)
-        monkeypatch.setattr(B, "_cam", lambda *a: made(*a)*0)
+        monkeypatch.setattr(B, "cam_maps", lambda *a: made(*a)*0)
         maps[v + " dark"] = B.llava_cam(model, SCENE.pixels, PROMPT, target(model), v, samples=3)
     assert np.isnan(maps["paper"]).all() and np.isnan(maps["paper dark"]).all()
     assert maps["fixed"].max() == 1 and (maps["fixed dark"] == 0).all()
@@ -423,7 +423,7 @@ def test_settings_of_cam_that_are_wrong(model):
         with pytest.raises(ValueError, match="layer must lie in 0..2"): B.llava_cam(model, SCENE.pixels, PROMPT, target(model), layer=layer)
     for f in (B.llava_cam, B.tam, B.igos):
         with pytest.raises(ValueError, match="choose one of fixed, paper"): f(model, SCENE.pixels, PROMPT, target(model), "Paper")
-    with pytest.raises(ValueError, match="choose blur or zero"): B.igos(model, SCENE.pixels, PROMPT, target(model), baseline="black")
+    with pytest.raises(ValueError, match="unknown baseline 'black': choose one of blur, zero"): B.igos(model, SCENE.pixels, PROMPT, target(model), baseline="black")
     with pytest.raises(ValueError, match="keep must lie between 0 and 1"): B.rise(model, SCENE.pixels, PROMPT, target(model), keep=1)
 
 
@@ -549,7 +549,7 @@ def test_rollout_of_every_family_by_hand(family, monkeypatch):
 
 def test_rows_of_attention_sum_to_one_and_look_back_only(trained):
     f = Forward(trained, SCENE.pixels, PROMPT, target(trained).forced)
-    way, layers = trained.model.get_decoder().config._attn_implementation, B._attentions(f)
+    way, layers = trained.model.get_decoder().config._attn_implementation, B.layer_attentions(f)
     assert len(layers) == len(trained.model.get_decoder().layers)
     for a in layers:
         np.testing.assert_allclose(a.sum(1), 1, atol=1e-4)
