@@ -49,4 +49,5 @@ def test_memory_is_a_number_of_bytes_or_nan():
 
 def test_the_machine_and_the_versions_are_named():
     assert machine().endswith(f", {torch.get_num_threads()} threads")
-    assert versions()["torch"] == torch.__version__ and set(versions()) == {"eagle_nb", "torch", "transformers", "python"}
+    assert versions()["torch"] == torch.__version__
+    assert set(versions()) == {"eagle_nb", "torch", "transformers", "python"}
