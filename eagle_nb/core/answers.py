@@ -10,55 +10,79 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# %% ../../nbs/core/05_answers.ipynb #4565ade2
+# %% ../../nbs/core/05_answers.ipynb #ba858cb9
 @dataclass(frozen=True)
 class Answer:
     "What a model said, without the end-of-sequence token."
-    text:str
-    ids:list[int]
-    tokens:list[str]      # the text of each token; joined they give `text`
+    text:str # the whole answer
+    ids:list[int] # its token ids
+    tokens:list[str] # the text of each token; joined they give `text`
 
     @property
     def spans(self)->list[tuple[int, int]]: # (start, end) of each token in `text`, in characters
-        "Where each token stands in the text; a token that is only the first bytes of a character stands where the character does."
+        "Where each token is in the text; the first bytes of a character are where the character is."
         ends = np.cumsum([len(t) for t in self.tokens]).tolist()
-        return [(i, j if j > i else min(i + 1, len(self.text))) for i, j in zip([0] + ends[:-1], ends)]
+        starts = [0] + ends[:-1]
+        return [(i, j if j > i else min(i + 1, len(self.text))) for i, j in zip(starts, ends)]
+
     def __len__(self): return len(self.ids)
 
+# %% ../../nbs/core/05_answers.ipynb #4ea7dc58
 def read_tokens(tokenizer, # a transformers tokenizer
                 ids:list[int] # token ids
                )->Answer: # the same ids with their text
-    "Give every token the piece of text that it adds."
-    decode = lambda ids: tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-    whole, done, tokens = decode(ids), 0, []
+    "Give every token the text that it adds."
+    def decode(ids): return tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    text, done, tokens = decode(ids), 0, []
     for i in range(1, len(ids) + 1):
-        upto = len(decode(ids[:i]).rstrip("\ufffd")) if i < len(ids) else len(whole)
-        tokens.append(whole[done:max(upto, done)])
-        done = max(upto, done)
-    return Answer(whole, [int(i) for i in ids], tokens)
+        end = len(decode(ids[:i]).rstrip("\ufffd")) if i < len(ids) else len(text)
+        tokens.append(text[done:max(end, done)])
+        done = max(end, done)
+    return Answer(text, [int(i) for i in ids], tokens)
 
-# %% ../../nbs/core/05_answers.ipynb #b1f8e774
-def conversation(prompt:str|list[dict], # a prompt, or turns {"role": ..., "content": text or parts}; a part is {"type": "text", "text": ...} or {"type": "image", "image": ...}
-                 system:str|None=None # a system turn to put in front where there is none
-                )->tuple[list[dict], list]: # turns for the chat template; pictures in their order, None for the explained one
-    "A prompt as turns and pictures."
-    if isinstance(prompt, str): prompt = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
-    if not isinstance(prompt, (list, tuple)) or not prompt or not all(isinstance(t, dict) and {"role", "content"} <= t.keys() for t in prompt):
-        raise ValueError(f'a prompt is a text, or a list of turns {{"role": ..., "content": ...}}, got {prompt!r:.120}')
-    turns = [{"role": str(t["role"]), "content": [_part(p) for p in ([{"type": "text", "text": t["content"]}] if isinstance(t["content"], str) else t["content"])]} for t in prompt]
-    pictures = [p.pop("image", None) for t in turns for p in t["content"] if p["type"] == "image"]
-    if sum(p is None for p in pictures) != 1:
-        raise ValueError(f'a conversation holds {{"type": "image"}} without a picture once, where the explained picture stands, got {sum(p is None for p in pictures)} of {len(pictures)} pictures')
-    if system is not None and all(t["role"] != "system" for t in turns): turns.insert(0, {"role": "system", "content": [{"type": "text", "text": system}]})
-    return turns, pictures
-
-def _part(p)->dict:
+# %% ../../nbs/core/05_answers.ipynb #d82e18df
+def _part(part)->dict:
     "A part of a turn, checked and copied."
-    if isinstance(p, dict) and p.get("type") == "text" and isinstance(p.get("text"), str): return dict(type="text", text=p["text"])
-    if isinstance(p, dict) and p.get("type") == "image" and p.keys() <= {"type", "image"}: return dict(p)
-    raise ValueError(f'a part of a turn is {{"type": "text", "text": ...}} or {{"type": "image", "image": picture or path}}, got {p!r:.120}')
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind == "text" and isinstance(part.get("text"), str): return dict(type="text", text=part["text"])
+    if kind == "image" and part.keys() <= {"type", "image"}: return dict(part)
+    raise ValueError('a part of a turn is {"type": "text", "text": ...} or {"type": "image", "image": image or path}, '
+                     f"got {part!r:.120}")
 
-def prompt_text(prompt:str|list[dict])->str:
-    "The words of a prompt, without its pictures."
+def _turns(prompt)->list[dict]:
+    "A prompt as a list of turns whose contents are lists of parts."
+    if isinstance(prompt, str): prompt = [{"role": "user", "content": [{"type": "image"}, _text_part(prompt)]}]
+    turns = prompt if isinstance(prompt, (list, tuple)) else []
+    if not turns or not all(isinstance(t, dict) and {"role", "content"} <= t.keys() for t in turns):
+        raise ValueError('a prompt is a text, or a list of turns {"role": ..., "content": ...}, '
+                         f"got {prompt!r:.120}")
+    parts = [[_text_part(t["content"])] if isinstance(t["content"], str) else t["content"] for t in turns]
+    return [dict(role=str(t["role"]), content=[_part(p) for p in content]) for t, content in zip(turns, parts)]
+
+def _text_part(text:str)->dict: return {"type": "text", "text": text}
+
+# %% ../../nbs/core/05_answers.ipynb #07e2c8a2
+def conversation(prompt:str|list[dict], # a prompt, or turns {"role": ..., "content": text or a list of parts}
+                 system:str|None=None # a system turn to put in front where there is none
+                )->tuple[list[dict], list]: # turns for the chat template; images in order, None for the explained one
+    """A prompt as turns and images.
+
+    A part is {"type": "text", "text": ...} or {"type": "image", "image": ...}."""
+    turns = _turns(prompt)
+    parts = [p for t in turns for p in t["content"] if p["type"] == "image"]
+    images = [p.pop("image", None) for p in parts]
+    explained = sum(image is None for image in images)
+    if explained != 1:
+        raise ValueError('a conversation needs {"type": "image"} without a picture once, for the explained picture, '
+                         f"got {explained} of {len(images)} pictures")
+    if system is not None and all(t["role"] != "system" for t in turns):
+        turns.insert(0, {"role": "system", "content": [_text_part(system)]})
+    return turns, images
+
+# %% ../../nbs/core/05_answers.ipynb #47603508
+def prompt_text(prompt:str|list[dict] # a prompt or a conversation
+               )->str: # its texts, one per line
+    "The words of a prompt, without its images."
     if isinstance(prompt, str): return prompt
-    return "\n".join(p["text"] for t in conversation(prompt)[0] for p in t["content"] if p["type"] == "text")
+    turns, _ = conversation(prompt)
+    return "\n".join(p["text"] for t in turns for p in t["content"] if p["type"] == "text")

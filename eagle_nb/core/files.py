@@ -9,9 +9,11 @@ __all__ = ['write_whole']
 import os
 from pathlib import Path
 
-# %% ../../nbs/core/01_files.ipynb #cae222b5
-def write_whole(path:Path, data:bytes):
-    "Write a file whole or not at all."
+# %% ../../nbs/core/01_files.ipynb #c87c64d1
+def write_whole(path:Path, # where the file goes; missing folders are made
+                data:bytes # all of its content
+               ):
+    "Write a file whole or not at all; an existing one is replaced."
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     part.write_bytes(data)

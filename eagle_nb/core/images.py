@@ -12,107 +12,140 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-# %% ../../nbs/core/03_images.ipynb #35097211
-ImageLike = str|Path|Image.Image|np.ndarray
-
-def open_image(image:ImageLike # a file; a PIL image; (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16, bool, or float in [0, 1]
-              )->np.ndarray: # (H, W, 3) uint8 RGB, a fresh array
-    "Any picture as upright 8-bit RGB, transparent parts on white; the first frame of an animation."
-    if isinstance(image, (str, Path)): return _open_file(Path(image))
-    if isinstance(image, Image.Image): return _from_pil(image, "the PIL image")
-    if isinstance(image, np.ndarray): return _from_array(image)
-    raise ValueError(f"image must be a path, a PIL image or a numpy array, got {type(image).__name__}: "
-                     "a tensor needs .permute(1, 2, 0).cpu().numpy(), encoded bytes need PIL.Image.open(io.BytesIO(data))")
-
-def _open_file(path:Path)->np.ndarray:
-    "Read a file, or say which file is at fault and why."
-    if path.is_dir(): raise ValueError(f"image must be a file, got the folder {str(path)!r}: name one picture in it")
-    if not path.exists():
-        raise FileNotFoundError(f"no image at {str(path)!r}: check the path (working folder {str(Path.cwd())!r}); a web address must be downloaded first")
-    try: im = Image.open(path)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
-        raise ValueError(f"image must be a readable picture, got {str(path)!r} ({e}): save it again as PNG or JPEG") from e
-    with im: return _from_pil(im, repr(str(path)))
-
-# %% ../../nbs/core/03_images.ipynb #fc529593
-def _from_pil(im:Image.Image, name:str)->np.ndarray:
-    "A PIL image of any mode as RGB."
-    try:
-        im.load() # decoding is lazy: damage shows only here
-        im = ImageOps.exif_transpose(im)
-        clear = "transparency" in im.info or im.mode in ("RGBA", "RGBa", "LA", "La", "PA")
-        if im.mode == "La": im = im.convert("LA") # Pillow has no direct way from here
-        if im.mode[0] not in "IF": im = im.convert("RGBA" if clear else "RGB")
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError) as e:
-        raise ValueError(f"image must be a readable picture, got {name}, mode {im.mode} ({e}): save it again as PNG or JPEG") from e
-    return _from_array(_deep(im))
-
-def _deep(im:Image.Image)->np.ndarray: # (H, W) or (H, W, C), uint8, uint16 or float
-    "The values of a picture; 32-bit integers hold 16-bit grey."
-    a = np.asarray(im)
-    if a.dtype.kind != "i" or a.size == 0: return a
-    if a.min() < 0 or a.max() > 65535: raise ValueError(f"integer pixels must lie in 0..65535, got {a.min()} to {a.max()}: scale them to 16 bits")
-    return a.astype(np.uint16)
-
-def _from_array(a:np.ndarray)->np.ndarray:
-    "Check the shape, go to 8 bits, then to three channels."
-    if a.ndim not in (2, 3) or (a.ndim == 3 and a.shape[2] not in (1, 3, 4)):
-        raise ValueError(f"an image array must have shape (H, W) or (H, W, 1 | 3 | 4), got {a.shape}: move the channels last, or pick one picture of a batch")
-    if a.size == 0: raise ValueError(f"an image needs at least 1 pixel, got shape {a.shape}: check how it was cropped")
-    a = _eight_bits(np.asarray(a)).reshape(*a.shape[:2], -1)
-    if a.shape[2] == 4: return _on_white(a)
-    return np.array(np.broadcast_to(a, (*a.shape[:2], 3)), order="C")
-
-# %% ../../nbs/core/03_images.ipynb #37b6065a
+# %% ../../nbs/core/03_images.ipynb #4e7523dd
 def _eight_bits(a:np.ndarray)->np.ndarray: # uint8, same shape
     "Scale bool, 16-bit and float pixels to 0..255."
     kind = a.dtype.kind, a.dtype.itemsize
     if kind == ("u", 1): return a
     if kind == ("b", 1): return a.astype(np.uint8)*255
     if kind == ("u", 2): return ((a.astype(np.uint32) + 128)//257).astype(np.uint8)
-    if kind[0] != "f": raise ValueError(f"pixels must be uint8, uint16, bool or float, got {a.dtype}: values in 0..255 need .astype(np.uint8)")
-    if not np.isfinite(a).all():
-        raise ValueError(f"float pixels must be finite, got {int((~np.isfinite(a)).sum())} NaN or infinite values: repair them with np.nan_to_num")
-    if a.min() < 0 or a.max() > 1: raise ValueError(f"float pixels must lie in [0, 1], got {a.min():g} to {a.max():g}: divide by the largest value, 255 say")
+    if kind[0] != "f":
+        raise ValueError(f"pixels must be uint8, uint16, bool or float, got {a.dtype}: "
+                         "values in 0..255 need .astype(np.uint8)")
+    _check_floats(a)
     return np.rint(a.astype(np.float32)*255).astype(np.uint8)
 
+def _check_floats(a:np.ndarray):
+    "Refuse floats that are not finite or not in [0, 1]."
+    bad = int((~np.isfinite(a)).sum())
+    if bad:
+        raise ValueError(f"float pixels must be finite, got {bad} NaN or infinite values: "
+                         "repair them with np.nan_to_num")
+    if a.min() < 0 or a.max() > 1:
+        raise ValueError(f"float pixels must lie in [0, 1], got {a.min():g} to {a.max():g}: "
+                         "divide by the largest value, 255 say")
+
+# %% ../../nbs/core/03_images.ipynb #ed403023
+def _from_array(a:np.ndarray)->np.ndarray: # (H, W, 3) uint8, a fresh array
+    "Check the shape, scale to 8 bits, then make three channels."
+    if a.ndim not in (2, 3) or (a.ndim == 3 and a.shape[2] not in (1, 3, 4)):
+        raise ValueError(f"an image array must have shape (H, W) or (H, W, 1 | 3 | 4), got {a.shape}: "
+                         "move the channels last, or take one image of a batch")
+    if a.size == 0:
+        raise ValueError(f"an image needs at least 1 pixel, got shape {a.shape}: check how it was cropped")
+    a = _eight_bits(np.asarray(a)).reshape(*a.shape[:2], -1)
+    if a.shape[2] == 4: return _on_white(a)
+    return np.array(np.broadcast_to(a, (*a.shape[:2], 3)), order="C")
+
 def _on_white(a:np.ndarray)->np.ndarray: # (H, W, 4) uint8 to (H, W, 3) uint8
-    "Lay a picture with alpha on a white page."
+    "An image with alpha on a white page."
     alpha = a[..., 3:].astype(np.uint32)
     return ((a[..., :3]*alpha + 255*(255 - alpha) + 127)//255).astype(np.uint8)
 
-# %% ../../nbs/core/03_images.ipynb #ced7f17a
+# %% ../../nbs/core/03_images.ipynb #e4de01d2
+_READ_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
+def _from_pil(im:Image.Image, name:str # for the message
+             )->np.ndarray: # (H, W, 3) uint8
+    "A PIL image of any mode as RGB."
+    try:
+        im.load()
+        im = ImageOps.exif_transpose(im)
+        transparent = "transparency" in im.info or im.mode in ("RGBA", "RGBa", "LA", "La", "PA")
+        if im.mode == "La": im = im.convert("LA") # Pillow cannot convert La directly
+        if im.mode[0] not in "IF": im = im.convert("RGBA" if transparent else "RGB")
+    except (*_READ_ERRORS, EOFError, IndexError) as e:
+        raise ValueError(f"image must be a readable picture, got {name}, mode {im.mode} ({e}): "
+                         "save it again as PNG or JPEG") from e
+    return _from_array(_deep(im))
+
+def _deep(im:Image.Image)->np.ndarray: # (H, W) or (H, W, C), uint8, uint16 or float
+    "The values of an image; 32-bit integers hold 16-bit grey."
+    a = np.asarray(im)
+    if a.dtype.kind != "i" or a.size == 0: return a
+    if a.min() < 0 or a.max() > 65535:
+        raise ValueError(f"integer pixels must lie in 0..65535, got {a.min()} to {a.max()}: scale them to 16 bits")
+    return a.astype(np.uint16)
+
+# %% ../../nbs/core/03_images.ipynb #29132f4c
+def _open_file(path:Path)->np.ndarray:
+    "Read a file, or say which file is at fault and why."
+    if path.is_dir(): raise ValueError(f"image must be a file, got the folder {str(path)!r}: name one image in it")
+    if not path.exists():
+        raise FileNotFoundError(f"no image at {str(path)!r}: check the path (working folder {str(Path.cwd())!r}); "
+                                "a web address must be downloaded first")
+    try: im = Image.open(path)
+    except _READ_ERRORS as e:
+        raise ValueError(f"image must be a readable picture, got {str(path)!r} ({e}): "
+                         "save it again as PNG or JPEG") from e
+    with im: return _from_pil(im, repr(str(path)))
+
+# %% ../../nbs/core/03_images.ipynb #7737dd52
+ImageLike = str|Path|Image.Image|np.ndarray
+
+def open_image(image:ImageLike # a file, a PIL image or an array; see below
+              )->np.ndarray: # (H, W, 3) uint8 RGB, a fresh array
+    """Any image as upright 8-bit RGB, transparent parts on white; the first frame of an animation.
+
+    Arrays are (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16, bool, or float in [0, 1]."""
+    if isinstance(image, (str, Path)): return _open_file(Path(image))
+    if isinstance(image, Image.Image): return _from_pil(image, "the PIL image")
+    if isinstance(image, np.ndarray): return _from_array(image)
+    raise ValueError(f"image must be a path, a PIL image or a numpy array, got {type(image).__name__}: a tensor needs "
+                     ".permute(1, 2, 0).cpu().numpy(), encoded bytes need PIL.Image.open(io.BytesIO(data))")
+
+# %% ../../nbs/core/03_images.ipynb #3864e15a
 FILLS = ("black", "mean", "blur", "noise")
 
 def fill_image(image:np.ndarray, # (H, W, 3) uint8
                fill:str|np.ndarray="black", # one of `FILLS`, or an image of the same shape
                seed:int=0 # of the noise
               )->np.ndarray: # (H, W, 3) uint8
-    "The picture that shows wherever a region is hidden."
-    if not isinstance(fill, (str, np.ndarray, Image.Image)): raise ValueError(f"fill must be one of {', '.join(FILLS)}, or an image as an array, got {fill!r}")
+    "The image that shows wherever a region is hidden."
+    names = ", ".join(FILLS)
+    if not isinstance(fill, (str, np.ndarray, Image.Image)):
+        raise ValueError(f"fill must be one of {names}, or an image as an array, got {fill!r}")
     if not isinstance(fill, str): return _given_fill(image, fill)
     if fill == "black": return np.zeros_like(image)
-    if fill == "mean": return np.broadcast_to(image.reshape(-1, 3).mean(0).round().astype(np.uint8), image.shape).copy()
+    if fill == "mean": return _mean_colour(image)
     if fill == "blur": return _blur(image, max(image.shape[:2])/10)
     if fill == "noise": return np.random.default_rng(seed).integers(0, 256, image.shape, dtype=np.uint8)
-    raise ValueError(f"unknown fill {fill!r}: choose one of {', '.join(FILLS)}, or pass an image")
+    raise ValueError(f"unknown fill {fill!r}: choose one of {names}, or pass an image")
 
-def _blur(image, sigma):
-    "Gaussian blur, computed on a small copy: at this width nothing finer survives."
+def _mean_colour(image:np.ndarray)->np.ndarray:
+    "The mean colour of the image everywhere."
+    colour = image.reshape(-1, 3).mean(0).round().astype(np.uint8)
+    return np.broadcast_to(colour, image.shape).copy()
+
+def _given_fill(image:np.ndarray, fill:ImageLike)->np.ndarray:
+    "A fill that the user supplies."
+    fill = open_image(fill)
+    if fill.shape != image.shape:
+        raise ValueError(f"a fill image must have the image's shape {image.shape}, got {fill.shape}: resize it first")
+    return fill
+
+# %% ../../nbs/core/03_images.ipynb #9da0e027
+def _blur(image:np.ndarray, sigma:float)->np.ndarray:
+    "Gaussian blur, computed on a small copy."
     h, w = image.shape[:2]
     k = max(1., sigma/5)
     small = cv2.resize(image, (max(1, round(w/k)), max(1, round(h/k))), interpolation=cv2.INTER_AREA)
     return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma/k), (w, h), interpolation=cv2.INTER_LINEAR)
 
-def _given_fill(image, fill):
-    "A fill that the user supplies."
-    fill = open_image(fill)
-    if fill.shape != image.shape: raise ValueError(f"a fill image must have the image's shape {image.shape}, got {fill.shape}: resize it first")
-    return fill
-
+# %% ../../nbs/core/03_images.ipynb #2c440c89
 def mask_image(image:np.ndarray, # (H, W, 3) uint8
                visible:np.ndarray, # (H, W) bool
                fill:np.ndarray # (H, W, 3) uint8, from `fill_image`
               )->np.ndarray: # (H, W, 3) uint8
-    "The picture where visible, the fill elsewhere."
+    "The image where visible, the fill elsewhere."
     return np.where(visible[..., None], image, fill)

@@ -9,24 +9,32 @@ __all__ = ['patch']
 from collections.abc import Callable
 from functools import cached_property, partial
 
-# %% ../../nbs/core/00_patching.ipynb #b6ca0580
+# %% ../../nbs/core/00_patching.ipynb #f57f39c0
+def _annotated_class(f:Callable)->type:
+    "The class that the first argument of a function is annotated with."
+    cls = next(iter(f.__annotations__.values()), None)
+    if isinstance(cls, type): return cls
+    raise TypeError(f"the first argument of {f.__name__} must be annotated with its class, got {cls!r}: "
+                    f"def {f.__name__}(self:Model, ...)")
+
+# %% ../../nbs/core/00_patching.ipynb #ba71914a
 def patch(f:Callable|None=None, # a function whose first argument is annotated with its class
-          *, as_prop:bool=False, # a property
-          cached:bool=False, # a property computed once per object
-          cls_method:bool=False # a class method; its first argument is annotated with the class itself
-         )->Callable|None:
+          *, as_prop:bool=False, # make a property
+          cached:bool=False, # make a property that is computed once per object
+          cls_method:bool=False # make a class method; its first argument is annotated with the class itself
+         )->Callable|None: # what the name stood for before
     "Make a function a method of the class that its first argument is annotated with."
     if f is None: return partial(patch, as_prop=as_prop, cached=cached, cls_method=cls_method)
-    cls = next(iter(f.__annotations__.values()), None)
-    if not isinstance(cls, type):
-        raise TypeError(f"the first argument of {f.__name__} must be annotated with its class, got {cls!r}: "
-                        f"def {f.__name__}(self:Model, ...)")
+    cls = _annotated_class(f)
     f.__qualname__ = f"{cls.__qualname__}.{f.__name__}"
-    wrap = property if as_prop else cached_property if cached else classmethod if cls_method else (lambda f: f)
-    _attach(cls, f.__name__, wrap(f))
-    return f.__globals__.get(f.__name__) # a function of that name in the module stays what it is
+    value = f
+    if as_prop: value = property(f)
+    elif cached: value = cached_property(f)
+    elif cls_method: value = classmethod(f)
+    _attach(cls, f.__name__, value)
+    return f.__globals__.get(f.__name__)
 
-def _attach(cls, name, value):
-    "Set an attribute; a cached property wants to know its name."
+def _attach(cls:type, name:str, value):
+    "Set an attribute as a class statement does: a cached property must be given its name."
     setattr(cls, name, value)
     if hasattr(value, "__set_name__"): value.__set_name__(cls, name)

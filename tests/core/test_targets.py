@@ -1,4 +1,4 @@
-"Targets: words found in tokens of all shapes, foils, and what is refused."
+"Targets: words in tokens of all shapes, foils, and what is refused."
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -7,7 +7,7 @@ from eagle_nb import scenes
 from eagle_nb.core.answers import Answer
 from eagle_nb.core.targets import find, make_target, words
 
-few = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 def answer(*tokens): return Answer("".join(tokens), list(range(len(tokens))), list(tokens))
@@ -16,75 +16,91 @@ def answer(*tokens): return Answer("".join(tokens), list(range(len(tokens))), li
 CAT = answer("A", " ca", "t", " sees", " a", " cat", " on", " a", " wine", " glass", ".")
 
 
-def test_words_by_hand():
-    assert words(CAT) == [("A", (0,)), ("cat", (1, 2)), ("sees", (3,)), ("a", (4,)), ("cat", (5,)), ("on", (6,)), ("a", (7,)),
-                          ("wine", (8,)), ("glass", (9,))]
-    assert words(answer("It's", " a", " well", "-", "known", " dog", "!")) == [("It's", (0,)), ("a", (1,)), ("well-known", (2, 3, 4)), ("dog", (5,))]
+def test_words_have_the_tokens_that_overlap_them():
+    assert words(CAT) == [("A", (0,)), ("cat", (1, 2)), ("sees", (3,)), ("a", (4,)), ("cat", (5,)), ("on", (6,)),
+                          ("a", (7,)), ("wine", (8,)), ("glass", (9,))]
+    hyphenated = answer("It's", " a", " well", "-", "known", " dog", "!")
+    assert words(hyphenated) == [("It's", (0,)), ("a", (1,)), ("well-known", (2, 3, 4)), ("dog", (5,))]
     assert words(answer(".", "!")) == []
 
 
-@pytest.mark.parametrize("target,positions", [
-    (None, tuple(range(11))), ("cat", (1, 2)), ("CAT", (1, 2)), (" cat ", (1, 2)), (("cat", 1), (5,)), ("wine glass", (8, 9)), ("a cat", (0, 1, 2)),
-    (("a cat", 1), (4, 5)), (3, (3,)), (-1, (10,)), (slice(2, 5), (2, 3, 4)), (slice(-2, None), (9, 10)), ([4, 3, 4], (3, 4)), ([-1, 0], (0, 10)), (range(2), (0, 1)),
-    ("glass.", (9, 10))])
-def test_find_by_hand(target, positions): assert find(CAT, target) == positions
+@pytest.mark.parametrize("target, positions", [
+    (None, tuple(range(11))),
+    ("cat", (1, 2)),
+    ("CAT", (1, 2)),
+    (" cat ", (1, 2)),
+    (("cat", 1), (5,)),
+    ("wine glass", (8, 9)),
+    ("a cat", (0, 1, 2)),
+    (("a cat", 1), (4, 5)),
+    ("glass.", (9, 10)),
+    (3, (3,)),
+    (-1, (10,)),
+    (slice(2, 5), (2, 3, 4)),
+    (slice(-2, None), (9, 10)),
+    ([4, 3, 4], (3, 4)),
+    ([-1, 0], (0, 10)),
+    (range(2), (0, 1))])
+def test_targets_are_found_at_their_positions(target, positions): assert find(CAT, target) == positions
 
 
 @pytest.mark.parametrize("target", ["ca", "at", "dog", "wineglass", "cat on cat"])
-def test_a_word_that_is_not_there(target):
+def test_a_word_that_is_not_in_the_answer_is_refused(target):
     with pytest.raises(ValueError, match=f"the word '{target}' is not in the answer") as e: find(CAT, target)
     assert "choose one of A, cat, sees" in str(e.value)
 
 
-def test_punctuation_that_is_there_is_found():
+def test_punctuation_in_the_answer_is_found():
     assert find(CAT, ".") == (10,)
     assert find(answer("A", " man", ",", " a", " dog"), ", a") == (2, 3)
 
 
 @pytest.mark.parametrize("target", [11, -12, [0, 11], slice(5, 5), slice(20, 30), [], True, [1.5], ["cat"]])
-def test_positions_that_are_not_there(target):
+def test_positions_outside_the_answer_are_refused(target):
     with pytest.raises(ValueError, match=r"must lie in 0..10 \(the answer has 11 tokens\)"): find(CAT, target)
 
 
 @pytest.mark.parametrize("target", [2.5, {"a": 1}, object()])
-def test_targets_of_a_strange_kind(target):
+def test_targets_of_an_unknown_type_are_refused(target):
     with pytest.raises(ValueError, match="target"): find(CAT, target)
 
 
-def test_numpy_positions():
+def test_numpy_integers_are_positions():
     assert find(CAT, np.int64(3)) == (3,) and find(CAT, np.array([3, 4])) == (3, 4)
 
 
-def test_too_late_an_occurrence():
+def test_an_occurrence_beyond_the_last_is_refused():
     with pytest.raises(ValueError, match=r"occurs 2 times.*must be 0..1, got 2"): find(CAT, ("cat", 2))
     with pytest.raises(ValueError, match=r"must be 0..1, got -1"): find(CAT, ("cat", -1))
 
 
 @pytest.mark.parametrize("target", ["", "  "])
-def test_an_empty_word(target):
+def test_an_empty_word_is_refused(target):
     with pytest.raises(ValueError, match="the target word is empty"): find(CAT, target)
 
 
 @pytest.mark.parametrize("target", [None, "cat", 0, slice(None)])
-def test_an_empty_answer(target):
+def test_an_empty_answer_is_refused(target):
     with pytest.raises(ValueError, match="the answer is empty.*give an answer"): find(answer(), target)
 
 
-@few
-@given(st.lists(st.sampled_from(["a", "cat", "wine", "glass", "été", "No", "x-ray"]), min_size=1, max_size=8), st.randoms())
-def test_every_word_is_found_whatever_the_cut(prompt_text, random):
+@EXAMPLES
+@given(st.lists(st.sampled_from(["a", "cat", "wine", "glass", "été", "No", "x-ray"]), min_size=1, max_size=8),
+       st.randoms())
+def test_every_word_is_found_however_the_text_is_tokenized(vocabulary, random):
     "Cut a text anywhere: each word is covered by the tokens that overlap it and by no other."
-    text = " ".join(prompt_text) + "."
+    text = " ".join(vocabulary) + "."
     cuts = sorted(random.sample(range(1, len(text)), random.randint(0, len(text) - 1)))
     a = answer(*[text[i:j] for i, j in zip([0] + cuts, cuts + [len(text)])])
     found = words(a)
-    assert [w for w, _ in found] == prompt_text
+    assert [word for word, _ in found] == vocabulary
     start = 0
-    for k, (w, at) in enumerate(found):
-        i = text.index(w, start); start = i + len(w)
-        owners = [next(n for n, (b, e) in enumerate(a.spans) if b <= c < e) for c in range(i, i + len(w))]
-        assert at == tuple(sorted(set(owners)))
-        assert find(a, (w, prompt_text[:k].count(w))) == at
+    for k, (word, positions) in enumerate(found):
+        i = text.index(word, start)
+        start = i + len(word)
+        owners = {next(n for n, (b, e) in enumerate(a.spans) if b <= c < e) for c in range(i, i + len(word))}
+        assert positions == tuple(sorted(owners))
+        assert find(a, (word, vocabulary[:k].count(word))) == positions
 
 
 # ---- with the model's tokenizer
@@ -107,54 +123,60 @@ def pieces(model, text):
 
 
 @pytest.mark.parametrize("word", ["été", "naïve", "собака", "犬", "🐕", "cat"])
-def test_a_word_of_several_bytes_a_letter_is_covered_by_all_its_tokens(model, word):
+def test_a_word_with_multibyte_letters_is_covered_by_all_its_tokens(model, word):
     text = f"A {word} here."
-    raw, at, want = pieces(model, text), 0, []
-    start = text.encode().index(word.encode()); end = start + len(word.encode())
-    for k, piece in enumerate(raw):
-        if at < end and at + len(piece) > start: want.append(k)
-        at += len(piece)
-    assert b"".join(raw) == text.encode() and want
-    assert list(find(model.read(text), word)) == want
+    tokens, offset, expected = pieces(model, text), 0, []
+    start = text.encode().index(word.encode())
+    end = start + len(word.encode())
+    for k, token in enumerate(tokens):
+        if offset < end and offset + len(token) > start: expected.append(k)
+        offset += len(token)
+    assert b"".join(tokens) == text.encode() and expected
+    assert list(find(model.read(text), word)) == expected
 
 
-def test_a_foil_by_hand(model):
-    a = model.read("Yes. It is.")
-    t = make_target(model, a, foil="No")
+def test_a_foil_replaces_the_first_word_where_there_is_no_target(model):
+    t = make_target(model, model.read("Yes. It is."), foil="No")
     assert t.foil == "No" and t.text == "Yes" and t.positions[0] == 0
     assert t.forced == t.ids == tuple(model.tokenizer.encode("No", add_special_tokens=False)) and len(t) == len(t.ids)
-    s = model.read("A cat and a dog in a park.")
-    t = make_target(model, s, "dog", foil="elephant")
-    at = find(s, "dog")[0]
-    assert t.positions == tuple(range(at, at + len(t.ids))) and list(t.forced[:at]) == s.ids[:at] and t.forced[at:] == t.ids
+
+
+def test_a_foil_replaces_its_target_and_ends_the_forced_answer(model):
+    a = model.read("A cat and a dog in a park.")
+    t = make_target(model, a, "dog", foil="elephant")
+    first = find(a, "dog")[0]
+    assert t.positions == tuple(range(first, first + len(t.ids)))
+    assert list(t.forced[:first]) == a.ids[:first] and t.forced[first:] == t.ids
     assert model.tokenizer.decode(t.forced) == "A cat and a elephant" and t.foil == "elephant"
-    assert make_target(model, s, "dog", foil=" elephant ").ids == t.ids
-    assert make_target(model, s, 2, foil=[7]).ids == (7,) and make_target(model, s, 2, foil=7).ids == (7,)
+    assert make_target(model, a, "dog", foil=" elephant ").ids == t.ids
+    assert make_target(model, a, 2, foil=[7]).ids == (7,) and make_target(model, a, 2, foil=7).ids == (7,)
 
 
 @pytest.mark.parametrize("foil", ["Yes", " Yes "])
-def test_a_foil_that_is_said_already(model, foil):
-    with pytest.raises(ValueError, match="the foil .*Yes.* is what the answer says already: give another"): make_target(model, model.read("Yes."), foil=foil)
+def test_a_foil_equal_to_the_answer_is_refused(model, foil):
+    with pytest.raises(ValueError, match="the foil .*Yes.* is what the answer says already: give another"):
+        make_target(model, model.read("Yes."), foil=foil)
 
 
 @pytest.mark.parametrize("foil", ["", "  ", []])
-def test_an_empty_foil(model, foil):
+def test_an_empty_foil_is_refused(model, foil):
     with pytest.raises(ValueError, match="the foil is empty"): make_target(model, model.read("Yes."), foil=foil)
 
 
 @pytest.mark.parametrize("foil", [[10**6], [-1], 10**6])
-def test_a_foil_of_no_token(model, foil):
+def test_a_foil_outside_the_vocabulary_is_refused(model, foil):
     with pytest.raises(ValueError, match="ids must lie in 0"): make_target(model, model.read("Yes."), foil=foil)
 
 
-def test_a_foil_of_scattered_tokens(model):
-    with pytest.raises(ValueError, match="replaces one stretch"): make_target(model, model.read("A cat in a park."), [0, 2], foil="dog")
+def test_a_foil_for_scattered_tokens_is_refused(model):
+    with pytest.raises(ValueError, match="replaces one stretch"):
+        make_target(model, model.read("A cat in a park."), [0, 2], foil="dog")
 
 
-def test_a_foil_on_an_empty_answer(model):
+def test_a_foil_for_an_empty_answer_is_refused(model):
     with pytest.raises(ValueError, match="the answer is empty"): make_target(model, model.read(""), foil="No")
 
 
-def test_a_foil_on_an_answer_without_words(model):
+def test_a_foil_for_an_answer_without_words_replaces_the_answer(model):
     t = make_target(model, model.read("..."), foil="No")
     assert t.positions[0] == 0 and t.foil == "No"

@@ -1,0 +1,38 @@
+"Files: written whole or not at all."
+import os
+
+import pytest
+
+from eagle_nb.core.files import write_whole
+
+
+def test_a_file_is_written_and_replaced(tmp_path):
+    path = tmp_path/"a.json"
+    for data in (b"first", b"second, longer", b""):
+        write_whole(path, data)
+        assert path.read_bytes() == data
+
+
+def test_missing_folders_are_made(tmp_path):
+    write_whole(tmp_path/"new"/"deep"/"a.bin", b"\x00\xff")
+    assert (tmp_path/"new"/"deep"/"a.bin").read_bytes() == b"\x00\xff"
+
+
+def test_nothing_else_is_left_in_the_folder(tmp_path):
+    write_whole(tmp_path/"a.json", b"1")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_failure_before_the_end_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path/"a.json"
+    write_whole(path, b"old")
+    def stop(*args): raise KeyboardInterrupt
+    monkeypatch.setattr(os, "replace", stop)
+    with pytest.raises(KeyboardInterrupt): write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+
+
+def test_a_file_left_by_a_failure_does_not_hinder_the_next(tmp_path):
+    (tmp_path/"a.json.part").write_bytes(b"half of someth")
+    write_whole(tmp_path/"a.json", b"whole")
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"whole"]
