@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MODES', 'insight', 'necessity', 'objective', 'Scorer', 'FunctionScorer', 'BatchMemory', 'ModelScorer']
 
-# %% ../../nbs/core/11_scores.ipynb #92812c0c
+# %% ../../nbs/core/11_scores.ipynb #f2ebebcb
 import copy
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from .costs import new_peak
 from .forward import Forward, alike_rows
 from .images import fill_image, mask_image
-from .layout import as_gray, carry_coverage, carry_labels
+from .layout import carry_coverage, carry_labels, carry_mask
 from .models import Model
 from .patching import patch
 from .regions import Regions
@@ -308,12 +308,12 @@ def _alike(self:ModelScorer, keep)->tuple[Tensor, Tensor]|None:
     if self.mode == "pixels" or len(self.touched) == 1 or self.forward.tower is None: return None
     return alike_rows(keep, self.touched)
 
-# %% ../../nbs/core/11_scores.ipynb #bbbbecbf
+# %% ../../nbs/core/11_scores.ipynb #370bb453
 @patch
 def _lands(self:ModelScorer, region)->bool:
     "Does any pixel of a region reach the model, by the processor's own resampling?"
-    mask = as_gray(255*(self.regions.labels == region))
-    return bool((self.forward.pixels(mask, do_rescale=False, do_normalize=False)[self.labels >= 0] > 0).any())
+    mask = carry_mask(self.forward.pixels, self.regions.labels == region)
+    return bool((mask[self.labels >= 0] > 0).any())
 
 @patch(cached=True)
 def unseen(self:ModelScorer)->np.ndarray: # indices of regions
