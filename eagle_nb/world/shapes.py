@@ -5,198 +5,300 @@
 # %% auto #0
 __all__ = ['TINY', 'REAL', 'tiny', 'real', 'save']
 
-# %% ../../nbs/world/02_shapes.ipynb #77b91658
+# %% ../../nbs/world/02_shapes.ipynb #1e1935f3
+import inspect
 from pathlib import Path
 
 import torch
 
-from . import scenes
 from ..core.checkpoints import save_processor, without_video
+from . import scenes
 
-# %% ../../nbs/world/02_shapes.ipynb #688bfed1
-def _tokenizer(marks:list[str], # special tokens; the first three begin, end and pad
-               **named # attribute -> token
+# %% ../../nbs/world/02_shapes.ipynb #626a6873
+def _tokenizer(marks:list[str], # special tokens; the first three are begin, end and padding
+               **named:str # attribute of the tokenizer -> token
               ):
     "Byte-level BPE on a few sentences of the scenes."
-    from tokenizers import Tokenizer, models, pre_tokenizers, decoders, trainers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
-    text = [*scenes.CAPTION_PROMPTS, *(f"A {a}, a {b} in a {p}. {scenes.question(a)} Yes. No." for a, b, p in zip(scenes.OBJECTS, scenes.OBJECTS[1:], list(scenes.PLACES)*9))]
     tok = Tokenizer(models.BPE())
     tok.pre_tokenizer, tok.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    tok.train_from_iterator(text, trainers.BpeTrainer(vocab_size=320 + len(marks), special_tokens=marks, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=320 + len(marks), special_tokens=marks, show_progress=False,
+                                  initial_alphabet=alphabet)
+    tok.train_from_iterator(_sentences(), trainer)
     begin, end, pad = marks[:3]
-    return PreTrainedTokenizerFast(tokenizer_object=tok, bos_token=begin, eos_token=end, pad_token=pad, padding_side="left", model_max_length=32768, extra_special_tokens=named)
+    return PreTrainedTokenizerFast(tokenizer_object=tok, bos_token=begin, eos_token=end, pad_token=pad,
+                                   padding_side="left", model_max_length=32768, extra_special_tokens=named)
 
-def _template(picture:str, begin:str="")->str: # Jinja
-    "Roles in brackets, a mark for each picture."
-    return (begin + "{% for m in messages %}[{{ m['role'] }}] {% if m['content'] is string %}{{ m['content'] }}{% else %}{% for c in m['content'] %}"
-            "{% if c['type'] == 'image' %}" + picture + "{% else %}{{ c['text'] }}{% endif %}{% endfor %}{% endif %} {% endfor %}{% if add_generation_prompt %}[assistant] {% endif %}")
+def _sentences()->list[str]:
+    "Prompts, captions, questions and answers with every object."
+    named = zip(scenes.OBJECTS, scenes.OBJECTS[1:], list(scenes.PLACES)*9)
+    captions = (f"A {a}, a {b} in a {p}. {scenes.question(a)} Yes. No." for a, b, p in named)
+    return [*scenes.CAPTION_PROMPTS, *captions]
 
-def _pixels(name, **kw):
+# %% ../../nbs/world/02_shapes.ipynb #dfb4a189
+def _template(image:str, # the mark of an image
+              begin:str="" # what a conversation begins with
+             )->str: # Jinja
+    "Roles in brackets, a mark for each image."
+    part = "{% if c['type'] == 'image' %}" + image + "{% else %}{{ c['text'] }}{% endif %}"
+    parts = "{% for c in m['content'] %}" + part + "{% endfor %}"
+    content = "{% if m['content'] is string %}{{ m['content'] }}{% else %}" + parts + "{% endif %}"
+    turns = "{% for m in messages %}[{{ m['role'] }}] " + content + " {% endfor %}"
+    return begin + turns + "{% if add_generation_prompt %}[assistant] {% endif %}"
+
+# %% ../../nbs/world/02_shapes.ipynb #51c77a5d
+def _pixels(name:str, **kw):
     "An image processor; by PIL where transformers has one of that kind."
     import transformers as tf
     return (getattr(tf, name + "Pil", None) or getattr(tf, name))(**kw)
 
-# %% ../../nbs/world/02_shapes.ipynb #76454e54
-def _ids(tok)->dict: return dict(vocab_size=len(tok), bos_token_id=tok.bos_token_id, eos_token_id=tok.eos_token_id, pad_token_id=tok.pad_token_id)
+def _processor(name:str, pixels, tok, image:str, begin:str="", **kw):
+    "A processor of transformers, with a stand-in for its video part where it has one."
+    import transformers as tf
+    cls, kw = getattr(tf, name), dict(kw, chat_template=_template(image, begin))
+    if "video_processor" not in inspect.signature(cls.__init__).parameters: return cls(pixels, tok, **kw)
+    with without_video() as video: return cls(pixels, tok, video_processor=video(), **kw)
 
-def _clip(text, vision, layer=-2):
+def _square(vision:dict)->dict:
+    "Settings of an image processor that crops a square."
+    side = vision["image_size"]
+    return dict(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
+
+# %% ../../nbs/world/02_shapes.ipynb #38e75ba7
+def _ids(tok)->dict:
+    "Size and special ids of a tokenizer, as a language config takes them."
+    return dict(vocab_size=len(tok), bos_token_id=tok.bos_token_id, eos_token_id=tok.eos_token_id,
+                pad_token_id=tok.pad_token_id)
+
+def _clip(text:dict, vision:dict, layer:int=-2):
     "Tokenizer and the arguments that LLaVA's configs share."
     import transformers as tf
     tok = _tokenizer(["<s>", "</s>", "<pad>", "<image>"], image_token="<image>")
     side = vision["image_size"]//vision["patch_size"]
-    return tok, dict(vision_config=tf.CLIPVisionConfig(**vision), text_config=tf.LlamaConfig(**{**_ids(tok), **text}), image_token_index=tok.image_token_id,
-                     vision_feature_layer=layer, vision_feature_select_strategy="default", image_seq_length=side**2)
+    return tok, dict(vision_config=tf.CLIPVisionConfig(**vision), text_config=tf.LlamaConfig(**{**_ids(tok), **text}),
+                     image_token_index=tok.image_token_id, vision_feature_layer=layer,
+                     vision_feature_select_strategy="default", image_seq_length=side**2)
 
-def _square(vision)->dict: return dict(size={"shortest_edge": vision["image_size"]}, crop_size={"height": vision["image_size"], "width": vision["image_size"]})
+def _clip_processor(name:str, pixels, tok, vision:dict):
+    "The processor of LLaVA or LLaVA-NeXT."
+    return _processor(name, pixels, tok, "<image>\n", "<s>", patch_size=vision["patch_size"],
+                      vision_feature_select_strategy="default", num_additional_image_tokens=1)
 
-def _processor(cls, pixels, tok, picture, begin="", **kw):
-    "A processor of transformers, with a stand-in for its video part where it has one."
-    import inspect, transformers as tf
-    cls = getattr(tf, cls)
-    if "video_processor" not in inspect.signature(cls.__init__).parameters: return cls(pixels, tok, chat_template=_template(picture, begin), **kw)
-    with without_video() as video: return cls(pixels, tok, video_processor=video(), chat_template=_template(picture, begin), **kw)
-
-_AS_CLIP = dict(vision_feature_select_strategy="default", num_additional_image_tokens=1)
-
-def _llava(text, vision):
+# %% ../../nbs/world/02_shapes.ipynb #29e8a00a
+def _llava(text:dict, vision:dict):
     import transformers as tf
     tok, kw = _clip(text, vision)
-    return tf.LlavaConfig(**kw), _processor("LlavaProcessor", _pixels("CLIPImageProcessor", **_square(vision)), tok, "<image>\n", "<s>", patch_size=vision["patch_size"], **_AS_CLIP)
+    pixels = _pixels("CLIPImageProcessor", **_square(vision))
+    return tf.LlavaConfig(**kw), _clip_processor("LlavaProcessor", pixels, tok, vision)
 
-def _llava_next(text, vision):
+def _llava_next(text:dict, vision:dict):
     import transformers as tf
     tok, kw = _clip(text, vision)
     s = vision["image_size"]
-    shapes = [[s, 2*s], [2*s, s], [2*s, 2*s]]
-    pixels = _pixels("LlavaNextImageProcessor", image_grid_pinpoints=shapes, **_square(vision))
-    return tf.LlavaNextConfig(image_grid_pinpoints=shapes, **kw), _processor("LlavaNextProcessor", pixels, tok, "<image>\n", "<s>", patch_size=vision["patch_size"], **_AS_CLIP)
+    layouts = [[s, 2*s], [2*s, s], [2*s, 2*s]] # of tiles
+    pixels = _pixels("LlavaNextImageProcessor", image_grid_pinpoints=layouts, **_square(vision))
+    config = tf.LlavaNextConfig(image_grid_pinpoints=layouts, **kw)
+    return config, _clip_processor("LlavaNextProcessor", pixels, tok, vision)
 
-_QWEN = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+# %% ../../nbs/world/02_shapes.ipynb #34d47048
+_QWEN = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>",
+         "<|video_pad|>"]
 
-def _qwen(name, text, vision, patches, **pixel_settings):
-    "Qwen2.5-VL and Qwen3-VL: pictures of any size, in patches that are merged by four."
+def _qwen(name:str, # "Qwen2_5_VL" or "Qwen3VL"
+          text:dict, vision:dict, patches:int, # most patches of an image
+          **pixel_settings):
+    "Config and processor of a Qwen."
     import transformers as tf
-    tok = _tokenizer(_QWEN, image_token="<|image_pad|>", video_token="<|video_pad|>", vision_bos_token="<|vision_start|>", vision_eos_token="<|vision_end|>")
+    tok = _tokenizer(_QWEN, image_token="<|image_pad|>", video_token="<|video_pad|>",
+                     vision_bos_token="<|vision_start|>", vision_eos_token="<|vision_end|>")
     unit = (2*vision["patch_size"])**2  # pixels of a token
-    pixels = _pixels("Qwen2VLImageProcessor", size={"shortest_edge": 4*unit, "longest_edge": patches//4*unit}, patch_size=vision["patch_size"], temporal_patch_size=2, merge_size=2, **pixel_settings)
-    cfg = getattr(tf, name + "Config")(vision_config=dict(vision, spatial_merge_size=2, temporal_patch_size=2), text_config={**_ids(tok), **text}, image_token_id=tok.image_token_id,
-          video_token_id=tok.video_token_id, vision_start_token_id=tok.vision_bos_token_id, vision_end_token_id=tok.vision_eos_token_id, tie_word_embeddings=text.get("tie_word_embeddings", False))
-    return cfg, _processor(name + "Processor", pixels, tok, "<|vision_start|><|image_pad|><|vision_end|>")
+    size = {"shortest_edge": 4*unit, "longest_edge": patches//4*unit}
+    pixels = _pixels("Qwen2VLImageProcessor", size=size, patch_size=vision["patch_size"], temporal_patch_size=2,
+                     merge_size=2, **pixel_settings)
+    config = getattr(tf, name + "Config")(
+        vision_config=dict(vision, spatial_merge_size=2, temporal_patch_size=2), text_config={**_ids(tok), **text},
+        image_token_id=tok.image_token_id, video_token_id=tok.video_token_id,
+        vision_start_token_id=tok.vision_bos_token_id, vision_end_token_id=tok.vision_eos_token_id,
+        tie_word_embeddings=text.get("tie_word_embeddings", False))
+    return config, _processor(name + "Processor", pixels, tok, "<|vision_start|><|image_pad|><|vision_end|>")
 
-def _internvl(text, vision, tiles=4, kind="Qwen2Config"):
+# %% ../../nbs/world/02_shapes.ipynb #3236672f
+_INTERNVL = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<img>", "</img>", "<IMG_CONTEXT>", "<video>"]
+
+def _internvl(text:dict, vision:dict, tiles:int=4, # most tiles of an image
+              kind:str="Qwen2Config" # config of the language half
+             ):
+    "Config and processor of an InternVL."
     import transformers as tf
-    tok = _tokenizer(["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<img>", "</img>", "<IMG_CONTEXT>", "<video>"], start_image_token="<img>", end_image_token="</img>",
+    tok = _tokenizer(_INTERNVL, start_image_token="<img>", end_image_token="</img>",
                      context_image_token="<IMG_CONTEXT>", video_token="<video>")
     s, n = vision["image_size"], (vision["image_size"]//vision["patch_size"])**2//4
-    pixels = _pixels("GotOcr2ImageProcessor", size={"height": s, "width": s}, crop_to_patches=True, min_patches=1, max_patches=tiles, image_mean=[.485, .456, .406], image_std=[.229, .224, .225])
-    cfg = tf.InternVLConfig(vision_config=vision, text_config=getattr(tf, kind)(**{**_ids(tok), **text}).to_dict(), image_token_id=tok.convert_tokens_to_ids("<IMG_CONTEXT>"),
-                            image_seq_length=n, downsample_ratio=.5, tie_word_embeddings=text.get("tie_word_embeddings", False))
-    return cfg, _processor("InternVLProcessor", pixels, tok, "<IMG_CONTEXT>\n", image_seq_length=n)
+    pixels = _pixels("GotOcr2ImageProcessor", size={"height": s, "width": s}, crop_to_patches=True, min_patches=1,
+                     max_patches=tiles, image_mean=[.485, .456, .406], image_std=[.229, .224, .225])
+    config = tf.InternVLConfig(
+        vision_config=vision, text_config=getattr(tf, kind)(**{**_ids(tok), **text}).to_dict(),
+        image_token_id=tok.convert_tokens_to_ids("<IMG_CONTEXT>"), image_seq_length=n, downsample_ratio=.5,
+        tie_word_embeddings=text.get("tie_word_embeddings", False))
+    return config, _processor("InternVLProcessor", pixels, tok, "<IMG_CONTEXT>\n", image_seq_length=n)
 
-def _gemma3(text, vision):
-    import transformers as tf
-    tok = _tokenizer(["<bos>", "<eos>", "<pad>", "<start_of_image>", "<end_of_image>", "<image_soft_token>"], boi_token="<start_of_image>", eoi_token="<end_of_image>", image_token="<image_soft_token>")
-    s = vision["image_size"]
-    layers = dict(sliding_window=32, layer_types=["sliding_attention", "full_attention"], head_dim=16, query_pre_attn_scalar=16)
-    cfg = tf.Gemma3Config(vision_config=tf.SiglipVisionConfig(**vision, vision_use_head=False), text_config=tf.Gemma3TextConfig(**{**_ids(tok), **text, **layers}), mm_tokens_per_image=16,
-                          boi_token_index=tok.boi_token_id, eoi_token_index=tok.eoi_token_id, image_token_index=tok.image_token_id)
-    return cfg, _processor("Gemma3Processor", _pixels("Gemma3ImageProcessor", size={"height": s, "width": s}), tok, "<start_of_image>", "<bos>", image_seq_length=16)
+# %% ../../nbs/world/02_shapes.ipynb #8cac0a6c
+_GEMMA = ["<bos>", "<eos>", "<pad>", "<start_of_image>", "<end_of_image>", "<image_soft_token>"]
 
-def _idefics(name, text, vision):
-    "Idefics3 and SmolVLM: a picture in tiles, each announced by its row and column."
+def _gemma3(text:dict, vision:dict):
     import transformers as tf
-    grid = [f"<row_{i}_col_{j}>" for i in range(1, 7) for j in range(1, 7)]
-    tok = _tokenizer(["<s>", "</s>", "<pad>", "<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>", *grid], image_token="<image>", fake_image_token="<fake_token_around_image>",
+    tok = _tokenizer(_GEMMA, boi_token="<start_of_image>", eoi_token="<end_of_image>", image_token="<image_soft_token>")
+    size = {"height": vision["image_size"], "width": vision["image_size"]}
+    layers = dict(sliding_window=32, layer_types=["sliding_attention", "full_attention"], head_dim=16,
+                  query_pre_attn_scalar=16)
+    config = tf.Gemma3Config(
+        vision_config=tf.SiglipVisionConfig(**vision, vision_use_head=False),
+        text_config=tf.Gemma3TextConfig(**{**_ids(tok), **text, **layers}), mm_tokens_per_image=16,
+        boi_token_index=tok.boi_token_id, eoi_token_index=tok.eoi_token_id, image_token_index=tok.image_token_id)
+    pixels = _pixels("Gemma3ImageProcessor", size=size)
+    return config, _processor("Gemma3Processor", pixels, tok, "<start_of_image>", "<bos>", image_seq_length=16)
+
+# %% ../../nbs/world/02_shapes.ipynb #6d18aa2e
+_IDEFICS = ["<s>", "</s>", "<pad>", "<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>",
+            *(f"<row_{i}_col_{j}>" for i in range(1, 7) for j in range(1, 7))]
+
+def _idefics(name:str, # "Idefics3" or "SmolVLM"
+             text:dict, vision:dict):
+    "Config and processor of an Idefics3 or SmolVLM."
+    import transformers as tf
+    tok = _tokenizer(_IDEFICS, image_token="<image>", fake_image_token="<fake_token_around_image>",
                      global_image_token="<global-img>", end_of_utterance_token="<end_of_utterance>")
     s = vision["image_size"]
-    pixels = _pixels(name + "ImageProcessor", size={"longest_edge": 3*s}, max_image_size={"longest_edge": s}, do_image_splitting=True)
-    processor = _processor(name + "Processor", pixels, tok, "<image>", "<s>", image_seq_len=(s//vision["patch_size"])**2//4)
-    cfg = getattr(tf, name + "Config")(vision_config=vision, text_config=tf.LlamaConfig(**{**_ids(processor.tokenizer), **text}).to_dict(), image_token_id=tok.image_token_id, scale_factor=2, pad_token_id=tok.pad_token_id)
-    return cfg, processor
+    pixels = _pixels(name + "ImageProcessor", size={"longest_edge": 3*s}, max_image_size={"longest_edge": s},
+                     do_image_splitting=True)
+    processor = _processor(name + "Processor", pixels, tok, "<image>", "<s>",
+                           image_seq_len=(s//vision["patch_size"])**2//4)
+    language = tf.LlamaConfig(**{**_ids(processor.tokenizer), **text}).to_dict()
+    config = getattr(tf, name + "Config")(vision_config=vision, text_config=language, scale_factor=2,
+                                          image_token_id=tok.image_token_id, pad_token_id=tok.pad_token_id)
+    return config, processor
 
-# %% ../../nbs/world/02_shapes.ipynb #53ce3a07
-_TEXT = dict(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=2048, initializer_range=.2)
-_SEE = dict(hidden_size=64, intermediate_size=128, num_hidden_layers=3, num_attention_heads=4, image_size=112, patch_size=14, initializer_range=.2)
+# %% ../../nbs/world/02_shapes.ipynb #2474c271
+_TEXT = dict(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+             num_key_value_heads=2, max_position_embeddings=2048, initializer_range=.2)
+_SEE = dict(hidden_size=64, intermediate_size=128, num_hidden_layers=3, num_attention_heads=4, image_size=112,
+            patch_size=14, initializer_range=.2)
 _PACK = dict(depth=3, hidden_size=64, intermediate_size=128, num_heads=4, out_hidden_size=64, initializer_range=.2)
 _ROPE = dict(rope_type="default", rope_theta=1e6)
 
-_BUILD = {
-    "llava": lambda: _llava(_TEXT, _SEE),
-    "llava_next": lambda: _llava_next(_TEXT, _SEE),
-    "qwen2_5_vl": lambda: _qwen("Qwen2_5_VL", {**_TEXT, "rope_parameters": dict(_ROPE, mrope_section=[2, 3, 3])}, dict(_PACK, patch_size=14, window_size=56, fullatt_block_indexes=[1]), 256),
-    "qwen3_vl": lambda: _qwen("Qwen3VL", {**_TEXT, "head_dim": 16, "rope_parameters": dict(_ROPE, mrope_section=[4, 2, 2], mrope_interleaved=True)},
-                              dict(_PACK, patch_size=16, num_position_embeddings=64, deepstack_visual_indexes=[0, 1]), 256, image_mean=[.5]*3, image_std=[.5]*3),
-    "internvl": lambda: _internvl(_TEXT, _SEE),
-    "gemma3": lambda: _gemma3(_TEXT, _SEE),
-    "idefics3": lambda: _idefics("Idefics3", _TEXT, _SEE),
-    "smolvlm": lambda: _idefics("SmolVLM", _TEXT, _SEE)}
+def _tiny_qwen2_5():
+    text = {**_TEXT, "rope_parameters": dict(_ROPE, mrope_section=[2, 3, 3])}
+    return _qwen("Qwen2_5_VL", text, dict(_PACK, patch_size=14, window_size=56, fullatt_block_indexes=[1]), 256)
+
+def _tiny_qwen3():
+    rope = dict(_ROPE, mrope_section=[4, 2, 2], mrope_interleaved=True)
+    vision = dict(_PACK, patch_size=16, num_position_embeddings=64, deepstack_visual_indexes=[0, 1])
+    return _qwen("Qwen3VL", {**_TEXT, "head_dim": 16, "rope_parameters": rope}, vision, 256,
+                 image_mean=[.5]*3, image_std=[.5]*3)
+
+# %% ../../nbs/world/02_shapes.ipynb #50479997
+_BUILD = {"llava": lambda: _llava(_TEXT, _SEE),
+          "llava_next": lambda: _llava_next(_TEXT, _SEE),
+          "qwen2_5_vl": _tiny_qwen2_5,
+          "qwen3_vl": _tiny_qwen3,
+          "internvl": lambda: _internvl(_TEXT, _SEE),
+          "gemma3": lambda: _gemma3(_TEXT, _SEE),
+          "idefics3": lambda: _idefics("Idefics3", _TEXT, _SEE),
+          "smolvlm": lambda: _idefics("SmolVLM", _TEXT, _SEE)}
 TINY = tuple(_BUILD)
 
+# %% ../../nbs/world/02_shapes.ipynb #c774e4d6
 def tiny(family:str, # one of `TINY`
          seed:int=0 # of the weights
         )->tuple: # model in float32 with random weights, processor
-    "A model of about a hundred thousand weights in the real classes of a family, whose probabilities move with the picture."
+    "A model of about a hundred thousand weights in a family's own classes, whose probabilities change with the image."
     if family not in _BUILD: raise ValueError(f"unknown family {family!r}: choose one of {', '.join(TINY)}")
     try: config, processor = _BUILD[family]()
-    except ImportError as e: raise ImportError(f"the processor of {family} needs a package that is not here: {' '.join(str(e).split())[:160]}") from e
+    except ImportError as e:
+        cause = " ".join(str(e).split())[:160]
+        raise ImportError(f"the processor of {family} needs a package that is not installed: {cause}") from e
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         model = _model(config, torch.float32)
         for p in model.parameters():
-            if p.ndim > 1 and not p.any(): torch.nn.init.normal_(p, std=.2)  # a projector or positions that begin at zero would make it blind
+            if p.ndim > 1 and not p.any(): torch.nn.init.normal_(p, std=.2)
         model.get_decoder().norm.weight.mul_(2.)
-    return _calm(model, processor.tokenizer), processor
+    return _greedy(model, processor.tokenizer), processor
 
 def _model(config, dtype):
     "The model of a config, in its family's own class."
     from transformers import AutoModelForImageTextToText
     return AutoModelForImageTextToText.from_config(config, dtype=dtype).eval()
 
-def _calm(model, tok):
-    "The model, told to answer greedily and where to end."
-    model.generation_config.update(do_sample=False, eos_token_id=tok.eos_token_id, pad_token_id=tok.pad_token_id, bos_token_id=tok.bos_token_id)
+def _greedy(model, tok):
+    "The model, set to answer greedily and to end where the tokenizer does."
+    model.generation_config.update(do_sample=False, eos_token_id=tok.eos_token_id, pad_token_id=tok.pad_token_id,
+                                   bos_token_id=tok.bos_token_id)
     return model
 
-# %% ../../nbs/world/02_shapes.ipynb #9955f305
-_CLIP_L = dict(hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16, image_size=336, patch_size=14, projection_dim=768)
-_QWEN_VIT = dict(depth=32, hidden_size=1280, intermediate_size=3420, num_heads=16, patch_size=14, window_size=112, fullatt_block_indexes=[7, 15, 23, 31])
-_INTERN_VIT = dict(hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16, image_size=448, patch_size=14, attention_bias=True, norm_type="layer_norm", use_mean_pooling=True)
-_MROPE = dict(_ROPE, mrope_section=[16, 24, 24])
+# %% ../../nbs/world/02_shapes.ipynb #bdca4407
+_CLIP_L = dict(hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16, image_size=336,
+               patch_size=14, projection_dim=768)
+_QWEN_VIT = dict(depth=32, hidden_size=1280, intermediate_size=3420, num_heads=16, patch_size=14, window_size=112,
+                 fullatt_block_indexes=[7, 15, 23, 31])
+_INTERN_VIT = dict(hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16,
+                   image_size=448, patch_size=14, attention_bias=True, norm_type="layer_norm", use_mean_pooling=True)
 
-def _qwen_shape(vision, **text): return _qwen("Qwen2_5_VL", dict(text, max_position_embeddings=32768, rope_parameters=_MROPE), dict(_QWEN_VIT, out_hidden_size=text["hidden_size"], **vision), 16384)
+_LLAVA_7B = dict(vocab_size=32064, hidden_size=4096, intermediate_size=11008, num_hidden_layers=32,
+                 num_attention_heads=32, max_position_embeddings=4096)
+_QWEN_3B = dict(vocab_size=151936, hidden_size=2048, intermediate_size=11008, num_hidden_layers=36,
+                num_attention_heads=16, num_key_value_heads=2, tie_word_embeddings=True)
+_QWEN_7B = dict(vocab_size=152064, hidden_size=3584, intermediate_size=18944, num_hidden_layers=28,
+                num_attention_heads=28, num_key_value_heads=4)
+_INTERN_4B = dict(vocab_size=151936, hidden_size=2560, intermediate_size=9728, num_hidden_layers=36,
+                  num_attention_heads=32, num_key_value_heads=8, head_dim=128, max_position_embeddings=40960,
+                  tie_word_embeddings=False)
 
-REAL = {
-    "llava-1.5-7b": lambda text, vision, tiles: _llava(dict(vocab_size=32064, hidden_size=4096, intermediate_size=11008, num_hidden_layers=32, num_attention_heads=32, max_position_embeddings=4096) | text, _CLIP_L | vision),
-    "qwen2.5-vl-3b": lambda text, vision, tiles: _qwen_shape(vision, **dict(vocab_size=151936, hidden_size=2048, intermediate_size=11008, num_hidden_layers=36, num_attention_heads=16, num_key_value_heads=2, tie_word_embeddings=True) | text),
-    "qwen2.5-vl-7b": lambda text, vision, tiles: _qwen_shape(vision, **dict(vocab_size=152064, hidden_size=3584, intermediate_size=18944, num_hidden_layers=28, num_attention_heads=28, num_key_value_heads=4) | text),
-    "internvl3.5-4b": lambda text, vision, tiles: _internvl(dict(vocab_size=151936, hidden_size=2560, intermediate_size=9728, num_hidden_layers=36, num_attention_heads=32, num_key_value_heads=8, head_dim=128,
-                                                                 max_position_embeddings=40960, tie_word_embeddings=False) | text, _INTERN_VIT | vision, tiles, "Qwen3Config")}
+# %% ../../nbs/world/02_shapes.ipynb #123139de
+def _real_qwen(text:dict, vision:dict):
+    "A published Qwen2.5-VL."
+    rope = dict(_ROPE, mrope_section=[16, 24, 24])
+    return _qwen("Qwen2_5_VL", dict(text, max_position_embeddings=32768, rope_parameters=rope),
+                 dict(_QWEN_VIT, out_hidden_size=text["hidden_size"]) | vision, 16384)
 
+REAL = {"llava-1.5-7b": lambda text, vision, tiles: _llava(_LLAVA_7B | text, _CLIP_L | vision),
+        "qwen2.5-vl-3b": lambda text, vision, tiles: _real_qwen(_QWEN_3B | text, vision),
+        "qwen2.5-vl-7b": lambda text, vision, tiles: _real_qwen(_QWEN_7B | text, vision),
+        "internvl3.5-4b": lambda text, vision, tiles: _internvl(_INTERN_4B | text, _INTERN_VIT | vision, tiles,
+                                                                "Qwen3Config")}
+
+# %% ../../nbs/world/02_shapes.ipynb #860dc437
 def real(name:str, # one of `REAL`
-         layers:int|None=None, # language layers; None: all of them
-         vision_layers:int|None=None, # vision layers; None: all of them
+         layers:int|None=None, # language layers; None for all of them
+         vision_layers:int|None=None, # vision layers; None for all of them
          dtype:str|torch.dtype="float32", device:str="cpu", # "meta" allocates nothing
-         seed:int=0, tiles:int=1 # most tiles a picture, for InternVL
+         seed:int=0, # of the weights
+         tiles:int=1 # most tiles of an image, for InternVL
         )->tuple: # model with random weights, processor
     "A published shape with random weights."
     if name not in REAL: raise ValueError(f"unknown shape {name!r}: choose one of {', '.join(REAL)}")
-    for what, v in (("layers", layers), ("vision_layers", vision_layers), ("tiles", tiles)):
-        if v is not None and v < 1: raise ValueError(f"{what} must be at least 1, got {v}: give a whole number, or None for all")
-    depth = "depth" if "qwen" in name else "num_hidden_layers"
-    config, processor = REAL[name]({} if layers is None else {"num_hidden_layers": layers}, {} if vision_layers is None else _shorter(depth, vision_layers, name), tiles)
+    for setting, v in (("layers", layers), ("vision_layers", vision_layers), ("tiles", tiles)):
+        if v is not None and v < 1:
+            raise ValueError(f"{setting} must be at least 1, got {v}: give a whole number, or None for all")
+    text = {} if layers is None else {"num_hidden_layers": layers}
+    config, processor = REAL[name](text, _vision_depth(name, vision_layers), tiles)
     on_gpu = [torch.device(device)] if str(device).startswith("cuda") else []
     with torch.random.fork_rng(devices=on_gpu), torch.device(device):
         torch.manual_seed(seed)
         model = _model(config, getattr(torch, dtype) if isinstance(dtype, str) else dtype)
-    return _calm(model, processor.tokenizer), processor
+    return _greedy(model, processor.tokenizer), processor
 
-def _shorter(depth, n, name)->dict:
-    "Fewer vision layers; of Qwen's, the last then attends to everything, as in the whole."
-    return {depth: n, "fullatt_block_indexes": [k for k in (7, 15, 23, 31) if k < n] or [n - 1]} if depth == "depth" else {depth: n}
+def _vision_depth(name, n)->dict:
+    "Settings for fewer vision layers; of Qwen's, the last then attends to the whole image, as in the full tower."
+    if n is None: return {}
+    if "qwen" not in name: return {"num_hidden_layers": n}
+    return {"depth": n, "fullatt_block_indexes": [k for k in (7, 15, 23, 31) if k < n] or [n - 1]}
 
-# %% ../../nbs/world/02_shapes.ipynb #344ac811
-def save(model, processor, folder:str|Path)->Path: # the folder
+# %% ../../nbs/world/02_shapes.ipynb #743a826e
+def save(model, # a transformers model
+         processor, folder:str|Path
+        )->Path: # the folder
     "Write a checkpoint that the Auto classes read, with and without torchvision."
     folder = Path(folder)
     model.save_pretrained(folder)
