@@ -1,0 +1,113 @@
+"Whole figures from plain arrays: what stands where, what is refused, and that nothing is clipped."
+import json
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+from drawing import AREA, IMAGE, INFLUENCE, LABELS, NASTY, ORDER, SALIENCY, SHAPES, WORDS, assert_tidy, shaped
+
+from eagle_nb.explanation import figures, plots
+
+
+def sentence(words=WORDS, influence=INFLUENCE, title="Describe the image.", **kwargs):
+    return figures.figure_sentence(IMAGE, SALIENCY, LABELS, ORDER, AREA, AREA**.5, 1 - AREA, words, influence,
+                                   title=title, **kwargs)
+
+
+def curves(**kwargs):
+    "An item with a map and curves."
+    return dict(saliency=SALIENCY, area=AREA, insertion=AREA, deletion=1 - AREA) | kwargs
+
+
+def test_style_of_the_user_is_left_alone():
+    before = dict(matplotlib.rcParams)
+    sentence()
+    assert dict(matplotlib.rcParams) == before
+    if "matplotlib.pyplot" in sys.modules: assert not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+def test_sentence_hands_opacity_and_colours_to_the_heat_map_alone():
+    default, changed = sentence(), sentence(alpha=.3, cmap="cividis")
+    regions, heat, *_ = (ax.images[0].get_array() for ax in changed.axes if ax.images)
+    assert np.array_equal(heat, plots.overlay(IMAGE, SALIENCY, .3, "cividis"))
+    assert np.array_equal(regions, default.axes[0].images[0].get_array())
+    assert np.array_equal(default.axes[1].images[0].get_array(), plots.overlay(IMAGE, SALIENCY))
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_any_text_can_be_drawn():
+    v = np.linspace(0, 1, len(NASTY))
+    for fig in (sentence(words=NASTY, influence=v, title="$x_ <b> 猫 \\frac{ " + "long "*80),
+                figures.figure_words(IMAGE, [dict(word=w, saliency=SALIENCY) for w in NASTY])):
+        assert plots.figure_png(fig, dpi=60)[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("h, w", SHAPES)
+def test_figures_are_tidy_at_any_shape(h, w):
+    a = shaped(h, w)
+    image, saliency, labels, order, area = (a[k] for k in ("image", "saliency", "labels", "order", "area"))
+    long_title = "Describe the image. "*12
+    assert_tidy(figures.figure_sentence(image, saliency, labels, order, area, area, 1 - area, WORDS, INFLUENCE,
+                                        title=long_title))
+    word = dict(word="man", saliency=saliency, mask=saliency > 0, insertion=.5, deletion=.1)
+    assert_tidy(figures.figure_words(image, [word]*6))
+    assert_tidy(figures.figure_steps(image, labels, order, area, 9))
+    setting = dict(title="necessity twice", saliency=saliency, area=area, insertion=area, deletion=1 - area)
+    assert_tidy(figures.figure_settings(image, [setting]*6))
+
+
+def test_settings_stand_next_to_each_other():
+    items = [curves(title=t, insertion=p*AREA) for t, p in (("one", 1), ("other", .5))]
+    fig = figures.figure_settings(IMAGE, items, mask=SALIENCY > .5)
+    titles = [a.get_title() for a in fig.axes]
+    assert titles == ["one", "other", "", "ins. 0.50  del. 0.50", "ins. 0.25  del. 0.50", ""]
+    assert np.array_equal(fig.axes[4].lines[0].get_ydata(), .5*AREA) and not fig.axes[2].axison
+
+
+def test_methods_are_stretched_to_the_full_scale_and_share_their_curves():
+    items = [curves(method="first", saliency=3*SALIENCY - 1), curves(method="second", insertion=.5*AREA)]
+    fig = figures.figure_methods(IMAGE, items)
+    whole, first, second, insertion, deletion, names = fig.axes
+    assert [a.get_title() for a in (whole, first)] == ["image", "first\nins. 0.50  del. 0.50"]
+    assert np.array_equal(first.images[0].get_array(), plots.overlay(IMAGE, SALIENCY))
+    assert np.array_equal(insertion.lines[1].get_ydata(), .5*AREA) and len(deletion.lines) == 2
+    assert [t.get_text() for t in names.get_legend().get_texts()] == ["first", "second"]
+    assert_tidy(fig)
+
+
+def test_steps_reveal_the_order():
+    fig = figures.figure_steps(IMAGE, LABELS, ORDER, AREA, [0, 3])
+    blank, three = (a.images[0].get_array() for a in fig.axes[:2])
+    assert not blank.any() and (three == IMAGE*np.isin(LABELS, ORDER[:3])[..., None]).all()
+    assert [t.get_text() for a in fig.axes for t in a.texts] == ["p = 0.00", "p = 0.25"]
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: figures.figure_words(IMAGE, []), "at least one word"),
+    (lambda: figures.figure_words(IMAGE, [{"word": "x"}]), "saliency"),
+    (lambda: figures.figure_settings(IMAGE, []), "at least one setting"),
+    (lambda: figures.figure_settings(IMAGE, [curves(title="x", insertion=AREA[1:])]), "insertion must have"),
+    (lambda: figures.figure_steps(IMAGE, LABELS, ORDER, AREA[1:]), "one more than order"),
+    (lambda: figures.figure_steps(IMAGE, LABELS, ORDER, AREA, [0, 13]), "from 0 to 12"),
+    (lambda: figures.figure_steps(IMAGE, LABELS, ORDER, AREA, []), "from 0 to 12"),
+])
+def test_bad_arguments_are_refused(call, message):
+    with pytest.raises(ValueError, match=message): call()
+
+
+def test_figures_show_themselves():
+    from IPython.core.formatters import PNGFormatter
+    assert PNGFormatter()(sentence())[:4] == b"\x89PNG"
+
+
+def test_image_and_data_are_saved_next_to_each_other(tmp_path):
+    fig, folder = sentence(), tmp_path/"deep"
+    data = dict(x=np.float32(.5), y=np.array([1, 2]), z=float("nan"), s={2, 1}, w=["猫"], b=np.bool_(True))
+    files = plots.save_figure(fig, folder/"a.pdf", data, dpi=50)
+    assert sorted(f.name for f in folder.iterdir()) == ["a.json", "a.pdf", "a.png"]
+    assert sorted(f.name for f in files) == ["a.json", "a.pdf", "a.png"]
+    saved = json.loads((folder/"a.json").read_text("utf-8"))
+    assert saved == dict(x=.5, y=[1, 2], z=None, s=[1, 2], w=["猫"], b=True)
+    assert [f.name for f in plots.save_figure(fig.axes[0], tmp_path/"v1.2", dpi=50)] == ["v1.2.png"]
+    assert plots.figure_png(fig, 50) == plots.figure_png(fig, 50)
