@@ -1,0 +1,118 @@
+"""Generated from layout.py by .ci/stubs.py; do not edit."""
+__all__ = ['as_gray', 'carry_labels', 'carry_mask', 'carry_coverage', 'Layout', 'layout', 'TokenGrid', 'token_grid', 'from_tokens', 'token_regions', 'regions_for']
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from .forward import Forward
+from .models import Model
+from .patching import patch
+from .regions import Regions, segment, tokens
+
+def as_gray(a: np.ndarray) -> np.ndarray:
+    """Numbers as a grey image."""
+    ...
+
+def carry_labels(pixels: Callable[..., Tensor], labels: np.ndarray) -> Tensor:
+    """The region of every element of `pixel_values`."""
+    ...
+
+def carry_mask(pixels: Callable[..., Tensor], mask: np.ndarray) -> Tensor:
+    """A mask through the processor's own resampling."""
+    ...
+
+def carry_coverage(pixels: Callable[..., Tensor], labels: np.ndarray, carried: Tensor) -> tuple[Tensor, Tensor]:
+    """The elements of `pixel_values` in which the processor's own resampling mixes regions, and how."""
+    ...
+
+def _mixed(mask, flat, r) -> tuple[Tensor, Tensor]:
+    """Elements in which the mask of a region differs from its carried labels, and the mask's values there."""
+    ...
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The pixel of the image that each element of `pixel_values` shows."""
+    row: Tensor
+    column: Tensor
+    shape: tuple[int, int]
+
+    @property
+    def tiles(self) -> int:
+        ...
+
+    def spread(self, mask: Tensor) -> Tensor:
+        """A mask over the image in the layout of `pixel_values`; differentiable."""
+        ...
+
+    def gather(self, values: Tensor, tile: int | None=None) -> np.ndarray:
+        """Values of `pixel_values` in the image: the mean of all elements that show a pixel; gaps are filled."""
+        ...
+
+    def _flat(self, values: Tensor, tile) -> np.ndarray:
+        """The elements of a tile, or of all, on one axis."""
+        ...
+
+    def total(self, values: Tensor) -> np.ndarray:
+        """Attributions of `pixel_values` in the image, summed over tiles and channels: a region has the sum of its elements."""
+        ...
+
+    def _density(self, tile) -> float:
+        """Elements of a tile for each pixel that it shows."""
+        ...
+
+def layout(forward: Forward) -> Layout:
+    """The layout of an image."""
+    ...
+
+def _filled(total, count) -> np.ndarray:
+    """Means from sums and counts; where nothing was counted, a blur of the means around."""
+    ...
+
+@dataclass(frozen=True)
+class TokenGrid:
+    """Image tokens that lie over the image as a grid."""
+    positions: tuple[int, ...]
+    shape: tuple[int, int]
+    tile: int | None
+
+    def __len__(self) -> int:
+        ...
+
+def _image_token(model) -> int:
+    """The id of an image token."""
+    ...
+
+def _merged_shape(processor, patches) -> tuple[int, int]:
+    """Rows and columns of tokens, from an `image_grid_thw` of patches that are merged."""
+    ...
+
+def token_grid(forward: Forward, layout: Layout) -> TokenGrid:
+    """The image tokens of an image."""
+    ...
+
+def _whole_tile(layout) -> int:
+    """The tile that covers most of the image."""
+    ...
+
+def _span(v) -> float:
+    ...
+
+def _tokens_per_tile(model, default) -> int:
+    """Tokens of one tile, from the model's configuration or its processor."""
+    ...
+
+def from_tokens(layout: Layout, grid: TokenGrid, values: np.ndarray) -> np.ndarray:
+    """A value for each image token as a map over the image, bilinear between the centers of the tokens."""
+    ...
+
+def token_regions(model: Model, image: np.ndarray, prompt: str | list[dict]='') -> Regions:
+    """One region for each image token, for models that lay one grid of tokens over the whole image."""
+    ...
+
+def regions_for(model: Model, image: np.ndarray, prompt: str | list[dict]='', regions: int | str | Regions | np.ndarray=64, seed: int=0) -> Regions:
+    """The regions of an image for a model: those of `segment`, or the model's own grid of tokens."""
+    ...

@@ -1,0 +1,166 @@
+"""Generated from scores.py by .ci/stubs.py; do not edit."""
+__all__ = ['MODES', 'insight', 'necessity', 'objective', 'Scorer', 'FunctionScorer', 'BatchMemory', 'ModelScorer']
+import copy
+from collections.abc import Callable
+import numpy as np
+import torch
+from torch import Tensor
+from .costs import new_peak
+from .forward import Forward, alike_rows
+from .images import fill_image, mask_image
+from .layout import carry_coverage, carry_labels, carry_mask
+from .models import Model
+from .patching import patch
+from .regions import Regions
+from .targets import Target
+
+def insight(p: Tensor) -> Tensor:
+    """Sufficiency of a set of regions: how far it alone supports the answer (EAGLE, insight score)."""
+    ...
+
+def necessity(p_rest: Tensor) -> Tensor:
+    """Indispensability of a set of regions: how far the answer breaks without it (EAGLE, necessity score)."""
+    ...
+
+def objective(p: Tensor, p_rest: Tensor, lam: tuple[float, float]=(1.0, 1.0)) -> Tensor:
+    """F(S) = λ1 · insight(S) + λ2 · necessity(V∖S) (EAGLE, objective)."""
+    ...
+
+class Scorer:
+    """keep (B, N) bool -> probabilities (B, T); a subclass computes a batch."""
+    remedy = 'check the function'
+
+    def __init__(self, n: int, batch_size: int=64, columns: tuple[int, ...] | None=None):
+        ...
+
+    def compute(self, keep: Tensor) -> Tensor:
+        ...
+
+    def __call__(self, keep: Tensor) -> Tensor:
+        """Probabilities of the target tokens."""
+        ...
+
+    def _checked(self, keep) -> Tensor:
+        """A bool tensor (B, N) on the CPU."""
+        ...
+
+    def all_tokens(self, keep: Tensor) -> Tensor:
+        """Probabilities of every token that the forward pass yields, in the target or not."""
+        ...
+
+    def _learn(self, keys, keep, rows):
+        """Compute some rows of `keep` in batches and remember them."""
+        ...
+
+    def _try(self, keep) -> Tensor | None:
+        """Compute a batch if memory suffices."""
+        ...
+
+    def _remember(self, keys, p):
+        """Count and keep what was computed, except what is not a number."""
+        ...
+
+    def scored(self) -> tuple[np.ndarray, Tensor]:
+        """All keep-sets scored so far and their probabilities, in the order in which they were scored."""
+        ...
+
+    def with_columns(self, columns: tuple[int, ...] | None) -> Scorer:
+        """A scorer of other tokens that shares this one's memory; its forward passes are counted separately."""
+        ...
+
+    @property
+    def area(self) -> np.ndarray:
+        """The share of the image in each region; equal where the scorer knows no image."""
+        ...
+
+    @property
+    def layout(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Where the regions lie; None where the scorer knows no image."""
+        ...
+
+def _short_of_memory(e) -> bool:
+    """Does this error mean that the device, or the CPU, is short of memory?"""
+    ...
+
+class FunctionScorer(Scorer):
+    """Any function from keep-masks to probabilities."""
+
+    def __init__(self, fn: Callable[[Tensor], Tensor], n: int, batch_size: int=4096):
+        ...
+
+    def compute(self, keep: Tensor) -> Tensor:
+        """One call of the function, checked."""
+        ...
+
+class BatchMemory:
+    """How many variants fit on a GPU, from what the last batch took; on a CPU the size stays."""
+    room = 1600000000.0
+    most = 256
+
+    def __init__(self, device: torch.device):
+        ...
+
+    def start(self):
+        """Measure a new batch."""
+        ...
+
+    def fitting(self, n: int, size: int) -> int:
+        """The size of the next batch."""
+        ...
+MODES = ('nearest', 'resampled', 'pixels')
+
+class ModelScorer(Scorer):
+    """Probabilities of an answer's tokens from a transformers image-text-to-text model."""
+    remedy = "load the model with dtype='float32', or check its weights"
+
+    def __init__(self, model: Model, image: np.ndarray, prompt: str | list[dict], target: Target, regions: Regions, fill: str | np.ndarray='black', mode: str='nearest', batch_size: int | None=None, seed: int=0):
+        ...
+
+    def compute(self, keep: Tensor, read: Tensor | None=None) -> Tensor:
+        """One batch through the model."""
+        ...
+
+    def _first_size(self, model) -> int:
+        """Variants in the first batch: on a CPU what suits its caches, on a GPU a few, to see what one takes."""
+        ...
+
+    def _prepare(self, mode, fill, seed):
+        """The fill, and the region of every element of `pixel_values`."""
+        ...
+
+    def _transport(self):
+        """Bring fill and regions to the device, in the layout of `pixel_values`."""
+        ...
+
+    def _mix(self, tiles):
+        """Find the elements on boundaries, and the share of each region in them."""
+        ...
+
+    def variants(self, keep: Tensor) -> Tensor:
+        """The masked images as the model sees them."""
+        ...
+
+    def _masked(self, keep) -> Tensor:
+        """Pixels masked before the processor, one call per variant."""
+        ...
+
+    def _composed(self, keep) -> Tensor:
+        """Elements of image and fill, chosen by the region they show."""
+        ...
+
+    def _alike(self, keep) -> tuple[Tensor, Tensor] | None:
+        """Tiles of these variants that look the same; None where the model cannot use them."""
+        ...
+
+    def _lands(self, region) -> bool:
+        """Does any pixel of a region reach the model, by the processor's own resampling?"""
+        ...
+
+    @property
+    def unseen(self) -> np.ndarray:
+        """Regions that can never matter, because the processor crops them away."""
+        ...
+
+def _check_variants(image, regions, mode):
+    """Refuse a mode that does not exist, and regions of another image."""
+    ...

@@ -1,0 +1,199 @@
+"""Generated from explanation.py by .ci/stubs.py; do not edit."""
+__all__ = ['MAPS', 'attribution', 'paint', 'Explanation', 'explain_scores', 'explain']
+import hashlib, time, warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from ..core.answers import Answer, conversation, prompt_text
+from ..core.costs import versions
+from ..core.curves import auc, trace
+from ..core.images import ImageLike, fill_image as make_fill, open_image
+from ..core.layout import regions_for
+from ..core.models import Model
+from ..core.patching import patch
+from ..core.prompts import PromptScorer
+from ..core.regions import Regions
+from ..core.scores import ModelScorer, Scorer
+from ..core.selftest import load
+from ..core.targets import Target, make_target, words as split_words
+from . import figures, plots
+from .formats import Page, Reference, Saved
+from .modality import by_word, influence
+from ..search.search import read_budget, read_weights, search as run_search
+MAPS = ('gain', 'paper')
+
+def attribution(f: np.ndarray, kind: str='gain') -> np.ndarray:
+    """A value for each step of an order."""
+    ...
+
+def paint(labels: np.ndarray, order: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Region values as a map."""
+    ...
+
+@dataclass(frozen=True, eq=False)
+class Explanation(Saved, Page, Reference):
+    """Where a model looked and what it relied on, for one target."""
+    image: np.ndarray
+    prompt: str
+    answer: Answer
+    target: Target
+    regions: Regions
+    order: np.ndarray
+    token_insertion: np.ndarray
+    token_deletion: np.ndarray
+    forwards: int
+    seconds: float
+    settings: dict = field(default_factory=dict)
+    scorer: Scorer | None = None
+    fill: np.ndarray | None = None
+    prompt_words: tuple[str, ...] = ()
+
+    def attribution(self, kind: str='gain') -> np.ndarray:
+        """The map with its signs."""
+        ...
+
+    def __repr__(self):
+        ...
+
+    @property
+    def insertion(self) -> np.ndarray:
+        """Mean target probability while regions appear."""
+        ...
+
+    @property
+    def deletion(self) -> np.ndarray:
+        """Mean target probability while regions are removed."""
+        ...
+
+    @property
+    def area(self) -> np.ndarray:
+        """Share of the image, and of the prompt's words if they are ordered, that the first k of the order cover."""
+        ...
+
+    @property
+    def insertion_auc(self) -> float:
+        """Area under the insertion curve: high where few regions suffice."""
+        ...
+
+    @property
+    def deletion_auc(self) -> float:
+        """Area under the deletion curve: low where few regions are necessary."""
+        ...
+
+    @property
+    def objective(self) -> np.ndarray:
+        """F along the order: weighted insight plus weighted necessity."""
+        ...
+
+    @property
+    def saliency(self) -> np.ndarray:
+        """The heat map: what supports the target."""
+        ...
+
+    @property
+    def fill_image(self) -> np.ndarray:
+        """What replaces hidden regions."""
+        ...
+
+    @property
+    def modality(self) -> np.ndarray:
+        """Influence of the image on each target token: high for perception, low for language prior."""
+        ...
+
+    @property
+    def target_words(self) -> list[tuple[str, tuple[int, ...]]]:
+        """The words of the target; its tokens where there is no whole word."""
+        ...
+
+    def word_influence(self) -> list[tuple[str, float]]:
+        """Influence of the image on every word of the target."""
+        ...
+
+    def prompt_influence(self) -> list[tuple[str, float]]:
+        """What each word of the prompt changes, with the sign and on the scale of the map."""
+        ...
+
+    @property
+    def region_order(self) -> np.ndarray:
+        """The order without the words of the prompt."""
+        ...
+
+    def text(self) -> str:
+        """The explanation in plain text."""
+        ...
+
+    def plot(self, title: str='', ax: Axes | None=None, alpha: float | None=None, cmap: str | None=None) -> Figure | Axes:
+        """Regions, heat map, curves and words in one figure.
+
+    Arguments:
+        title: above the figure
+        ax: draw only the heat map into these axes; None makes the whole figure
+        alpha: opacity of the heat map, from 0 to 1; None for the default
+        cmap: a matplotlib colour map; None for the default
+    """
+        ...
+
+    def curve(self, ax: Axes | None=None) -> Axes:
+        """Insertion and deletion over the share of the image.
+
+    Arguments:
+        ax: where to draw; None makes a figure
+    """
+        ...
+
+    def words(self, ax: Axes | None=None) -> Axes:
+        """The target's words, coloured by the influence of the image.
+
+    Arguments:
+        ax: where to draw; None makes a figure
+    """
+        ...
+
+def _listed(words, form='.2f') -> str:
+    """Words with their values."""
+    ...
+
+def explain_scores(scorer: Scorer, image: np.ndarray, regions: Regions, target: Target, answer: Answer, prompt: str='', search: str | Callable='fast', settings: dict | None=None, **kwargs) -> Explanation:
+    """Order the regions by a scorer, and trace the curves."""
+    ...
+
+def _model_record(model: Model) -> dict:
+    """What the result owes to the model and to the machine."""
+    ...
+
+def _conversation_record(model: Model, prompt: str | list[dict]) -> dict:
+    """A system prompt, a template of the user's own, and a conversation with the digests of its images."""
+    ...
+
+def _warn_unseen(scorer: ModelScorer, regions: Regions):
+    """Tell the user about regions that the model cannot see."""
+    ...
+
+def explain(model: Model | str | tuple, image: ImageLike, prompt: str | list[dict]='Describe the image.', answer: str | list | Answer | None=None, target: None | str | tuple | int | slice | list=None, foil: str | int | list[int] | None=None, regions: int | str | Regions | np.ndarray=64, fill: str | np.ndarray='black', lam: tuple[float, float]=(1, 1), prompt_words: bool=False, mode: str='nearest', search: str | Callable='fast', budget: int | str | None=None, seed: int=0, batch_size: int | None=None, show_progress: bool=True, callback: Callable[[dict], None] | None=None, **search_settings) -> Explanation:
+    """Explain an answer of a multimodal LLM: which regions of the image it needs, most important first.
+
+    The curves cost at most 2(N+1) forwards beyond the budget, with N regions.
+
+    Arguments:
+        model: a `Model`, or what `load` takes: a name, a folder, (model, processor)
+        image: a path, a PIL image or an array
+        prompt: the question, or a conversation; see `Model.encode`
+        answer: text, ids or an `Answer`; None lets the model answer
+        target: None for all; "cat"; ("cat", 1), the second; 3; slice(2, 5)
+        foil: a counterfactual for the target
+        regions: a number (SLICO), a method, "tokens", a label map or a `Regions`
+        fill: what replaces a hidden region: black, mean, blur, noise or an image
+        lam: weights of insight and necessity
+        prompt_words: also order the words of the prompt; see `PromptScorer`
+        mode: "nearest"; "resampled", closer to the paper at edges; "pixels", masked as in the paper
+        search: a name in `search.SEARCHES`, or a function like those
+        budget: forwards of the search, or a time such as "30s"; None for the search's own
+        seed: of the regions, of random fills and of the search
+        batch_size: masked images per forward pass; None for what fits
+        show_progress: whether to draw a progress bar
+        callback: called after each step of the search with what it knows
+        search_settings: for the search, such as scope=8
+    """
+    ...
