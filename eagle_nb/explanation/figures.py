@@ -43,7 +43,20 @@ def _above_words(words, height, gap)->tuple[Figure, tuple[float, float, float, f
     fig.get_layout_engine().set(rect=(0, (foot + gap)/total, 1, 1 - (foot + gap)/total))
     return fig, (.05/PAGE, .05/total, 1 - .1/PAGE, foot/total)
 
-# %% ../../nbs/explanation/02_figures.ipynb #ec882938
+# %% ../../nbs/explanation/02_figures.ipynb #334e574e
+def _sentence_panels(aspect, words, title)->tuple[Figure, list[Axes], tuple]:
+    "A titled figure with axes for two images of this width / height and for curves; the box of the words."
+    lines = wrap_title(title) if title else []
+    height = float(np.clip(2.25/aspect, 1.35, 2.1))
+    width = float(np.clip(height*aspect, 1.1, 2.25))
+    fig, foot = _above_words(words, height + .3 + (.17*len(lines) + .05 if lines else 0), .12)
+    panels = fig.subplots(1, 3, width_ratios=(width, width, PAGE - 2*width))
+    if lines: fig.suptitle("\n".join(lines), parse_math=False)
+    return fig, panels, foot
+
+
+
+# %% ../../nbs/explanation/02_figures.ipynb #4ee19634
 @paper_style
 def figure_sentence(image:ArrayLike, # (H, W, 3) uint8
                     saliency:ArrayLike, # (H, W) in [0, 1]
@@ -65,16 +78,6 @@ def figure_sentence(image:ArrayLike, # (H, W, 3) uint8
     show_curves(area, insertion, deletion, right)
     show_words(words, influence, fig.add_axes(foot))
     return fig
-
-def _sentence_panels(aspect, words, title)->tuple[Figure, list[Axes], tuple]:
-    "A titled figure with axes for two images of this width / height and for curves; the box of the words."
-    lines = wrap_title(title) if title else []
-    height = float(np.clip(2.25/aspect, 1.35, 2.1))
-    width = float(np.clip(height*aspect, 1.1, 2.25))
-    fig, foot = _above_words(words, height + .3 + (.17*len(lines) + .05 if lines else 0), .12)
-    panels = fig.subplots(1, 3, width_ratios=(width, width, PAGE - 2*width))
-    if lines: fig.suptitle("\n".join(lines), parse_math=False)
-    return fig, panels, foot
 
 # %% ../../nbs/explanation/02_figures.ipynb #5076e2c8
 def _areas(item)->dict[str, float]:
@@ -99,14 +102,15 @@ def _draw_maps(panels, image, maps, whole=True):
     for ax, m in zip(panels, maps): show_map(image, ax=ax, **m)
     for ax in panels[len(maps):]: ax.set_axis_off()
 
-# %% ../../nbs/explanation/02_figures.ipynb #b9e11568
+# %% ../../nbs/explanation/02_figures.ipynb #3098a4ad
 @paper_style
 def figure_words(image:ArrayLike, # (H, W, 3) uint8
                  items:list[dict] # word, saliency (H, W) in [0, 1]; optional: box, mask, insertion, deletion (areas)
                 )->Figure: # one page wide, five images per row
     "One map per word, with the truth outlined."
     image = check_image(image)
-    if not items: raise ValueError("items must hold at least one word, got none")
+    if not items:
+        raise ValueError("items must hold at least one word, got none")
     across = min(5, len(items) + 1)
     down = -(-(len(items) + 1)//across)
     width = min(PAGE/across, 2.2)
@@ -124,7 +128,7 @@ def _word_map(item, width)->dict:
     return dict(saliency=item["saliency"], title=_map_title(item["word"], item, width),
                 box=item.get("box"), mask=item.get("mask"))
 
-# %% ../../nbs/explanation/02_figures.ipynb #eaeffd5d
+# %% ../../nbs/explanation/02_figures.ipynb #8cfda5da
 @paper_style
 def figure_answer(image:ArrayLike, # (H, W, 3) uint8
                   maps:dict[str, ArrayLike], # title -> (H, W) in [0, 1], at most 5
@@ -134,7 +138,8 @@ def figure_answer(image:ArrayLike, # (H, W, 3) uint8
                  )->Figure: # one page wide
     "Maps above, coloured words below."
     image = check_image(image)
-    if not 1 <= len(maps) <= 5: raise ValueError(f"maps must hold 1 to 5 maps, got {len(maps)}: draw two figures")
+    if not 1 <= len(maps) <= 5:
+        raise ValueError(f"maps must hold 1 to 5 maps, got {len(maps)}: draw two figures")
     across, lines = max(4, len(maps) + 1), wrap_title(title) if title else []
     height = (PAGE/across - .08)*image.shape[0]/image.shape[1] + .25 + .17*len(lines)
     fig, foot = _above_words(words, height, .15)
@@ -143,7 +148,7 @@ def figure_answer(image:ArrayLike, # (H, W, 3) uint8
     _left_title(fig, lines)
     return fig
 
-# %% ../../nbs/explanation/02_figures.ipynb #9891b79f
+# %% ../../nbs/explanation/02_figures.ipynb #5216b6e6
 METHOD_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
                   "#999999")   # of Okabe and Ito
 
@@ -153,6 +158,9 @@ def _method_map(item, width, box, mask)->dict:
     return dict(saliency=(s - s.min())/(np.ptp(s) or 1), title=_map_title(item["method"], _areas(item), width),
                 box=box, mask=mask)
 
+
+
+# %% ../../nbs/explanation/02_figures.ipynb #22e64030
 def _draw_method_curves(ax, items, kind):
     "The insertion or the deletion curves of all methods."
     for item, colour in zip(items, METHOD_COLOURS):
@@ -162,7 +170,17 @@ def _draw_method_curves(ax, items, kind):
     unit_axes(ax)
     ax.set_xlabel(f"share of image {'shown' if kind == 'insertion' else 'removed'}")
 
-# %% ../../nbs/explanation/02_figures.ipynb #ccb2c959
+def _draw_method_panels(panels, items):
+    "Insertion on the left, deletion in the middle, the names of the methods on the right."
+    insertion, deletion, names = panels
+    _draw_method_curves(insertion, items, "insertion")
+    _draw_method_curves(deletion, items, "deletion")
+    insertion.set(title="insertion: higher is better", ylabel="probability of target")
+    deletion.set_title("deletion: lower is better")
+    names.legend(*insertion.get_legend_handles_labels(), loc="center left", frameon=False, borderaxespad=0)
+    names.set_axis_off()
+
+# %% ../../nbs/explanation/02_figures.ipynb #c6fd709f
 @paper_style
 def figure_methods(image:ArrayLike, # (H, W, 3) uint8
                    items:list[dict], # at most 8: method, saliency (H, W) on any scale; area, insertion, deletion (N+1,)
@@ -186,17 +204,7 @@ def figure_methods(image:ArrayLike, # (H, W, 3) uint8
     _left_title(fig, lines)
     return fig
 
-def _draw_method_panels(panels, items):
-    "Insertion on the left, deletion in the middle, the names of the methods on the right."
-    insertion, deletion, names = panels
-    _draw_method_curves(insertion, items, "insertion")
-    _draw_method_curves(deletion, items, "deletion")
-    insertion.set(title="insertion: higher is better", ylabel="probability of target")
-    deletion.set_title("deletion: lower is better")
-    names.legend(*insertion.get_legend_handles_labels(), loc="center left", frameon=False, borderaxespad=0)
-    names.set_axis_off()
-
-# %% ../../nbs/explanation/02_figures.ipynb #d3dfc8e7
+# %% ../../nbs/explanation/02_figures.ipynb #0e9129aa
 @paper_style
 def figure_settings(image:ArrayLike, # (H, W, 3) uint8
                     items:list[dict], # title, saliency (H, W) in [0, 1]; area, insertion, deletion (N+1,)
@@ -204,7 +212,8 @@ def figure_settings(image:ArrayLike, # (H, W, 3) uint8
                    )->Figure: # one page wide, one column per setting
     "One map per setting, above its curves."
     image = check_image(image)
-    if not items: raise ValueError("items must hold at least one setting, got none")
+    if not items:
+        raise ValueError("items must hold at least one setting, got none")
     across, ratio = max(3, len(items)), image.shape[0]/image.shape[1]
     width = PAGE/across
     fig = new_figure(PAGE, (width - .1)*ratio + width + .35)

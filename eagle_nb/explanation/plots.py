@@ -265,7 +265,7 @@ def _tint(image, labels, order)->np.ndarray: # (H, W, 3) uint8
     out[rim] = 0.
     return out.round().astype(np.uint8)
 
-# %% ../../nbs/explanation/01_plots.ipynb #45622390
+# %% ../../nbs/explanation/01_plots.ipynb #62b2bdb0
 def _number(ax, region, number):
     "Write a number at the widest place of a region, (H, W) bool."
     if not region.any(): return
@@ -274,6 +274,9 @@ def _number(ax, region, number):
     ax.text(x, y, str(number), ha="center", va="center", fontsize=7, color="white",
             bbox=dict(boxstyle="circle,pad=.18", fc="black", ec="white", lw=.6))
 
+
+
+# %% ../../nbs/explanation/01_plots.ipynb #63c1c236
 @paper_style
 def show_regions(image:ArrayLike, # (H, W, 3) uint8
                  labels:ArrayLike, # (H, W) int, the region of each pixel
@@ -317,7 +320,7 @@ def draw_curves(area:ArrayLike, # (N+1,) share of the image shown or removed, ri
             raise ValueError(f"{name} must have one axis, got shape {p.shape}: average over tokens first")
     return area, curves
 
-# %% ../../nbs/explanation/01_plots.ipynb #9e395a2e
+# %% ../../nbs/explanation/01_plots.ipynb #6dff750a
 def unit_axes(ax:Axes):
     "Let both axes run from 0 to 1, with three ticks and a grid."
     ax.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, .5, 1), yticks=(0, .5, 1))
@@ -327,6 +330,9 @@ def unit_axes(ax:Axes):
     ax.grid(color=".9", lw=.5)
     ax.set_axisbelow(True)
 
+
+
+# %% ../../nbs/explanation/01_plots.ipynb #ce8f7a93
 @paper_style
 def show_curves(area:ArrayLike, # (N+1,) share of the image shown (insertion) or removed (deletion), rising in [0, 1]
                 insertion:ArrayLike, # (N+1,) probability while regions are revealed
@@ -472,7 +478,7 @@ def _draw_scale(ax, bottom, top):
     ax.text(left + 52, bottom - 1.5, f"{top:.2g} image evidence", fontsize=7, color=".25")
     ax.axis(limits)
 
-# %% ../../nbs/explanation/01_plots.ipynb #d8297166
+# %% ../../nbs/explanation/01_plots.ipynb #b7d4851c
 def _words_axes(words)->Axes:
     "Axes as high as the sentence needs, one column wide or, for long sentences, one page."
     width = COLUMN if word_layout(words, (COLUMN - .1)*72, 8.)[1] <= 4 else PAGE
@@ -486,6 +492,9 @@ def _type_size(words, width, height)->float: # points
     while size > 5 and words_height(word_layout(words, width, size)[1], size) > height + 1: size -= .5
     return size
 
+
+
+# %% ../../nbs/explanation/01_plots.ipynb #6a456ae5
 @paper_style
 def show_words(words:list[str], # T words or tokens
                influence:ArrayLike, # (T,) influence of the image on each
@@ -601,9 +610,9 @@ def data_uri(png:bytes # a PNG file
     "A PNG as a link that contains it."
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
-# %% ../../nbs/explanation/01_plots.ipynb #1f08d6cb
-def plain_json(x # nested dicts, lists, tuples, sets, arrays, numbers, text, paths or None
-              ): # dicts, lists, finite numbers, text and None
+# %% ../../nbs/explanation/01_plots.ipynb #7e1c8c8b
+def plain_json(x:object # nested dicts, lists, tuples, sets, arrays, numbers, text, paths or None
+              )->dict|list|str|float|bool|None: # nested as `x`, all numbers finite
     "Data as JSON can hold it: sets are sorted, keys become text, NaN and infinity become None."
     if isinstance(x, dict): return {str(k): plain_json(v) for k, v in x.items()}
     if isinstance(x, (np.ndarray, np.generic)): return plain_json(x.tolist())
@@ -614,7 +623,17 @@ def plain_json(x # nested dicts, lists, tuples, sets, arrays, numbers, text, pat
     if isinstance(x, Path): return str(x)
     raise TypeError(f"data must be numbers, text, arrays, lists and dicts, got {type(x).__name__}: convert it first")
 
-# %% ../../nbs/explanation/01_plots.ipynb #cceb78e1
+# %% ../../nbs/explanation/01_plots.ipynb #63d2583c
+def _write(path, content):
+    "Write a file whole; an attempt that fails leaves nothing behind."
+    try: write_whole(path, content)
+    except OSError:
+        path.with_name(path.name + ".part").unlink(missing_ok=True)
+        raise
+
+
+
+# %% ../../nbs/explanation/01_plots.ipynb #05f6fc3e
 def save_figure(fig:Figure|Axes, # what to save
                 path:str|Path, # the file; a suffix .pdf or .svg adds that format to the PNG
                 data:dict|None=None, # numbers, settings, seed, model, versions: saved as JSON next to the image
@@ -629,17 +648,10 @@ def save_figure(fig:Figure|Axes, # what to save
     kinds = dict.fromkeys((*formats, suffix) if known else formats)
     for k in kinds:
         if k not in _METADATA:
-            raise ValueError(f"unknown format {k!r}: choose from {', '.join(_METADATA)}")
+            raise ValueError(f"unknown format {k!r}: choose one of {', '.join(_METADATA)}")
     files = {Path(f"{stem}.{k}"): _render(fig, k, dpi) for k in kinds}
     if data is not None:
         text = json.dumps(plain_json(data), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         files[Path(f"{stem}.json")] = text.encode("utf-8", "replace")
     for file, content in files.items(): _write(file, content)
     return list(files)
-
-def _write(path, content):
-    "Write a file whole; an attempt that fails leaves nothing behind."
-    try: write_whole(path, content)
-    except OSError:
-        path.with_name(path.name + ".part").unlink(missing_ok=True)
-        raise
