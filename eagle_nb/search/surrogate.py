@@ -5,8 +5,11 @@
 # %% auto #0
 __all__ = ['one_thread', 'rounded', 'Network', 'Residual', 'Surrogate']
 
-# %% ../../nbs/search/00_surrogate.ipynb #85f1be3e
-import contextlib, functools, os, threading
+# %% ../../nbs/search/00_surrogate.ipynb #36fd69ae
+import contextlib
+import functools
+import os
+import threading
 from numbers import Integral, Real
 
 import numpy as np
@@ -15,22 +18,27 @@ from scipy.linalg import cho_factor, cho_solve
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
-# %% ../../nbs/search/00_surrogate.ipynb #24921e09
+from ..core.patching import patch
+
+# %% ../../nbs/search/00_surrogate.ipynb #b46f25ac
 _LIMITED = threading.RLock()
 
 def _fresh_lock():
     "A forked process must not wait for a thread that it does not have."
     global _LIMITED
     _LIMITED = threading.RLock()
+
 if hasattr(os, "register_at_fork"): os.register_at_fork(after_in_child=_fresh_lock)
 
 @functools.cache
-def _libraries()->ThreadpoolController: return ThreadpoolController()
+def _libraries()->ThreadpoolController:
+    "The thread pools of the loaded libraries."
+    return ThreadpoolController()
 
 @contextlib.contextmanager
 def one_thread():
-    "Matrix products of numpy, scipy and torch on one thread; also a decorator. Blocks in several threads take turns, so that the numbers from before come back."
-    with _LIMITED, _libraries().limit(limits=1, user_api="blas"):
+    "Matrix products of numpy, scipy and torch on one thread, for a block or as a decorator."
+    with _LIMITED, _libraries().limit(limits=1, user_api="blas"): # one block at a time
         before = torch.get_num_threads()
         if before > 1: torch.set_num_threads(1)
         try: yield
@@ -45,67 +53,124 @@ def rounded(p:Tensor, # probabilities of any shape
     fraction, exponent = torch.frexp(p.double())
     return torch.ldexp((fraction*2**bits).round(), exponent - bits)
 
-# %% ../../nbs/search/00_surrogate.ipynb #245c3eb8
+# %% ../../nbs/search/00_surrogate.ipynb #674ccfa1
+def _signs(keep)->Tensor: # (B, n) in {-1/2, 1/2}
+    "Sets of visible regions as numbers."
+    return torch.as_tensor(keep).double() - .5
+
+# %% ../../nbs/search/00_surrogate.ipynb #12d3b1c8
+def _spots(centers, hidden_units, normal, generator, width=.1)->Tensor: # (n, hidden_units)
+    "Gaussian bumps around random regions, of either sign."
+    c = torch.as_tensor(centers, dtype=torch.float64)
+    middle = c[torch.randint(len(c), (hidden_units,), generator=generator)]
+    bump = (-(c[:, None] - middle[None]).square().sum(-1)/(2*width**2)).exp()
+    return bump/bump.norm(dim=0)*normal(hidden_units).sign() + .1*normal(len(c), hidden_units)/len(c)**.5
+
+# %% ../../nbs/search/00_surrogate.ipynb #1cc4ad93
 class Network:
-    "Logits of T tokens from a set of N regions: a sum over regions plus rectified hidden units."
+    "Logits of T tokens from a set of n regions: a sum over regions plus rectified hidden units."
     def __init__(self, n:int, tokens:int,
-                 centers:np.ndarray|None=None, # (n, 2) of the regions, in shares of the picture; None where regions have no place
+                 centers:np.ndarray|None=None, # (n, 2) of the regions, in shares of the image
                  adjacency:np.ndarray|None=None, # (n, n) bool
-                 hidden_units:int=64, smooth:float=.1, decay:float=1e-3, seed:int=0):
-        if not isinstance(hidden_units, Integral) or hidden_units < 0: raise ValueError(f"hidden_units must be a whole number of units from 0, got {hidden_units!r}")
-        for name, value in (("smooth", smooth), ("decay", decay)):
-            if not isinstance(value, Real) or not 0 <= value < float("inf"): raise ValueError(f"{name} must be a number from 0, got {value!r}")
-        g = torch.Generator().manual_seed(seed)
-        self.n, self.smooth, self.decay = n, smooth, decay
-        normal = lambda *shape: torch.randn(*shape, generator=g, dtype=torch.float64)
-        spots = normal(n, hidden_units)/n**.5 if centers is None else _spots(centers, hidden_units, normal, g)
-        self.weights = [torch.zeros(tokens, dtype=torch.float64), torch.zeros(n, tokens, dtype=torch.float64), spots, .1*normal(hidden_units), .1*normal(hidden_units, tokens)]
-        self.laplacian = None if adjacency is None else torch.as_tensor(np.diag(adjacency.sum(1)) - adjacency, dtype=torch.float64)
+                 hidden_units:int=64,
+                 smooth:float=.1, # how much the weights of neighbouring regions are pulled together
+                 decay:float=1e-3, # of the weights
+                 seed:int=0):
+        _check_network(hidden_units, smooth, decay)
+        self.n, self.smooth, self.decay, self.steps = n, smooth, decay, 0
+        self.weights = _first_weights(n, tokens, centers, hidden_units, seed)
         self.moments = [[torch.zeros_like(w) for w in self.weights] for _ in range(2)]
-        self.steps = 0
+        self.laplacian = None
+        if adjacency is not None:
+            self.laplacian = torch.as_tensor(np.diag(adjacency.sum(1)) - adjacency, dtype=torch.float64)
 
     def __call__(self, x:Tensor # (B, n) in {-1/2, 1/2}
                 )->Tensor: # (B, T) logits
         b, w0, w1, b1, w2 = self.weights
         return b + x @ w0 + (x @ w1 + b1).relu() @ w2
 
-    def fit(self, x:Tensor, p:Tensor, # (B, T) probabilities
-            steps:int=80, rate:float=.02):
-        "Adam on the cross-entropy, from where the weights are; the rate falls to nothing within the call."
+    def fit(self, x:Tensor, # (B, n)
+            p:Tensor, # (B, T) probabilities
+            steps:int=80, rate:float=.02)->None:
+        "Adam on the cross-entropy; the rate falls to nothing within the call."
         for k in range(steps): self._step(x, p, rate*(1 - k/steps))
 
-    def _step(self, x, p, rate):
-        b, w0, w1, b1, w2 = self.weights
-        z = x @ w1 + b1
-        h = z.relu()
-        error = ((b + x @ w0 + h @ w2).sigmoid() - p)/len(x)
-        back = (error @ w2.T)*(z > 0)
-        grads = [error.sum(0), x.T @ error + self._pull(w0, .1), x.T @ back + self._pull(w1, .1), back.sum(0), h.T @ error + self.decay*w2]
-        self.steps += 1
-        for w, m, v, g in zip(self.weights, *self.moments, grads):
-            m.lerp_(g, .1); v.lerp_(g*g, .001)
-            w -= rate*(m/(1 - .9**self.steps))/((v/(1 - .999**self.steps)).sqrt() + 1e-8)
+# %% ../../nbs/search/00_surrogate.ipynb #db11aa7a
+def _first_weights(n, tokens, centers, hidden_units, seed)->list[Tensor]:
+    "Bias, weights of the sum, and weights into and out of the hidden units."
+    g = torch.Generator().manual_seed(seed)
+    normal = lambda *shape: torch.randn(*shape, generator=g, dtype=torch.float64)
+    zeros = lambda *shape: torch.zeros(*shape, dtype=torch.float64)
+    spots = normal(n, hidden_units)/n**.5 if centers is None else _spots(centers, hidden_units, normal, g)
+    return [zeros(tokens), zeros(n, tokens), spots, .1*normal(hidden_units), .1*normal(hidden_units, tokens)]
 
-    def _pull(self, w, share):
-        "Gradient of weight decay and of the roughness over neighbours."
-        return self.decay*(share*w if self.laplacian is None else share*w + self.smooth*(self.laplacian @ w))
+def _check_network(hidden_units, smooth, decay):
+    "Refuse settings that mean nothing."
+    if not isinstance(hidden_units, Integral) or hidden_units < 0:
+        raise ValueError(f"hidden_units must be a whole number of units from 0, got {hidden_units!r}")
+    for name, value in (("smooth", smooth), ("decay", decay)):
+        if not isinstance(value, Real) or not 0 <= value < float("inf"):
+            raise ValueError(f"{name} must be a number from 0, got {value!r}")
 
-    def flips(self, x:Tensor # (B, n)
-             )->Tensor: # (B, n, T) logits
-        "The logits with each region in turn switched over."
-        b, w0, w1, b1, w2 = self.weights
-        turn = -2*x[:, :, None]
-        hidden = ((x @ w1 + b1)[:, None] + turn*w1).relu_()
-        return (b + x @ w0)[:, None] + turn*w0 + hidden @ w2
+# %% ../../nbs/search/00_surrogate.ipynb #4ae4d1fb
+@patch
+def _pull(self:Network, w, share)->Tensor:
+    "Gradient of weight decay and of the roughness over neighbours."
+    if self.laplacian is None: return self.decay*(share*w)
+    return self.decay*(share*w + self.smooth*(self.laplacian @ w))
 
-def _spots(centers, hidden_units, normal, g, width=.1):
-    "Gaussian bumps on random regions, of either sign."
-    c = torch.as_tensor(centers, dtype=torch.float64)
-    at = c[torch.randint(len(c), (hidden_units,), generator=g)]
-    bump = (-(c[:, None] - at[None]).square().sum(-1)/(2*width**2)).exp()
-    return bump/bump.norm(dim=0)*normal(hidden_units).sign() + .1*normal(len(c), hidden_units)/len(c)**.5
+@patch
+def _gradients(self:Network, x, p)->list[Tensor]:
+    "Gradient of the cross-entropy and of the pull, for each of the weights."
+    b, w0, w1, b1, w2 = self.weights
+    z = x @ w1 + b1
+    h = z.relu()
+    error = ((b + x @ w0 + h @ w2).sigmoid() - p)/len(x)
+    back = (error @ w2.T)*(z > 0)
+    return [error.sum(0), x.T @ error + self._pull(w0, .1), x.T @ back + self._pull(w1, .1),
+            back.sum(0), h.T @ error + self.decay*w2]
 
-# %% ../../nbs/search/00_surrogate.ipynb #0554bb08
+@patch
+def _step(self:Network, x, p, rate):
+    "One step of Adam."
+    self.steps += 1
+    first, second = 1 - .9**self.steps, 1 - .999**self.steps
+    for w, m, v, g in zip(self.weights, *self.moments, self._gradients(x, p)):
+        m.lerp_(g, .1)
+        v.lerp_(g*g, .001)
+        w -= rate*(m/first)/((v/second).sqrt() + 1e-8)
+
+# %% ../../nbs/search/00_surrogate.ipynb #1bd89a6b
+@patch
+def flips(self:Network, x:Tensor # (B, n)
+         )->Tensor: # (B, n, T) logits
+    "The logits with each region in turn switched."
+    b, w0, w1, b1, w2 = self.weights
+    turn = -2*x[:, :, None]
+    hidden = ((x @ w1 + b1)[:, None] + turn*w1).relu_()
+    return (b + x @ w0)[:, None] + turn*w0 + hidden @ w2
+
+# %% ../../nbs/search/00_surrogate.ipynb #ef6e4a76
+def _kernel(a, b, theta)->np.ndarray: # (A, B)
+    "Similarity of sets: exp(-sum of theta over the regions in which they differ)."
+    return np.exp(np.minimum(2*(a*theta) @ b.T - theta.sum()/2, 0))
+
+# %% ../../nbs/search/00_surrogate.ipynb #05df2d71
+def _most_likely(x, y, share, lengths, noise)->tuple: # theta, Cholesky factor, weights, length
+    "The fit of a Gaussian process with the length of the highest marginal likelihood."
+    best = None
+    for length in lengths:
+        theta = length*share
+        kernel = _kernel(x, x, theta)
+        kernel[np.diag_indices(len(x))] += noise
+        try: factor = cho_factor(kernel, lower=True, overwrite_a=True, check_finite=False)
+        except np.linalg.LinAlgError: continue
+        alpha = cho_solve(factor, y, check_finite=False)
+        fit = -len(x)/2*np.log(max(y @ alpha/len(x), 1e-12)) - np.log(np.diag(factor[0])).sum()
+        if best is None or fit > best[0]: best = fit, theta, factor, alpha, length
+    return best[1:]
+
+# %% ../../nbs/search/00_surrogate.ipynb #dfe2aaa3
 class Residual:
     "Gaussian process on sets with an exponential kernel over the regions in which they differ."
     lengths, noise = (.25, .5, 1., 2., 4., 8.), 1e-3
@@ -116,103 +181,123 @@ class Residual:
                 ):
         share = relevance/max(relevance.mean(), 1e-12) + .25
         self.x, share = x, share/share.sum()
-        best = None
-        for length in self.lengths if length is None else (length,):
-            theta = length*share
-            kernel = self._kernel(x, theta)
-            kernel[np.diag_indices(len(x))] += self.noise
-            try: factor = cho_factor(kernel, lower=True, overwrite_a=True, check_finite=False)
-            except np.linalg.LinAlgError: continue
-            alpha = cho_solve(factor, y, check_finite=False)
-            fit = -len(x)/2*np.log(max(y @ alpha/len(x), 1e-12)) - np.log(np.diag(factor[0])).sum()
-            if best is None or fit > best[0]: best = fit, theta, factor, alpha, length
-        _, self.theta, self.factor, self.alpha, self.length = best
+        lengths = self.lengths if length is None else (length,)
+        self.theta, self.factor, self.alpha, self.length = _most_likely(x, y, share, lengths, self.noise)
         self.scale = float(max(y @ self.alpha/len(x), 0))
-
-    def _kernel(self, a, theta):
-        b = self.x
-        return np.exp(np.minimum(2*(a*theta) @ b.T - theta.sum()/2, 0))
 
     def __call__(self, x:np.ndarray # (B, n)
                 )->np.ndarray: # (B,)
-        return self._kernel(x, self.theta) @ self.alpha
+        return _kernel(x, self.x, self.theta) @ self.alpha
 
     def flips(self, x:np.ndarray # (B, n)
              )->np.ndarray: # (B, n)
-        "The residual with each region in turn switched over."
-        a = self._kernel(x, self.theta)*self.alpha
-        apart = a.sum(1, keepdims=True)/2 - 2*x*(a @ self.x)  # sum over the memory where region r differs
+        "The residual with each region in turn switched."
+        a = _kernel(x, self.x, self.theta)*self.alpha
+        apart = a.sum(1, keepdims=True)/2 - 2*x*(a @ self.x) # sum over the sets that differ in region r
         return np.exp(-self.theta)*(a.sum(1, keepdims=True) - apart) + np.exp(self.theta)*apart
 
     def deviation(self, x:np.ndarray # (B, n)
                  )->np.ndarray: # (B,) standard deviation
-        k = self._kernel(x, self.theta)
-        return np.sqrt(self.scale*np.maximum(1 - (k*cho_solve(self.factor, k.T, check_finite=False).T).sum(1), 0))
+        "How unsure the residual is."
+        k = _kernel(x, self.x, self.theta)
+        explained = (k*cho_solve(self.factor, k.T, check_finite=False).T).sum(1)
+        return np.sqrt(self.scale*np.maximum(1 - explained, 0))
 
-# %% ../../nbs/search/00_surrogate.ipynb #1227d098
+# %% ../../nbs/search/00_surrogate.ipynb #0d8ed95c
 class Surrogate:
     "Mean probability of the target tokens for any set of regions, learned from scored sets."
-    def __init__(self, n:int, columns:list[int]|None=None, # of the tokens that are the target; None for all
-                 centers:np.ndarray|None=None, adjacency:np.ndarray|None=None, seed:int=0, memory:bool=True, **settings):
-        if not isinstance(memory, bool): raise ValueError(f"memory must be True or False, got {memory!r}")
+    def __init__(self, n:int,
+                 columns:list[int]|None=None, # of the tokens that are the target; None for all
+                 centers:np.ndarray|None=None, # see `Network`
+                 adjacency:np.ndarray|None=None, seed:int=0,
+                 memory:bool=True, # False leaves the network alone
+                 **settings # of the network: hidden_units, smooth, decay
+                ):
+        if not isinstance(memory, bool):
+            raise ValueError(f"memory must be True or False, got {memory!r}")
+        unknown = [k for k in settings if k not in ("hidden_units", "smooth", "decay")]
+        if unknown:
+            raise ValueError(f"unknown setting {unknown[0]!r} of the surrogate: "
+                             "it takes memory, hidden_units, smooth, decay")
         self.n, self.columns, self.memory, self.network, self.residual = n, columns, memory, None, None
         self._tuned = 0 # sets that the memory's length was chosen on
-        strange = [k for k in settings if k not in ("hidden_units", "smooth", "decay")]
-        if strange: raise ValueError(f"unknown setting {strange[0]!r} of the surrogate: it takes memory, hidden_units, smooth, decay")
         self._make = lambda tokens: Network(n, tokens, centers, adjacency, seed=seed, **settings)
-
-    @one_thread()
-    def fit(self, keep:np.ndarray, # (M, n) bool
-            p:Tensor, # (M, T) probabilities of all tokens
-            steps:int|None=None # None for 300 at first and 80 later
-           )->"Surrogate":
-        "Learn from all scored sets; a second call goes on from the first."
-        x, first = torch.as_tensor(keep).double() - .5, self.network is None
-        if first: self.network = self._make(p.shape[1])
-        self.network.fit(x, p.double(), steps or (300 if first else 80))
-        return self.remember(keep, p)
-
-    @one_thread()
-    def remember(self, keep:np.ndarray, p:Tensor, columns:list[int]|None=None # of other tokens, from now on; None for the same as before
-                )->"Surrogate":
-        "Fit the memory alone: the network knows all tokens, the memory only the mean of the target's."
-        if columns is not None: self.columns, self._tuned = columns, 0
-        if self.memory:
-            x = torch.as_tensor(keep).double() - .5
-            y = self._mean(p.double()) - self._guess(x)
-            again = len(keep) > 1.25*self._tuned  # the length costs six fits, and changes slowly
-            self.residual = Residual(x.double().numpy(), y.numpy(), self._relevance(x), None if again else self.residual.length)
-            if again: self._tuned = len(keep)
-            self._typical = self._slope(x).mean()
-        return self
-
-    def _mean(self, p): return (p if self.columns is None else p[..., self.columns]).mean(-1)
-    def _guess(self, x): return self._mean(self.network(x).double().sigmoid())
-    def _slope(self, x, least=.01)->np.ndarray: # (B,)
-        "How far an error of the logits moves the mean probability: p(1-p), and a little where all tokens are sure."
-        p = self.network(x).sigmoid()
-        return self._mean(p*(1 - p)).double().numpy() + least
-    def _relevance(self, x)->np.ndarray: # (n,)
-        "How much switching a region changes the guess, on average over some scored sets."
-        at = x[torch.linspace(0, len(x) - 1, min(len(x), 48)).long()]
-        return (self._mean(self.network.flips(at).sigmoid()) - self._mean(self.network(at).sigmoid())[:, None]).abs().mean(0).double().numpy()
 
     def __call__(self, keep:np.ndarray # (B, n) bool
                 )->np.ndarray: # (B,)
-        x = torch.as_tensor(keep).double() - .5
+        x = _signs(keep)
         p = self._guess(x).numpy()
-        return p if self.residual is None else p + self.residual(x.double().numpy())
+        return p if self.residual is None else p + self.residual(x.numpy())
 
     def flips(self, keep:np.ndarray # (B, n) bool
              )->np.ndarray: # (B, n)
-        "The value with each region in turn switched over."
-        x = torch.as_tensor(keep).double() - .5
-        p = self._mean(self.network.flips(x).sigmoid()).double().numpy()
-        return p if self.residual is None else p + self.residual.flips(x.double().numpy())
+        "The value with each region in turn switched."
+        x = _signs(keep)
+        p = self._mean(self.network.flips(x).sigmoid()).numpy()
+        return p if self.residual is None else p + self.residual.flips(x.numpy())
 
-    def deviation(self, keep:np.ndarray # (B, n) bool
-                 )->np.ndarray: # (B,)
-        "Standard deviation: the memory's, more where the probabilities can move and less where they are at an end (delta method)."
-        if self.residual is None: return np.zeros(len(keep))
-        x = torch.as_tensor(np.asarray(keep)).double() - .5
-        return self.residual.deviation(x.double().numpy())*self._slope(x)/self._typical
+# %% ../../nbs/search/00_surrogate.ipynb #30133908
+@patch
+def _mean(self:Surrogate, p)->Tensor: # one axis less
+    "Mean over the tokens of the target."
+    return (p if self.columns is None else p[..., self.columns]).mean(-1)
+
+@patch
+def _guess(self:Surrogate, x)->Tensor: # (B,)
+    "The network's mean probability."
+    return self._mean(self.network(x).sigmoid())
+
+# %% ../../nbs/search/00_surrogate.ipynb #cda0bb45
+@patch
+def _slope(self:Surrogate, x, least=.01)->np.ndarray: # (B,)
+    "How far an error of the logits moves the mean probability: p(1-p), and never less than `least`."
+    p = self.network(x).sigmoid()
+    return self._mean(p*(1 - p)).numpy() + least
+
+@patch
+def _relevance(self:Surrogate, x)->np.ndarray: # (n,)
+    "How much switching a region changes the prediction, on average over some scored sets."
+    some = x[torch.linspace(0, len(x) - 1, min(len(x), 48)).long()]
+    change = self._mean(self.network.flips(some).sigmoid()) - self._guess(some)[:, None]
+    return change.abs().mean(0).numpy()
+
+# %% ../../nbs/search/00_surrogate.ipynb #3bd39bfd
+@patch
+@one_thread()
+def remember(self:Surrogate, keep:np.ndarray, # (M, n) bool
+             p:Tensor, # (M, T) probabilities of all tokens
+             columns:list[int]|None=None # of other tokens, from now on; None for the same as before
+            )->Surrogate:
+    "Fit the memory alone: the network knows all tokens, the memory only the mean of the target's."
+    if columns is not None: self.columns, self._tuned = columns, 0
+    if not self.memory: return self
+    x = _signs(keep)
+    y = self._mean(p.double()) - self._guess(x)
+    tune = len(keep) > 1.25*self._tuned
+    length = None if tune else self.residual.length
+    self.residual = Residual(x.numpy(), y.numpy(), self._relevance(x), length)
+    if tune: self._tuned = len(keep)
+    self._typical = self._slope(x).mean()
+    return self
+
+# %% ../../nbs/search/00_surrogate.ipynb #2348bd9a
+@patch
+@one_thread()
+def fit(self:Surrogate, keep:np.ndarray, # (M, n) bool
+        p:Tensor, # (M, T) probabilities of all tokens
+        steps:int|None=None # None for 300 at first and 80 later
+       )->Surrogate:
+    "Learn from all scored sets; a further call continues from the last."
+    first = self.network is None
+    if first: self.network = self._make(p.shape[1])
+    self.network.fit(_signs(keep), p.double(), steps or (300 if first else 80))
+    return self.remember(keep, p)
+
+# %% ../../nbs/search/00_surrogate.ipynb #7c6ac78f
+@patch
+def deviation(self:Surrogate, keep:np.ndarray # (B, n) bool
+             )->np.ndarray: # (B,)
+    "Standard deviation: the memory's, larger where the probabilities can move (delta method)."
+    if self.residual is None: return np.zeros(len(keep))
+    x = _signs(np.asarray(keep))
+    return self.residual.deviation(x.numpy())*self._slope(x)/self._typical
