@@ -82,12 +82,12 @@ def _copies(name, v, n)->Tensor:
     "One input, `n` times; position_ids have a first axis for time, height and width."
     return v.repeat(1, n, 1) if name == "position_ids" else v.repeat(n, *[1]*(v.ndim - 1))
 
-# %% ../../nbs/core/09_forward.ipynb #79e27d6f
+# %% ../../nbs/core/09_forward.ipynb #97a14d34
 class _Known(Exception): "The decoder's arguments are known; there is nothing more to compute."
 
 @patch
 def _positions(self:Forward)->Tensor|None: # (3, 1, len(self))
-    "Positions in time, height and width, as the decoder gets them; given from outside, no earlier call can change them."
+    "Positions in time, height and width, as the decoder gets them; passed in, no earlier call can change them."
     arguments = {}
     def stop(module, args, kwargs):
         arguments.update(kwargs)
@@ -229,9 +229,9 @@ def _expanded(v, n, kind):
     if _has_rows(v, n): return v[kind.to(v.device)]
     return type(v)(_expanded(o, n, kind) for o in v) if isinstance(v, (tuple, list)) else v
 
-# %% ../../nbs/core/09_forward.ipynb #e08d4e30
+# %% ../../nbs/core/09_forward.ipynb #d5439085
 @patch(cached=True)
 def tower(self:Forward)->nn.Module|None:
-    "The vision tower, where it takes tiles of pixels one independent of the other; otherwise None."
+    "The vision tower, where it takes tiles of pixels independently of each other; otherwise None."
     if "tiles" in self.model.unsafe_shortcuts: return None
     return next((getattr(self._body, k) for k in ("vision_tower", "vision_model") if hasattr(self._body, k)), None)

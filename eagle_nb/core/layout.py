@@ -38,7 +38,7 @@ def carry_labels(pixels:Callable[..., Tensor], # from an image and processor opt
     high = pixels(as_gray(labels//256), **options).round().long() if labels.max() > 255 else 0
     return torch.where(a + b == 255, a + 256*high, -1)
 
-# %% ../../nbs/core/10_layout.ipynb #9a049fbe
+# %% ../../nbs/core/10_layout.ipynb #a444ccf9
 def carry_mask(pixels:Callable[..., Tensor], # from an image and processor options to pixel_values
                mask:np.ndarray # (H, W) bool
               )->Tensor: # 0 to 255, shaped like pixel_values
@@ -48,8 +48,8 @@ def carry_mask(pixels:Callable[..., Tensor], # from an image and processor optio
 def carry_coverage(pixels:Callable[..., Tensor], # from an image and processor options to pixel_values
                    labels:np.ndarray, # (H, W) int from 0
                    carried:Tensor # from `carry_labels`
-                  )->tuple[Tensor, Tensor]: # (M,) mixed elements of flat pixel_values; (N, M) float32 share of each region
-    "The elements of `pixel_values` in which the processor's own resampling mixes regions, and how."
+                  )->tuple[Tensor, Tensor]: # (M,) mixed elements of flat pixel_values; (N, M) share of each region
+    "The elements of `pixel_values` in which the processor's own resampling mixes regions, and how (float32)."
     flat, n = carried.flatten(), int(labels.max()) + 1
     mixed = [_mixed(carry_mask(pixels, labels == r), flat, r) for r in range(n)] # elements and shares of each region
     rim, place = torch.cat([e for e, _ in mixed]).unique(return_inverse=True)

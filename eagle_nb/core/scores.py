@@ -163,7 +163,7 @@ def with_columns(self:Scorer, columns:tuple[int, ...]|None # of `all_tokens`; No
     other.columns, other.forwards = columns if columns is None else tuple(columns), 0
     return other
 
-# %% ../../nbs/core/11_scores.ipynb #c0a85db7
+# %% ../../nbs/core/11_scores.ipynb #4aed31b8
 @patch(as_prop=True)
 def area(self:Scorer)->np.ndarray: # (N,), sums to 1
     "The share of the image in each region; equal where the scorer knows no image."
@@ -171,8 +171,8 @@ def area(self:Scorer)->np.ndarray: # (N,), sums to 1
     return np.full(self.n, 1/self.n) if regions is None else regions.area
 
 @patch(as_prop=True)
-def layout(self:Scorer)->tuple[np.ndarray, np.ndarray]|None: # (N, 2) centers relative to the image, (N, N) bool adjacency
-    "Where the regions lie; None where the scorer knows no image."
+def layout(self:Scorer)->tuple[np.ndarray, np.ndarray]|None: # (N, 2) centers, (N, N) bool adjacency
+    "Where the regions lie, in shares of width and height; None where the scorer knows no image."
     regions = getattr(self, "regions", None)
     return None if regions is None else (regions.centers/np.array(regions.shape[::-1]), regions.adjacency)
 
