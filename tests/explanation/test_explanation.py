@@ -1,17 +1,21 @@
 "The one call from end to end: what comes back, its maps and figures, and how bad input is refused."
 import copy
 import hashlib
+import inspect
 import json
+import pydoc
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from conftest import PROMPT
+from fastcore.docments import docments
 from PIL import Image
 
 import eagle_nb
-from eagle_nb import Explanation, scenes
+from eagle_nb import Correction, Explanation, scenes
 from eagle_nb.core import checkpoints
 from eagle_nb.core.regions import grid
 from eagle_nb.core.scores import FunctionScorer
@@ -142,6 +146,18 @@ def test_an_explanation_without_words(e):
     t = replace(e.target, positions=(0,), ids=(5,), tokens=(".",), text=".")
     x = replace(e, target=t, token_insertion=e.token_insertion[:, :1], token_deletion=e.token_deletion[:, :1])
     assert x.word_influence()[0][0] == "." and "<img" in x.to_html() and x.text()
+
+
+def test_the_heat_map_can_be_drawn_into_given_axes(e):
+    from matplotlib.figure import Figure
+    default, faint, other = Figure().subplots(1, 3)
+    assert e.plot("the map", default) is default and default.get_title() == "the map"
+    e.plot(ax=faint, alpha=.3)
+    e.plot(ax=other, cmap="cividis")
+    images = [ax.images[0].get_array() for ax in (default, faint, other)]
+    assert all(i.shape == e.image.shape for i in images) and not np.array_equal(images[0], images[1])
+    assert not np.array_equal(images[0], images[2])
+    with pytest.raises(ValueError, match="alpha"): e.plot(ax=default, alpha=2.)
 
 
 # ---- images of every kind
@@ -368,3 +384,29 @@ def test_a_warning_names_regions_that_are_cropped_away():
     with pytest.warns(UserWarning, match="6 of 10 regions are cropped away by the processor"):
         e = eagle_nb.explain(m, image, PROMPT, answer="A dog.", regions=grid((100, 400), 1, 10), show_progress=False)
     assert e.settings["unseen"] == [0, 1, 2, 7, 8, 9]
+
+
+# ---- help
+
+DOCUMENTED = [eagle_nb.explain, eagle_nb.correct,
+              Explanation.plot, Explanation.curve, Explanation.words, Explanation.save, Explanation.load,
+              Explanation.to_html, Explanation.to_reference, Explanation.from_reference,
+              Correction.plot, Correction.save, Correction.load, Correction.to_html]
+
+
+@pytest.mark.parametrize("function", DOCUMENTED, ids=lambda f: f.__qualname__)
+def test_help_lists_every_argument_as_the_signature_documents_it(function):
+    comments = docments(function, returns=False)
+    arguments = inspect.getdoc(function).partition("Arguments:\n")[2]
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name == "self": continue
+        comment = "" if parameter.kind is parameter.VAR_KEYWORD else comments[name] # docments leaves **kwargs out
+        assert comment is not None and f"    {name}: {comment}" in arguments, name
+
+
+def test_help_completion_and_tracebacks_know_the_methods():
+    for cls in (Explanation, Correction):
+        methods = [f for k, f in vars(cls).items() if callable(f) and not k.startswith("__")]
+        assert methods and all(f.__qualname__.startswith(f"{cls.__name__}.") for f in methods)
+        page = pydoc.plain(pydoc.render_doc(cls))
+        for name in ("plot", "save", "load", "to_html", "text"): assert re.search(rf"\b{name}\(", page), name
