@@ -389,8 +389,9 @@ def test_a_warning_names_regions_that_are_cropped_away():
 # ---- help
 
 DOCUMENTED = [eagle_nb.explain, eagle_nb.correct,
-              Explanation.plot, Explanation.curve, Explanation.words, Explanation.save, Explanation.load,
-              Explanation.to_html, Explanation.to_reference, Explanation.from_reference,
+              Explanation.attribution, Explanation.plot, Explanation.curve, Explanation.words,
+              Explanation.save, Explanation.load, Explanation.to_html,
+              Explanation.to_reference, Explanation.from_reference,
               Correction.plot, Correction.save, Correction.load, Correction.to_html]
 
 
