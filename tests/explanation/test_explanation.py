@@ -160,6 +160,12 @@ def test_the_heat_map_can_be_drawn_into_given_axes(e):
     with pytest.raises(ValueError, match="alpha"): e.plot(ax=default, alpha=2.)
 
 
+def test_the_figure_takes_opacity_and_colour_map(e):
+    from matplotlib.figure import Figure
+    for settings in (dict(alpha=.3), dict(cmap="cividis"), dict(alpha=.3, cmap="cividis", title="the figure")):
+        assert isinstance(e.plot(**settings), Figure)
+
+
 # ---- images of every kind
 
 def test_a_missing_image_file(model):
