@@ -56,7 +56,7 @@ def paint(labels:np.ndarray, # (H, W) int, the region of each pixel
     by_region[np.asarray(order)] = values
     return by_region[labels]
 
-# %% ../../nbs/explanation/04_explanation.ipynb #722398f4
+# %% ../../nbs/explanation/04_explanation.ipynb #0d20d688
 @dataclass(frozen=True, eq=False)
 class Explanation(Saved, Page, Reference):
     "Where a model looked and what it relied on, for one target."
@@ -75,9 +75,13 @@ class Explanation(Saved, Page, Reference):
     fill:np.ndarray|None = None # (H, W, 3) uint8, where the user gave an image of their own for hidden regions
     prompt_words:tuple[str, ...] = () # words of the prompt that were ordered too, as numbers N, N+1, ...
 
-    def attribution(self, kind:str="gain" # one of `MAPS`; see the function `attribution`
+    def attribution(self, kind:str="gain" # "gain" in [-1, 1], or "paper" in [0, 1]
                    )->np.ndarray: # (H, W)
-        "The map with its signs."
+        """The value of each region on its pixels.
+
+        Arguments:
+            kind: "gain" in [-1, 1], or "paper" in [0, 1]
+        """
         return paint(self.regions.labels, self.order, attribution(self.objective, kind))
     def __repr__(self): return self.text()
 

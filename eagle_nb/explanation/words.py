@@ -5,17 +5,18 @@
 # %% auto #0
 __all__ = ['WordMap', 'word_maps', 'refine']
 
-# %% ../../nbs/explanation/05_words.ipynb #cde8ee1f
+# %% ../../nbs/explanation/05_words.ipynb #8d121ed4
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from ..core.scores import Scorer
 from ..core.targets import Target
 from .explanation import Explanation, attribution, explain_scores, paint
 from ..search.fast import orders_from_scored
 
-# %% ../../nbs/explanation/05_words.ipynb #9f718a97
+# %% ../../nbs/explanation/05_words.ipynb #27a12c07
 @dataclass(frozen=True, eq=False)
 class WordMap:
     "Where the model looked for one word, estimated from the search for the whole target."
@@ -23,61 +24,86 @@ class WordMap:
     columns:tuple[int, ...]  # of the word's tokens among the target's
     order:np.ndarray         # (N,) region indices, most important first
     insertion:np.ndarray     # (N+1,) expected mean probability while regions appear
-    deletion:np.ndarray      # (N+1,) while regions vanish
+    deletion:np.ndarray      # (N+1,) while regions are removed
     labels:np.ndarray        # (H, W) int
     lam:tuple[float, float]=(1, 1)
 
     @property
-    def objective(self)->np.ndarray: return self.lam[0]*self.insertion + self.lam[1]*(1 - self.deletion) # (N+1,) expected F
+    def objective(self)->np.ndarray: # (N+1,)
+        "Expected F along the order."
+        return self.lam[0]*self.insertion + self.lam[1]*(1 - self.deletion)
     @cached_property
     def saliency(self)->np.ndarray: # (H, W) in [0, 1]
+        "The heat map of the word."
         return paint(self.labels, self.order, attribution(self.objective)).clip(0, 1)
-    def __repr__(self): return f"WordMap({self.word!r}, first regions {self.order[:5].tolist()}, expected p {self.insertion[0]:.2f} to {self.insertion[-1]:.2f})"
+    def __repr__(self):
+        return (f"WordMap({self.word!r}, first regions {self.order[:5].tolist()}, "
+                f"expected p {self.insertion[0]:.2f} to {self.insertion[-1]:.2f})")
 
+# %% ../../nbs/explanation/05_words.ipynb #d40af3e2
+def _find_word(e:Explanation, word:str|tuple[str, int])->tuple[str, tuple[int, ...]]: # with its columns in the target
+    "A word of the target by its text."
+    if isinstance(word, tuple) and len(word) != 2:
+        raise ValueError(f"a word is given as text, or as (text, occurrence), got {word!r}")
+    text, k = word if isinstance(word, tuple) else (word, 0)
+    hits = [(w, columns) for w, columns in e.target_words if w == text]
+    if not hits:
+        choices = ", ".join(dict.fromkeys(w for w, _ in e.target_words))
+        raise ValueError(f"{text!r} is not a word of the target: choose one of {choices}")
+    if not isinstance(k, int) or not 0 <= k < len(hits):
+        raise ValueError(f"{text!r} occurs {len(hits)} times, got occurrence {k!r}: they count from 0")
+    return hits[k]
+
+# %% ../../nbs/explanation/05_words.ipynb #29bcbcb0
+def _scorer(e:Explanation)->Scorer:
+    "The scorer of a fresh explanation."
+    if e.scorer is None:
+        raise ValueError("a loaded explanation has no scorer, and so nothing to read words from: "
+                         "explain again, then ask for the words before saving")
+    return e.scorer
+
+def _scorer_columns(e:Explanation, columns:tuple[int, ...])->tuple[int, ...]: # among all computed tokens
+    "From columns of the target to columns of the scorer."
+    computed = _scorer(e).columns
+    return tuple(columns) if computed is None else tuple(computed[k] for k in columns)
+
+# %% ../../nbs/explanation/05_words.ipynb #7d33d3d4
 def word_maps(e:Explanation, # fresh, with its scorer
               words:list|None=None # words of the target, or (word, occurrence); None for all
              )->list[WordMap]:
-    "A map for each word, without a forward."
-    found = [_word(e, w) for w in words] if words is not None else e.target_words
+    "A map for each word, without a forward pass."
+    found = [_find_word(e, w) for w in words] if words is not None else e.target_words
     scorer, lam = _scorer(e), tuple(e.settings.get("lam", (1, 1)))
-    orders = orders_from_scored(scorer, [_columns(e, at) for _, at in found], lam, e.settings.get("seed", 0))
-    return [WordMap(w, at, *o, e.regions.labels, lam) for (w, at), o in zip(found, orders)]
+    columns = [_scorer_columns(e, c) for _, c in found]
+    orders = orders_from_scored(scorer, columns, lam, e.settings.get("seed", 0))
+    return [WordMap(w, c, *order, e.regions.labels, lam) for (w, c), order in zip(found, orders)]
 
-def _scorer(e):
-    "The scorer of a fresh explanation."
-    if e.scorer is None: raise ValueError("a loaded explanation has no scorer, and so nothing to read words from: explain again, then ask for the words before saving")
-    return e.scorer
-
-def _columns(e, at)->tuple[int, ...]: # among all tokens that the scorer computes
-    "From columns of the target to columns of the scorer."
-    of = e.scorer.columns
-    return tuple(at) if of is None else tuple(of[k] for k in at)
-
-def _word(e, word)->tuple[str, tuple[int, ...]]:
-    "A word of the target by its text."
-    if isinstance(word, tuple) and len(word) != 2: raise ValueError(f"a word is given as text, or as (text, occurrence), got {word!r}")
-    text, k = word if isinstance(word, tuple) else (word, 0)
-    hits = [(w, at) for w, at in e.target_words if w == text]
-    if not hits: raise ValueError(f"{text!r} is not a word of the target: choose one of {', '.join(dict.fromkeys(w for w, _ in e.target_words))}")
-    if not isinstance(k, int) or not 0 <= k < len(hits): raise ValueError(f"{text!r} occurs {len(hits)} times, got occurrence {k!r}: they count from 0")
-    return hits[k]
-
-# %% ../../nbs/explanation/05_words.ipynb #f2003211
+# %% ../../nbs/explanation/05_words.ipynb #2d225568
 def refine(e:Explanation, # fresh, with its scorer
            word:str|tuple[str, int], # a word of the target, or (word, occurrence)
            budget:int|str|None=200, # forwards of the search, or a time; the curves cost at most 2(N+1) more
            **kwargs # for the fast search: callback, show_progress, ...
-          )->Explanation:
+          )->Explanation: # with a scorer of its own
     "Explain one word, beginning with what the search for the whole target has seen."
-    text, at = _word(e, word)
-    t, scorer = e.target, _scorer(e).with_columns(_columns(e, _word(e, word)[1]))
-    pick = lambda of: tuple(of[k] for k in at)
-    target = Target(pick(t.positions), pick(t.ids), pick(t.tokens), t.forced, text, t.foil)
+    text, columns = _find_word(e, word)
+    target = _word_target(e.target, text, columns)
+    scorer = _scorer(e).with_columns(_scorer_columns(e, columns))
     if hasattr(scorer, "target"): scorer.target = target
-    if "search" in kwargs: raise ValueError("refine goes on with the fast search; for another one explain the word: explain(..., target=word, search=...)")
-    known = {k: v for k, v in e.settings.items() if k in _OF_THE_MODEL}
-    how = {"lam": tuple(e.settings.get("lam", (1, 1))), "seed": e.settings.get("seed", 0), "warm": True, **kwargs}
-    fine = explain_scores(scorer, e.image, e.regions, target, e.answer, e.prompt, "fast", {**known, "refined_from": t.text}, budget=budget, **how)
-    return replace(fine, fill=e.fill)
+    if "search" in kwargs:
+        raise ValueError("refine goes on with the fast search; for another one explain the word: "
+                         "explain(..., target=word, search=...)")
+    record = {k: v for k, v in e.settings.items() if k in _OF_THE_MODEL} | {"refined_from": e.target.text}
+    settings = {"lam": tuple(e.settings.get("lam", (1, 1))), "seed": e.settings.get("seed", 0), "warm": True, **kwargs}
+    refined = explain_scores(scorer, e.image, e.regions, target, e.answer, e.prompt, "fast", record, budget=budget,
+                             **settings)
+    return replace(refined, fill=e.fill)
 
-_OF_THE_MODEL = ("model", "revision", "architecture", "processor", "dtype", "device", "fill", "mode", "unseen", "unsafe_shortcuts", "system", "chat_template", "conversation") # of a record: what is the model's and not the search's
+# %% ../../nbs/explanation/05_words.ipynb #ac1208b3
+def _word_target(t:Target, text:str, columns:tuple[int, ...])->Target:
+    "The target of one word."
+    positions, ids, tokens = (tuple(field[k] for k in columns) for field in (t.positions, t.ids, t.tokens))
+    return Target(positions, ids, tokens, t.forced, text, t.foil)
+
+# what of a record holds for the word too: the model's part, not the search's
+_OF_THE_MODEL = ("model", "revision", "architecture", "processor", "dtype", "device", "fill", "mode", "unseen",
+                 "unsafe_shortcuts", "system", "chat_template", "conversation")
