@@ -66,9 +66,15 @@ def png_base64(figure:Figure)->str:
     "A figure as the base64 text of a PNG."
     return plots.data_uri(plots.figure_png(figure, 120)).split(",")[1]
 
-# %% ../../nbs/apps/00_live.ipynb #cfc52bdc
+# %% ../../nbs/apps/00_live.ipynb #dfded774
 _OPEN = weakref.WeakSet()   # objects whose widgets are open
 
+def _close_earlier_runs(cell):
+    "Close what other runs of a cell have opened."
+    earlier = [s for s in _OPEN if cell and s._cell and s._cell[0] == cell[0] and s._cell != cell]
+    for s in earlier: s.close()
+
+# %% ../../nbs/apps/00_live.ipynb #9f13a2bf
 class Live:
     "Controls, an image and a text, in a cell that may run again."
     def _open(self, controls, *more):
@@ -99,8 +105,3 @@ class Live:
         text = _escaped(text)
         self._image_widget.value = _IMAGE.format(png=png, alt=text.partition("\n")[0])
         self._text_widget.value = _TEXT.format(text=text)
-
-def _close_earlier_runs(cell):
-    "Close what other runs of a cell have opened."
-    earlier = [s for s in _OPEN if cell and s._cell and s._cell[0] == cell[0] and s._cell != cell]
-    for s in earlier: s.close()

@@ -119,23 +119,7 @@ def _threads(n):
             if v is None: os.environ.pop(k, None)
             else: os.environ[k] = v
 
-# %% ../../nbs/apps/07_paper.ipynb #87ba91b6
-def run_page(page:str|Path, # a notebook
-             out:str|Path|None=None, # a folder that gets the executed copy; None keeps none
-             settings:dict|None=None, slow:bool=False, smoke:bool=False, # see `prepared`
-             threads:int|None=None, # of the kernel; None leaves it to the libraries
-             show_progress:bool=False,
-             save:bool=False # write the figures of the page; without it a page writes none
-            )->Run:
-    "Run one page in a clean kernel."
-    page, start = Path(page).resolve(), time.perf_counter()
-    _check_save(save, smoke, settings)
-    _check_out(out, page)
-    with tempfile.TemporaryDirectory() as folder, _threads(threads):
-        target = Path(out or folder).resolve()/page.name
-        error = _execute(page, target, dict(slow=slow, smoke=smoke, settings=settings, save=save), show_progress)
-    return Run(page.stem, time.perf_counter() - start, error and " ".join(error.split())[:300])
-
+# %% ../../nbs/apps/07_paper.ipynb #7c97cbdc
 def _execute(page, target, changes, show_progress)->str|None: # what went wrong
     "Run a prepared copy of a page in place."
     try: import papermill
@@ -154,7 +138,24 @@ def _check_out(out, page):
         raise ValueError(f"out is the folder of the notebooks, {str(out)!r}: "
                          "name another one, the pages themselves are not overwritten")
 
-# %% ../../nbs/apps/07_paper.ipynb #dad6a12f
+# %% ../../nbs/apps/07_paper.ipynb #a7976c33
+def run_page(page:str|Path, # a notebook
+             out:str|Path|None=None, # a folder that gets the executed copy; None keeps none
+             settings:dict|None=None, slow:bool=False, smoke:bool=False, # see `prepared`
+             threads:int|None=None, # of the kernel; None leaves it to the libraries
+             show_progress:bool=False,
+             save:bool=False # write the figures of the page; without it a page writes none
+            )->Run:
+    "Run one page in a clean kernel."
+    page, start = Path(page).resolve(), time.perf_counter()
+    _check_save(save, smoke, settings)
+    _check_out(out, page)
+    with tempfile.TemporaryDirectory() as folder, _threads(threads):
+        target = Path(out or folder).resolve()/page.name
+        error = _execute(page, target, dict(slow=slow, smoke=smoke, settings=settings, save=save), show_progress)
+    return Run(page.stem, time.perf_counter() - start, error and " ".join(error.split())[:300])
+
+# %% ../../nbs/apps/07_paper.ipynb #bde635ed
 def run_pages(chosen:list[Path], jobs:int=1, # pages at a time
               **how # for `run_page`
              )->list[Run]: # in the order in which they ended
@@ -171,6 +172,7 @@ def run_pages(chosen:list[Path], jobs:int=1, # pages at a time
     else: _run_parallel(batches, min(jobs, len(chosen)), how, report)
     return runs
 
+# %% ../../nbs/apps/07_paper.ipynb #01a5095b
 def _run_parallel(batches, jobs, how, report):
     "Run the batches one after the other, the pages of a batch at the same time."
     pool = ProcessPoolExecutor(jobs, get_context("spawn"))

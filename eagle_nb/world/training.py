@@ -181,7 +181,7 @@ def _positions_3d(first, side, n_after)->tuple[torch.Tensor, int]: # (3, n), the
     end = first + side + n_after
     return torch.cat([line(0, first), image, line(first + side, end)], 1), end
 
-# %% ../../nbs/world/01_training.ipynb #fb5ef756
+# %% ../../nbs/world/01_training.ipynb #df3aee3f
 def _row(lesson, tok, start, first)->dict[str, list]:
     "One dialogue after its image; the positions of the image are not in it."
     n = len(start)
@@ -195,6 +195,7 @@ def _row(lesson, tok, start, first)->dict[str, list]:
         row["position"] += range(first, first + len(q + a))
     return row
 
+# %% ../../nbs/world/01_training.ipynb #fcabb243
 def pack(lessons:list, # `scenes.Lesson`s
          tok # the tokenizer
         )->dict[str, torch.Tensor]: # a batch
@@ -310,7 +311,7 @@ def make_head(model)->torch.nn.Linear:
     classes = len(scenes.OBJECTS) + len(scenes.PLACES) + 1
     return torch.nn.Linear(model.config.text_config.hidden_size, cells*classes)
 
-# %% ../../nbs/world/01_training.ipynb #85d90109
+# %% ../../nbs/world/01_training.ipynb #4f5837c2
 def losses(model, head, b:dict, vision_only:bool)->tuple[torch.Tensor, torch.Tensor]: # language loss, patch loss
     "Both losses of a batch."
     seen, image = features(model, b["pixels"])
@@ -323,6 +324,7 @@ def losses(model, head, b:dict, vision_only:bool)->tuple[torch.Tensor, torch.Ten
     text = F.cross_entropy(logits, labels[taught], reduction="none")
     return (text*weights[taught]).sum()/weights[taught].sum(), patch
 
+# %% ../../nbs/world/01_training.ipynb #bf57306b
 def _patch_loss(head, seen, patches)->torch.Tensor:
     "How badly the head names the cells of 28 pixels."
     k = math.isqrt(64//seen.shape[1])  # cells along a token's side
@@ -431,7 +433,7 @@ def _learn(both, opt, b, recipe, step, autocast)->dict[str, float]: # the losses
     opt.step()
     return dict(text=float(text.detach()), patch=float(patch.detach()))
 
-# %% ../../nbs/world/01_training.ipynb #fe8a9aa5
+# %% ../../nbs/world/01_training.ipynb #bf786d24
 def train(recipe:Recipe, # what to do
           folder:str|Path, # the model goes here, and while it runs the state of the run
           save_every:int=250, # steps between two states
@@ -458,6 +460,7 @@ def train(recipe:Recipe, # what to do
         if step % save_every == 0: keep(folder/"run", both, opt, recipe, step)
     return export(both["model"], processor, recipe, folder)
 
+# %% ../../nbs/world/01_training.ipynb #cae111b0
 def _check_run(recipe, save_every):
     "Refuse settings that cannot be run."
     if recipe.family not in FAMILIES:

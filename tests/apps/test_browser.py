@@ -1,6 +1,6 @@
-"""The panels in a real JupyterLab, driven by a real Chromium: knobs turned by keyboard, work called off, cells run again.
+"""The panels in a real JupyterLab, driven by a real Chromium: controls turned by keyboard, work cancelled, cells run again.
 
-A machine without Chromium or playwright skips these. EAGLE_SCREENSHOTS=folder keeps what was on the screen."""
+A machine without Chromium or playwright skips these. EAGLE_SCREENSHOTS=folder keeps what is on the screen."""
 import json
 import os
 import re
@@ -20,31 +20,33 @@ import pytest
 from eagle_nb.apps.paper import prepared
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 
 if not CHROMIUM: pytest.skip("no Chromium here: apt install chromium", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright here: pip install playwright (its own browsers are not needed)")
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="no playwright here: pip install playwright (its own browsers are not needed)")
 
 pytestmark = pytest.mark.timeout(300)
 SLOW = 120_000   # milliseconds that a busy machine may take for what needs seconds
 
 DEMO = ["""
 import ipywidgets
-from eagle_nb import load, scenes
-from eagle_nb.explanation import explanation
+from eagle_nb import explain, load, scenes
 from eagle_nb.apps.panel import Panel
 m = load("scenes-llava", dtype="float32", device="cpu")
 """, """
 def compute(progress, sample, word, regions, search):
     total = 16*regions if search == "fast" else regions*(regions + 1)
-    return explain(m, scenes.sample(sample).image, "Describe the image.", target=None if word == "all words" else word, regions=regions, search=search,
+    return explain(m, scenes.sample(sample).image, "Describe the image.",
+                   target=None if word == "all words" else word, regions=regions, search=search,
                    show_progress=False, callback=lambda s: progress(s["forwards"], total, "forwards"))
 def words(sample): return ["all words", *scenes.sample(sample).names]
 def figure(e, curve, **values): return e.curve() if curve else e.plot()
 def text(e, **values): return e.text()
 def numbers(e, **values): return dict(insertion=float(e.insertion.mean()))
-panel = Panel(dict(sample=[18, 7], word=words, search=["fast", "exact"], regions=(4, 100, 4), curve=False),
-              compute, figure, text, numbers, redraw=("curve",), start=dict(regions=8))
+controls = dict(sample=[18, 7], word=words, search=["fast", "exact"], regions=(4, 100, 4), curve=False)
+panel = Panel(controls, compute, figure, text, numbers, redraw=("curve",), start=dict(regions=8))
 panel
 """, """
 panel.wait()
@@ -60,7 +62,7 @@ class Page:
     path: str                    # from the root of the repository; "" for the demonstration of this file
     knob: str                    # the label of a control
     value: str                   # what it is turned to: the text of an option, or of a slider's reading
-    settings: dict = field(default_factory=dict)   # names in the settings cell with other values, beside the small ones of a smoke run
+    settings: dict = field(default_factory=dict)   # other values for settings, besides the small ones of a smoke run
 
 
 PAGES = [Page("", "sample", "7"),
@@ -71,9 +73,12 @@ PAGES = [Page("", "sample", "7"),
 
 # --- JupyterLab
 
-OVERRIDES = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},   # all cells are in the page, seen or not
-             "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
+QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+OVERRIDES = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},   # all cells are in the page
+             "@jupyterlab/apputils-extension:notification": QUIET,
              "@jupyterlab/docmanager-extension:plugin": {"autosave": False}}
+PLACES = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
+          "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
 
 
 def free_port():
@@ -87,33 +92,47 @@ class Lab:
     def __init__(self, folder):
         self.folder, self.root, self.token = folder, folder/"root", secrets.token_hex(16)
         self.url = f"http://127.0.0.1:{free_port()}"
-        places = {k: folder/k for k in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")}
-        for p in (self.root, *places.values()): p.mkdir(parents=True)
-        (folder/"JUPYTER_CONFIG_DIR"/"labconfig").mkdir()
-        (folder/"JUPYTER_CONFIG_DIR"/"labconfig"/"default_setting_overrides.json").write_text(json.dumps(OVERRIDES))
-        shutil.copytree(ROOT/"figures", self.root/"figures", ignore=shutil.ignore_patterns("*.png", "*.pdf", "*.svg"))
-        env = {**os.environ, **{k: str(p) for k, p in places.items()}, "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
-               "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
+        for name in ("root", *PLACES): (folder/name).mkdir(parents=True)
+        overrides = folder/"JUPYTER_CONFIG_DIR"/"labconfig"/"default_setting_overrides.json"
+        overrides.parent.mkdir()
+        overrides.write_text(json.dumps(OVERRIDES))
+        images = shutil.ignore_patterns("*.png", "*.pdf", "*.svg")
+        shutil.copytree(ROOT/"figures", self.root/"figures", ignore=images)
         self.log = (folder/"lab.log").open("w")
-        self.process = subprocess.Popen([sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0",
-                                         f"--ServerApp.port={self.url.rpartition(':')[2]}", f"--ServerApp.root_dir={self.root}", f"--IdentityProvider.token={self.token}",
-                                         "--LabApp.expose_app_in_browser=True"], stdout=self.log, stderr=subprocess.STDOUT, env=env, cwd=self.root)
+        self.process = subprocess.Popen(self.command(), stdout=self.log, stderr=subprocess.STDOUT,
+                                        env=self.environment(), cwd=self.root)
+
+    def command(self):
+        port = self.url.rpartition(":")[2]
+        return [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
+                "--ServerApp.port_retries=0", f"--ServerApp.port={port}", f"--ServerApp.root_dir={self.root}",
+                f"--IdentityProvider.token={self.token}", "--LabApp.expose_app_in_browser=True"]
+
+    def environment(self):
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        return {**os.environ, **{name: str(self.folder/name) for name in PLACES}, "PYTHONPATH": path,
+                "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false",
+                "HF_HUB_OFFLINE": "1"}
+
+    def request(self, path, method="GET"):
+        request = urllib.request.Request(f"{self.url}/api/{path}?token={self.token}", method=method)
+        return urllib.request.urlopen(request, timeout=30)
 
     def ask(self, path):
-        with urllib.request.urlopen(f"{self.url}/api/{path}?token={self.token}", timeout=20) as r: return json.load(r)
+        with self.request(path) as r: return json.load(r)
 
     def until_up(self):
         end = time.monotonic() + 90
         while True:
-            assert self.process.poll() is None and time.monotonic() < end, (self.folder/"lab.log").read_text()[-3000:]
+            running = self.process.poll() is None and time.monotonic() < end
+            assert running, (self.folder/"lab.log").read_text()[-3000:]
             try: return self.ask("status")
             except OSError: time.sleep(.2)
 
     def idle(self): return all(k["execution_state"] == "idle" for k in self.ask("kernels"))
 
     def end_kernels(self):
-        for k in self.ask("kernels"):
-            urllib.request.urlopen(urllib.request.Request(f"{self.url}/api/kernels/{k['id']}?token={self.token}", method="DELETE"), timeout=30).close()
+        for k in self.ask("kernels"): self.request(f"kernels/{k['id']}", "DELETE").close()
 
     def stop(self):
         self.end_kernels()
@@ -142,9 +161,11 @@ def browser():
 
 
 def put(lab, page):
-    "A copy of the notebook without outputs, with small settings and without cells of hours, where the laboratory finds it."
+    "A copy of the notebook where JupyterLab finds it: without outputs and slow cells, with small settings."
     if page.path: nb = prepared(nbformat.read(ROOT/page.path, 4), smoke=True, settings=page.settings)
-    else: nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c.strip(), id=f"demo{i}") for i, c in enumerate(DEMO)])
+    else:
+        cells = [nbformat.v4.new_code_cell(code.strip(), id=f"demo{i}") for i, code in enumerate(DEMO)]
+        nb = nbformat.v4.new_notebook(cells=cells)
     nb.metadata["kernelspec"] = dict(name="python3", display_name="Python 3 (ipykernel)", language="python")
     path = page.path or "nbs/demo.ipynb"
     (lab.root/path).parent.mkdir(parents=True, exist_ok=True)
@@ -153,6 +174,20 @@ def put(lab, page):
 
 
 # --- the page
+
+CONNECTED = """() => {
+    const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel
+    return kernel?.connectionStatus === 'connected' && kernel.status === 'idle'
+        && document.querySelector('.jp-Notebook .jp-CodeCell') }"""
+ALL_RUN = """error => {
+    const done = cell => !cell.querySelector('.cm-content').textContent.trim()
+        || /[0-9]/.test(cell.querySelector('.jp-InputPrompt').textContent)
+    return document.querySelector(error) || [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')].every(done) }"""
+RUN_AGAIN = """([cell, before]) => {
+    const prompt = document.querySelectorAll('.jp-Notebook .jp-CodeCell')[cell].querySelector('.jp-InputPrompt')
+    return /[0-9]/.test(prompt.textContent) && prompt.textContent.trim() !== before.trim() }"""
+ERROR = '[data-mime-type="application/vnd.jupyter.error"]'
+
 
 class Seen:
     "A notebook in the browser, with all cells run once."
@@ -165,42 +200,44 @@ class Seen:
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         # a workspace of its own: the common one opens the notebooks of the last page too, behind this one
         self.page.goto(f"{lab.url}/lab/workspaces/{self.name}/tree/{put(lab, page)}?token={lab.token}")
-        self.page.wait_for_function("""() => { const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel
-            return kernel?.connectionStatus === 'connected' && kernel.status === 'idle' && document.querySelector('.jp-Notebook .jp-CodeCell') }""")
+        self.page.wait_for_function(CONNECTED)
         self.command("notebook:run-all-cells")
-        self.panel = self.page.locator(".jp-OutputArea-output .widget-vbox").filter(has=self.page.locator("pre[aria-live]"))
-        self.image, self.text, self.button = self.panel.locator("img"), self.panel.locator("pre[aria-live]"), self.panel.locator("button.jupyter-button")
+        outputs = self.page.locator(".jp-OutputArea-output .widget-vbox")
+        self.panel = outputs.filter(has=self.page.locator("pre[aria-live]"))
+        self.image, self.text = self.panel.locator("img"), self.panel.locator("pre[aria-live]")
+        self.button = self.panel.locator("button.jupyter-button")
 
     def command(self, name):
-        self.page.evaluate(f"() => {{ window.jupyterapp.commands.execute('{name}') }}")   # what it returns ends only with the work
+        # what the command returns ends only with the work, so it is not waited for
+        self.page.evaluate(f"() => {{ window.jupyterapp.commands.execute('{name}') }}")
 
     def until_run(self):
         "Every code cell has run, none has failed."
-        error = '[data-mime-type="application/vnd.jupyter.error"]'
-        self.page.wait_for_function("""error => document.querySelector(error) || [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')].every(c =>
-            !c.querySelector('.cm-content').textContent.trim() || /[0-9]/.test(c.querySelector('.jp-InputPrompt').textContent))""", arg=error)
-        assert self.page.locator(error).all_inner_texts() == []
+        self.page.wait_for_function(ALL_RUN, arg=ERROR)
+        assert self.page.locator(ERROR).all_inner_texts() == []
 
-    def picture(self, name):
+    def screenshot(self, name):
         if folder := os.environ.get("EAGLE_SCREENSHOTS"):
             Path(folder).mkdir(parents=True, exist_ok=True)
             if self.panel.count(): self.panel.first.scroll_into_view_if_needed()
             self.page.screenshot(path=f"{folder}/{self.name}-{name}.png")
 
     def until_ready(self):
-        error = self.page.locator('[data-mime-type="application/vnd.jupyter.error"]')
+        error = self.page.locator(ERROR)
         sync_api.expect(self.panel.or_(error).first).to_be_attached(timeout=SLOW)
         assert error.all_inner_texts() == []
         sync_api.expect(self.panel).to_have_count(1)
         sync_api.expect(self.image).to_be_visible()
-        if self.button.count() == 1: sync_api.expect(self.button).to_have_text("Done")   # the scrubber has the buttons of its player
+        if self.button.count() == 1: # the scrubber has the buttons of its player
+            sync_api.expect(self.button).to_have_text("Done")
 
     def knob(self, label):
         "A control by its label."
-        return self.panel.locator(".widget-inline-hbox").filter(has=self.page.locator("label", has_text=re.compile(f"^{label}$")))
+        has_label = self.page.locator("label", has_text=re.compile(f"^{label}$"))
+        return self.panel.locator(".widget-inline-hbox").filter(has=has_label)
 
     def reach(self, knob):
-        "Come to a control by the Tab key alone, from the top of the panel's cell."
+        "Move the focus to a control by the Tab key alone, from the top of the panel's cell."
         self.panel.locator("xpath=ancestor::div[contains(@class, 'jp-CodeCell')]").first.focus()
         for _ in range(60):
             self.page.keyboard.press("Tab")
@@ -208,36 +245,46 @@ class Seen:
         raise AssertionError("the Tab key does not reach this control")
 
     def reading(self, knob):
-        "What a control stands at, as a reader sees it."
-        if knob.locator("select").count(): return knob.locator("select").evaluate("s => s.options[s.selectedIndex].text")
+        "The value of a control, as a reader sees it."
+        menu = knob.locator("select")
+        if menu.count(): return menu.evaluate("s => s.options[s.selectedIndex].text")
         return knob.locator(".widget-readout").inner_text()
 
     def turn(self, label, value):
-        "Turn a control by keyboard: a menu opens with Space, arrows choose, Enter takes; a slider follows the arrows."
+        "Turn a control by keyboard."
         knob = self.knob(label)
         self.reach(knob)
-        if knob.locator("select").count():
-            options, at = knob.locator("select").evaluate("s => [[...s.options].map(o => o.text), s.selectedIndex]")
-            way = options.index(value) - at
-            for key in ("Space", *["ArrowDown" if way > 0 else "ArrowUp"]*abs(way), "Enter"): self.page.keyboard.press(key)
-        else:
-            for key in ("ArrowRight", "ArrowLeft"):
-                before = None
-                while self.reading(knob) not in (value, before):
-                    before = self.reading(knob)
-                    self.page.keyboard.press(key)
-        assert self.reading(knob) == value, f"{label} stands at {self.reading(knob)}, and the keyboard does not bring it to {value}"
+        if knob.locator("select").count(): self.choose(knob.locator("select"), value)
+        else: self.slide(knob, value)
+        reading = self.reading(knob)
+        assert reading == value, f"{label} stands at {reading}, and the keyboard does not bring it to {value}"
+
+    def choose(self, menu, value):
+        "A menu opens with Space, arrows choose, Enter takes."
+        options, current = menu.evaluate("s => [[...s.options].map(o => o.text), s.selectedIndex]")
+        steps = options.index(value) - current
+        arrows = ["ArrowDown" if steps > 0 else "ArrowUp"]*abs(steps)
+        for key in ("Space", *arrows, "Enter"): self.page.keyboard.press(key)
+
+    def slide(self, knob, value):
+        "A slider follows the arrows, up to its end and then down to the other."
+        for key in ("ArrowRight", "ArrowLeft"):
+            before = None
+            while self.reading(knob) not in (value, before):
+                before = self.reading(knob)
+                self.page.keyboard.press(key)
+
+    def cell(self, number): return self.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
 
     def rerun(self, cell):
         "Run a code cell again, by hand, and wait until it has run."
-        prompt = self.page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator(".jp-InputPrompt")
+        prompt = self.cell(cell).locator(".jp-InputPrompt")
         before = prompt.inner_text()
         prompt.click()
         self.page.keyboard.press("Control+Enter")
-        self.page.wait_for_function("""([cell, before]) => { const now = document.querySelectorAll('.jp-Notebook .jp-CodeCell')[cell].querySelector('.jp-InputPrompt').textContent
-            return /[0-9]/.test(now) && now.trim() !== before.trim() }""", arg=[cell, before])
+        self.page.wait_for_function(RUN_AGAIN, arg=[cell, before])
 
-    def told(self, cell): return self.page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator(".jp-OutputArea-output").last.inner_text().strip()
+    def output(self, cell): return self.cell(cell).locator(".jp-OutputArea-output").last.inner_text().strip()
 
 
 @pytest.fixture(scope="module")
@@ -245,28 +292,32 @@ def seen(request, lab, browser):
     s = Seen(lab, browser, request.param)
     s.case = request.param
     yield s
-    s.picture("end")   # what was on the screen if a test has failed
+    s.screenshot("end")   # what was on the screen if a test has failed
     s.page.close()
     lab.end_kernels()
 
 
 @pytest.mark.parametrize("seen", PAGES, ids=lambda p: p.path or "demo", indirect=True, scope="module")
-def test_a_knob_turned_by_keyboard(seen):
-    "Picture and words follow the knob, and the browser has nothing to complain of."
-    seen.until_ready(); seen.until_run(); seen.picture("start")
+def test_a_control_is_turned_by_keyboard(seen):
+    "Image and words follow the control, and the browser reports no error."
+    seen.until_ready()
+    seen.until_run()
+    seen.screenshot("start")
     image, text = seen.image.get_attribute("src"), seen.text.inner_text()
     seen.turn(seen.case.knob, seen.case.value)
     sync_api.expect(seen.image).not_to_have_attribute("src", image)
     sync_api.expect(seen.text).not_to_have_text(text)
-    seen.until_ready(); seen.picture("turned")
-    assert seen.image.evaluate("i => i.complete && i.naturalWidth > 500") and seen.reading(seen.knob(seen.case.knob)) == seen.case.value
+    seen.until_ready()
+    seen.screenshot("turned")
+    assert seen.image.evaluate("i => i.complete && i.naturalWidth > 500")
+    assert seen.reading(seen.knob(seen.case.knob)) == seen.case.value
     assert seen.image.get_attribute("alt") == seen.text.inner_text().splitlines()[0]
     assert seen.errors == []
 
 
 @pytest.mark.parametrize("seen", PAGES[:1], ids=["demo"], indirect=True, scope="module")
-def test_work_called_off(seen):
-    "An exact search of minutes, called off by the keyboard; the panel says so, the kernel answers, the earlier figure is there."
+def test_work_is_cancelled_by_keyboard(seen):
+    "An exact search of minutes is cancelled: the panel says so, the kernel answers, the earlier figure is there."
     seen.until_ready()
     seen.turn("search", "exact")
     sync_api.expect(seen.text).to_contain_text("ranked by exact")
@@ -275,29 +326,30 @@ def test_work_called_off(seen):
     seen.turn("regions", "100")
     sync_api.expect(seen.button).to_have_text("Cancel")
     sync_api.expect(seen.panel).to_contain_text(re.compile(r"forwards \d+ of 10100"))
-    seen.picture("working")
+    seen.screenshot("working")
     seen.reach(seen.button)
     seen.page.keyboard.press("Enter")
     sync_api.expect(seen.button).to_have_text("Try again")
     sync_api.expect(seen.text).to_contain_text("cancelled: what follows is of the values before")
     assert seen.image.get_attribute("src") == image and text in seen.text.inner_text()
-    seen.picture("cancelled")
+    seen.screenshot("cancelled")
     seen.rerun(2)
-    assert seen.told(2) == "insertion True" and seen.lab.idle()
+    assert seen.output(2) == "insertion True" and seen.lab.idle()
     assert seen.errors == []
 
 
 @pytest.mark.parametrize("seen", PAGES[:1], ids=["demo"], indirect=True, scope="module")
-def test_a_cell_that_runs_again(seen):
-    "One panel lives, in the page and in the kernel, though the old one was at work."
+def test_a_cell_that_runs_again_leaves_one_panel(seen):
+    "In the page and in the kernel, even where the old panel was at work."
     seen.rerun(3)
-    widgets = seen.told(3)
+    widgets = seen.output(3)
     seen.turn("regions", "96")
     sync_api.expect(seen.button).to_have_text("Cancel")
     seen.rerun(1)
     seen.until_ready()
     seen.rerun(3)
-    assert seen.told(3) == widgets and re.fullmatch(r"widgets \d+", widgets)
-    assert seen.page.locator("pre[aria-live]").count() == 1 and seen.reading(seen.knob("regions")) == "8"
-    seen.picture("again")
+    assert seen.output(3) == widgets and re.fullmatch(r"widgets \d+", widgets)
+    assert seen.page.locator("pre[aria-live]").count() == 1
+    assert seen.reading(seen.knob("regions")) == "8"
+    seen.screenshot("again")
     assert seen.errors == []
