@@ -36,7 +36,7 @@ class Forward:
         ...
 
     def _positions(self) -> Tensor | None:
-        """Positions in time, height and width, as the decoder gets them; given from outside, no earlier call can change them."""
+        """Positions in time, height and width, as the decoder gets them; passed in, no earlier call can change them."""
         ...
 
     def _probabilities(self, x: dict) -> Tensor:
@@ -61,7 +61,7 @@ class Forward:
 
     @property
     def tower(self) -> nn.Module | None:
-        """The vision tower, where it takes tiles of pixels one independent of the other; otherwise None."""
+        """The vision tower, where it takes tiles of pixels independently of each other; otherwise None."""
         ...
 
 def _copies(name, v, n) -> Tensor:

@@ -26,7 +26,7 @@ def carry_mask(pixels: Callable[..., Tensor], mask: np.ndarray) -> Tensor:
     ...
 
 def carry_coverage(pixels: Callable[..., Tensor], labels: np.ndarray, carried: Tensor) -> tuple[Tensor, Tensor]:
-    """The elements of `pixel_values` in which the processor's own resampling mixes regions, and how."""
+    """The elements of `pixel_values` in which the processor's own resampling mixes regions, and how (float32)."""
     ...
 
 def _mixed(mask, flat, r) -> tuple[Tensor, Tensor]:

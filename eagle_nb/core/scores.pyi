@@ -75,7 +75,7 @@ class Scorer:
 
     @property
     def layout(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Where the regions lie; None where the scorer knows no image."""
+        """Where the regions lie, in shares of width and height; None where the scorer knows no image."""
         ...
 
 def _short_of_memory(e) -> bool:

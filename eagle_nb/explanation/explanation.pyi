@@ -51,7 +51,11 @@ class Explanation(Saved, Page, Reference):
     prompt_words: tuple[str, ...] = ()
 
     def attribution(self, kind: str='gain') -> np.ndarray:
-        """The map with its signs."""
+        """The value of each region on its pixels.
+
+        Arguments:
+            kind: "gain" in [-1, 1], or "paper" in [0, 1]
+        """
         ...
 
     def __repr__(self):

@@ -1,6 +1,4 @@
 "The study of searches: files that grow, shares, and what a case costs."
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -18,7 +16,7 @@ def folder(tmp_path_factory):
     return where
 
 
-def held(folder): return json.loads((folder/"internvl-9.json").read_text())
+def held(folder): return study.read_record(study.record_path("scenes-internvl", 9, folder))
 
 
 def test_a_file_says_what_it_rests_on(folder):
@@ -98,5 +96,5 @@ def test_what_was_found_is_judged_without_a_search(tmp_path):
     before = dict(costs.spent)
     study.judge("scenes-internvl", 9, 2, 1, tmp_path/"study", out=tmp_path/"out")
     assert costs.spent["forwards"] == before["forwards"]
-    other = evaluate(model, datasets.scenes_captions(1), ["EAGLE (lazy)"], regions=16, show_progress=False, recorded=study.recorded_orders(json.loads((tmp_path/"study"/"internvl-9.json").read_text())))
+    other = evaluate(model, datasets.scenes_captions(1), ["EAGLE (lazy)"], regions=16, show_progress=False, recorded=study.recorded_orders(held(tmp_path/"study")))
     assert "use the same number" in other.frame["note"].item()

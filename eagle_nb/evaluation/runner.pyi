@@ -1,0 +1,179 @@
+"""Generated from runner.py by .ci/stubs.py; do not edit."""
+__all__ = ['Case', 'prepare_case', 'score_method', 'label_methods', 'run_method', 'error_text', 'ChangedSample', 'evaluate', 'main']
+import argparse, hashlib, json, math, re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+from ..core.answers import Answer
+from ..core.costs import machine
+from ..core.layout import regions_for
+from ..core.models import Model
+from ..core.patching import patch
+from ..core.regions import Regions
+from ..core.scores import ModelScorer
+from ..core.selftest import load
+from ..core.targets import Target, make_target, words
+from . import datasets, lists, tables
+from .methods import METHODS, Attribution, attribute, find_method, method_name, same_regions
+from .metrics import Curves, as_mask, energy, evaluate_order, iou, pixel_regions, pointing
+from .results import AGREEMENT, CORRECTIONS, METRICS, OWN, Evaluation, ResultStore, evaluation_of, pick_metrics
+from .samples import Dataset, Sample
+from ..explanation.hallucination import amcr, answers_while_masking, correction_region, csr, matches_foil, removed_area
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A sample ready to be judged."""
+    sample: Sample
+    pixels: np.ndarray
+    target: Target
+    regions: Regions
+    judge: ModelScorer
+    said: Answer
+
+    @property
+    def truth(self) -> np.ndarray | tuple | None:
+        ...
+
+def prepare_case(model: Model, sample: Sample, regions: int | str | Regions=64, fill: str | np.ndarray='black', mode: str='nearest', seed: int=0, batch_size: int | None=None) -> Case:
+    """Let the model answer where the sample has no answer, and make target, regions and judge."""
+    ...
+
+def _check_truth(sample, pixels):
+    """Refuse an object that cannot lie in this image, before anything is computed."""
+    ...
+
+def _check_ids(model, sample):
+    """Refuse ids that a list stores and that mean something else to this tokenizer."""
+    ...
+
+def score_method(case: Case, said: Attribution, metrics: Iterable[str] | None=None) -> dict[str, float]:
+    """All metrics of one method on one sample; NaN where one does not apply."""
+    ...
+
+def _areas(curves) -> dict[str, float]:
+    """Areas under the curves, for all tokens and for the sensitive ones."""
+    ...
+
+def _localisation(case, said, wanted) -> dict[str, float]:
+    """How far the map lies on the object, where the object is known."""
+    ...
+
+def _pixel_areas(case, said, curves) -> dict[str, float]:
+    """The same areas for a map's own pixels, at the same shares of the image."""
+    ...
+
+def _curves_by_pixels(case, said, area) -> Curves:
+    """The brightest pixels first."""
+    ...
+
+def _own_areas(explanation) -> dict[str, float]:
+    """The curves that a search saw itself: on its own regions, with its own fill, for its own target."""
+    ...
+
+def _correction(case, said) -> dict[str, float]:
+    """The share of the image that has to be removed until the answer is right."""
+    ...
+
+def _blamed(case, region) -> float:
+    """How much of a region lies on the known cause."""
+    ...
+
+def label_methods(methods: Iterable[str | Callable | dict] | dict[str, dict]) -> dict[str, dict]:
+    """Label -> settings, each checked before anything is computed."""
+    ...
+
+def _check_methods(pairs):
+    """Refuse unknown methods, what cannot be explained, and a label that is used twice."""
+    ...
+
+def run_method(model: Model, case: Case, meaning: dict, label: str, settings: dict) -> Attribution:
+    """The map and the order of a method, for the target or for the wrong answer in its place."""
+    ...
+
+def error_text(e: Exception) -> str:
+    """What failed, in one line."""
+    ...
+
+class ChangedSample(RuntimeError):
+    """A key that means another sample than it did."""
+
+def _digests(sample) -> dict[str, str | None]:
+    """What a sample is besides its key, and where its object is."""
+    ...
+
+def _digest(content: bytes) -> str:
+    ...
+
+def _check_sample(store, key, digests):
+    """Refuse to resume where a key means another sample than it did."""
+    ...
+_METHODS = ('EAGLE', 'LLaVA-CAM', 'IGOS++', 'TAM', 'random')
+
+def evaluate(model: Model | str | tuple, data: Dataset | Iterable[Sample], methods: Iterable[str | Callable | dict] | dict[str, dict]=_METHODS, metrics: Iterable[str] | None=None, regions: int | str=64, fill: str='black', mode: str='nearest', out: str | Path | None=None, seed: int=0, batch_size: int | None=None, show_progress: bool=True, name: str | None=None, recorded: Callable[[Case, str], Attribution | None] | None=None, orders: bool=False) -> Evaluation:
+    """Judge methods on samples with one independent evaluator."""
+    ...
+
+def _check_single(metrics):
+    """Refuse metrics that compare two methods."""
+    ...
+
+def _head(model, data, name, settings) -> dict:
+    """What all results of a file have in common."""
+    ...
+
+def _file_name(name) -> str:
+    """The last part of a name, in characters that every system allows."""
+    ...
+
+def _versions() -> dict:
+    ...
+_FINAL = ('ValueError', 'TypeError', 'NotImplementedError')
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What one call of `evaluate` asks of every sample."""
+    model: Model
+    store: ResultStore
+    labels: dict[str, dict]
+    metrics: list[str]
+    settings: dict
+    recorded: Callable | None
+    orders: bool
+
+    def is_complete(self, row) -> bool:
+        """Whether a stored row need not be computed again."""
+        ...
+
+    def judge_all(self, data, show_progress):
+        """Every method on every sample that is not complete."""
+        ...
+
+    def judge_sample(self, sample, done, bar):
+        """All methods that a sample lacks; what fails is written down too."""
+        ...
+
+    def judge_method(self, case, label, digests) -> dict:
+        """The row of one method on one sample; a failure becomes its note, so that hours of work go on."""
+        ...
+
+def main(args: list[str] | None=None):
+    """`python -m eagle_nb.evaluation.runner captions|words|questions`, or `list` and `own` with files of your own."""
+    ...
+
+def _data(a, model) -> Dataset:
+    """The data set that the arguments name."""
+    ...
+
+def _parser() -> argparse.ArgumentParser:
+    """All options of the command."""
+    ...
+
+def _part(text) -> tuple[int, int]:
+    """'K/N' as two numbers."""
+    ...
+if __name__ == '__main__' and '__file__' in globals():
+    main()
