@@ -27,12 +27,13 @@ class Answer:
 
     def __len__(self): return len(self.ids)
 
-# %% ../../nbs/core/05_answers.ipynb #4ea7dc58
+# %% ../../nbs/core/05_answers.ipynb #44490b28
 def read_tokens(tokenizer, # a transformers tokenizer
                 ids:list[int] # token ids
                )->Answer: # the same ids with their text
     "Give every token the text that it adds."
-    def decode(ids): return tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    as_is = dict(skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    def decode(ids): return tokenizer.decode(ids, **as_is)
     text, done, tokens = decode(ids), 0, []
     for i in range(1, len(ids) + 1):
         end = len(decode(ids[:i]).rstrip("\ufffd")) if i < len(ids) else len(text)
@@ -40,40 +41,48 @@ def read_tokens(tokenizer, # a transformers tokenizer
         done = max(end, done)
     return Answer(text, [int(i) for i in ids], tokens)
 
-# %% ../../nbs/core/05_answers.ipynb #d82e18df
+# %% ../../nbs/core/05_answers.ipynb #bbf07dea
 def _part(part)->dict:
     "A part of a turn, checked and copied."
     kind = part.get("type") if isinstance(part, dict) else None
-    if kind == "text" and isinstance(part.get("text"), str): return dict(type="text", text=part["text"])
+    if kind == "text" and isinstance(part.get("text"), str):
+        return dict(type="text", text=part["text"])
     if kind == "image" and part.keys() <= {"type", "image"}: return dict(part)
-    raise ValueError('a part of a turn is {"type": "text", "text": ...} or {"type": "image", "image": image or path}, '
+    raise ValueError('a part of a turn is {"type": "text", "text": ...} or '
+                     '{"type": "image", "image": image or path}, '
                      f"got {part!r:.120}")
 
 def _turns(prompt)->list[dict]:
     "A prompt as a list of turns whose contents are lists of parts."
-    if isinstance(prompt, str): prompt = [{"role": "user", "content": [{"type": "image"}, _text_part(prompt)]}]
+    if isinstance(prompt, str): prompt = [dict(role="user", content=[{"type": "image"}, _text_part(prompt)])]
     turns = prompt if isinstance(prompt, (list, tuple)) else []
     if not turns or not all(isinstance(t, dict) and {"role", "content"} <= t.keys() for t in turns):
         raise ValueError('a prompt is a text, or a list of turns {"role": ..., "content": ...}, '
                          f"got {prompt!r:.120}")
-    parts = [[_text_part(t["content"])] if isinstance(t["content"], str) else t["content"] for t in turns]
-    return [dict(role=str(t["role"]), content=[_part(p) for p in content]) for t, content in zip(turns, parts)]
+    return [dict(role=str(t["role"]), content=_parts(t["content"])) for t in turns]
+
+def _parts(content)->list[dict]:
+    "The content of a turn as parts."
+    if isinstance(content, str): content = [_text_part(content)]
+    return [_part(p) for p in content]
 
 def _text_part(text:str)->dict: return {"type": "text", "text": text}
 
-# %% ../../nbs/core/05_answers.ipynb #07e2c8a2
-def conversation(prompt:str|list[dict], # a prompt, or turns {"role": ..., "content": text or a list of parts}
+# %% ../../nbs/core/05_answers.ipynb #7e303b5d
+def conversation(prompt:str|list[dict], # a prompt, or a list of turns; see below
                  system:str|None=None # a system turn to put in front where there is none
-                )->tuple[list[dict], list]: # turns for the chat template; images in order, None for the explained one
-    """A prompt as turns and images.
+                )->tuple[list[dict], list]: # turns; images in order, None for the explained one
+    """A prompt as turns for the chat template, and the images in it.
 
+    A turn is {"role": ..., "content": text or a list of parts}.
     A part is {"type": "text", "text": ...} or {"type": "image", "image": ...}."""
     turns = _turns(prompt)
     parts = [p for t in turns for p in t["content"] if p["type"] == "image"]
     images = [p.pop("image", None) for p in parts]
     explained = sum(image is None for image in images)
     if explained != 1:
-        raise ValueError('a conversation needs {"type": "image"} without a picture once, for the explained picture, '
+        raise ValueError('a conversation needs {"type": "image"} without a picture once, for the '
+                         'explained picture, '
                          f"got {explained} of {len(images)} pictures")
     if system is not None and all(t["role"] != "system" for t in turns):
         turns.insert(0, {"role": "system", "content": [_text_part(system)]})

@@ -14,7 +14,7 @@ import torch
 from .. import DATA
 from .models import Model
 
-# %% ../../nbs/core/07_checkpoints.ipynb #87a60fef
+# %% ../../nbs/core/07_checkpoints.ipynb #59241a39
 EMBEDDED = ("scenes-llava", "scenes-qwen", "scenes-internvl")
 
 def _locate(source:str|Path)->tuple[str, bool]: # folder or hub id, whether it is local
@@ -26,8 +26,9 @@ def _locate(source:str|Path)->tuple[str, bool]: # folder or hub id, whether it i
     if name in EMBEDDED: return str(DATA/name), True
     if name and Path(source).is_dir(): return name, True
     if isinstance(source, Path) or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise FileNotFoundError(f"there is no folder {name!r}: give a folder with config.json, a hub id such as "
-                                f"Qwen/Qwen2.5-VL-3B-Instruct, or one of {', '.join(EMBEDDED)}")
+        raise FileNotFoundError(f"there is no folder {name!r}: give a folder with config.json, a "
+                                "hub id such as Qwen/Qwen2.5-VL-3B-Instruct, or one of "
+                                f"{', '.join(EMBEDDED)}")
     if "/" not in name:
         raise ValueError(f"unknown model {name!r}: choose one of {', '.join(EMBEDDED)}, a folder, "
                          "or a hub id such as Qwen/Qwen2.5-VL-3B-Instruct")
@@ -59,7 +60,7 @@ def _check_arithmetic(dtype:torch.dtype, device:str):
         raise ValueError(f"device {device!r} does not compute with {str(dtype)[6:]}: "
                          f"choose float32{others}") from e
 
-# %% ../../nbs/core/07_checkpoints.ipynb #94d00351
+# %% ../../nbs/core/07_checkpoints.ipynb #61669c34
 def _read_dtype(dtype, device:str)->torch.dtype:
     "The precision to load with, after a trial on the device."
     value = _as_dtype(dtype, device)
@@ -73,38 +74,42 @@ def _read_dtype(dtype, device:str)->torch.dtype:
 
 def _has_half_instructions()->bool:
     "Has this CPU instructions for bfloat16? Where torch cannot tell, yes."
-    checks = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    checks = [getattr(torch.cpu, name, None) for name in names]
     if platform.machine() not in ("x86_64", "AMD64") or not all(checks): return True
     return any(check() for check in checks)
 
-# %% ../../nbs/core/07_checkpoints.ipynb #77638c97
+# %% ../../nbs/core/07_checkpoints.ipynb #37303baf
 def _check_hub(where:str, revision:str|None, token):
     "Refuse a hub id that neither the hub nor the local cache has."
     from huggingface_hub import HfApi, errors, try_to_load_from_cache
     at = f" at revision {revision!r}" if revision else ""
     try: HfApi().model_info(where, revision=revision, timeout=8, token=token)
     except errors.RevisionNotFoundError as e:
-        raise FileNotFoundError(f"{where!r} has no revision {revision!r}: give a branch, a tag or a commit "
-                                "that its page lists") from e
+        raise FileNotFoundError(f"{where!r} has no revision {revision!r}: give a branch, a tag or "
+                                "a commit that its page lists") from e
     except (errors.GatedRepoError, errors.RepositoryNotFoundError) as e:
-        raise FileNotFoundError(f"the hub has no model {where!r}, or you have no access to it: check the name; "
-                                "for a gated model ask for access and log in with `hf auth login`") from e
+        raise FileNotFoundError(f"the hub has no model {where!r}, or you have no access to it: "
+                                "check the name; for a gated model ask for access and log in with "
+                                "`hf auth login`") from e
     except errors.HFValidationError as e:
         raise ValueError(f"{where!r} is not a hub id ({e}): write owner/name, "
                          "such as Qwen/Qwen2.5-VL-3B-Instruct") from e
     except Exception as e:
         if isinstance(try_to_load_from_cache(where, "config.json", revision=revision), str): return
-        raise FileNotFoundError(f"cannot reach the hub for {where!r}{at} ({type(e).__name__}), and it is not in the "
-                                "local cache: check the network, or give the folder of a downloaded checkpoint") from e
+        raise FileNotFoundError(f"cannot reach the hub for {where!r}{at} ({type(e).__name__}), and "
+                                "it is not in the local cache: check the network, or give the "
+                                "folder of a downloaded checkpoint") from e
 
-# %% ../../nbs/core/07_checkpoints.ipynb #c74f4d13
+# %% ../../nbs/core/07_checkpoints.ipynb #23f4ebb4
 def _check_kind(where:str, access:dict):
     "Refuse what is not an image-text-to-text checkpoint."
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING as KNOWN
     config = AutoConfig.from_pretrained(where, **access)
     if type(config) in KNOWN or access["trust_remote_code"]: return
-    raise ValueError(f"Unrecognized configuration class {type(config).__name__} for a model of images and text")
+    raise ValueError(f"Unrecognized configuration class {type(config).__name__} for a model of "
+                     "images and text")
 
 # %% ../../nbs/core/07_checkpoints.ipynb #83b7e29b
 def _weights(where:str, local:bool, **kw):
@@ -151,7 +156,7 @@ def _processor(where:str, access:dict):
         if "torchvision" not in str(e).lower(): raise
     with without_video(): return load()
 
-# %% ../../nbs/core/07_checkpoints.ipynb #ba0df7cc
+# %% ../../nbs/core/07_checkpoints.ipynb #be99cb4f
 _NOT_IMAGES = ("Unrecognized configuration class", "Unrecognized processing class",
                "image processor", "image_processor", "preprocessor_config")
 
@@ -159,19 +164,21 @@ def _explained(e:Exception, source:str, revision:str|None)->Exception:
     "The cause of a failed load, in words."
     text, at = " ".join(str(e).split())[:300], f" at revision {revision!r}" if revision else ""
     if "trust_remote_code" in str(e):
-        return ValueError(f"{source!r} wants to run its own code on your machine, which eagle-nb does not do unless "
-                          "you say so: read that code, then pass trust_remote_code=True, or load the model yourself "
-                          "and pass (model, processor)")
+        return ValueError(f"{source!r} wants to run its own code on your machine, which eagle-nb "
+                          "does not do unless you say so: read that code, then pass "
+                          "trust_remote_code=True, or load the model yourself and pass (model, "
+                          "processor)")
     if any(words in str(e) for words in _NOT_IMAGES):
-        return ValueError(f"{source!r} is not an image-text-to-text checkpoint that transformers knows, or lacks its "
-                          f"processor: choose one that takes images ({text})")
+        return ValueError(f"{source!r} is not an image-text-to-text checkpoint that transformers "
+                          f"knows, or lacks its processor: choose one that takes images ({text})")
     if "accelerate" in str(e):
-        return ImportError(f"loading {source!r} in this way needs a package: pip install accelerate ({text})")
+        return ImportError(f"loading {source!r} in this way needs a package: pip install "
+                           f"accelerate ({text})")
     kind = FileNotFoundError if isinstance(e, OSError) else ValueError
-    return kind(f"cannot load {source!r}{at}: {type(e).__name__}: {text}. Check the id or the folder, the network "
-                "and access rights, or download it again")
+    return kind(f"cannot load {source!r}{at}: {type(e).__name__}: {text}. Check the id or the "
+                "folder, the network and access rights, or download it again")
 
-# %% ../../nbs/core/07_checkpoints.ipynb #1af58e8b
+# %% ../../nbs/core/07_checkpoints.ipynb #4627a7cd
 def _loaded(pair:tuple, settings:dict, talk:dict)->Model:
     "A model from (model, processor), which stay as they are."
     if len(pair) != 2 or not hasattr(pair[0], "generate"):
@@ -180,17 +187,17 @@ def _loaded(pair:tuple, settings:dict, talk:dict)->Model:
     settings = {k: v for k, v in settings.items() if v is not None}
     if settings:
         values = ", ".join(f"{k}={v!r}" for k, v in settings.items())
-        raise ValueError(f"{', '.join(settings)} are settings for a checkpoint that load reads, got {values} "
-                         "with a loaded model: move it with model.to(...) first")
+        raise ValueError(f"{', '.join(settings)} are settings for a checkpoint that load reads, "
+                         f"got {values} with a loaded model: move it with model.to(...) first")
     net = pair[0]
     return Model(*pair, name=getattr(net.config, "_name_or_path", "") or type(net).__name__, **talk)
 
-# %% ../../nbs/core/07_checkpoints.ipynb #be89e5d5
+# %% ../../nbs/core/07_checkpoints.ipynb #6ca2d4be
 def _choose_device(device:str|None, device_map)->str:
     "Where the model goes: a GPU where there is one."
     if device is not None and device_map is not None:
-        raise ValueError(f"device and device_map both say where the model goes, got {device!r} and {device_map!r}: "
-                         "give one of them")
+        raise ValueError(f"device and device_map both say where the model goes, got {device!r} and "
+                         f"{device_map!r}: give one of them")
     return str(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 def _read(where:str, access:dict, settings:dict)->tuple:
@@ -200,16 +207,16 @@ def _read(where:str, access:dict, settings:dict)->tuple:
     processor = _processor(where, access)
     return _weights(where, access["local_files_only"], **(settings | access)), processor
 
-# %% ../../nbs/core/07_checkpoints.ipynb #011ff188
-def load_checkpoint(source:str|Path|tuple="scenes-llava", # an embedded model, a folder, a hub id, or (model, processor)
+# %% ../../nbs/core/07_checkpoints.ipynb #aba5ca2e
+def load_checkpoint(source:str|Path|tuple="scenes-llava", # a name, a folder, a hub id, or (model, processor)
                     dtype:str|torch.dtype|None=None, # None: float32 on a CPU, bfloat16 on a GPU
                     device:str|None=None, # None: a GPU where there is one
                     revision:str|None=None, # branch, tag or commit of a hub id
-                    device_map:str|dict|None=None, # spread the model over devices with accelerate, instead of `device`
+                    device_map:str|dict|None=None, # spread over devices with accelerate, instead of `device`
                     system:str|None=None, # the system turn
                     chat_template:str|None=None, # a Jinja template in place of the processor's own
                     trust_remote_code:bool=False, # run code that comes with the checkpoint: read it first
-                    **settings # for `from_pretrained`, such as quantization_config or attn_implementation
+                    **settings # for `from_pretrained`, such as quantization_config
                    )->Model:
     "Load an image-text-to-text checkpoint."
     talk = dict(system=system, chat_template=chat_template)
@@ -227,7 +234,7 @@ def load_checkpoint(source:str|Path|tuple="scenes-llava", # an embedded model, a
     commit = revision or getattr(model.config, "_commit_hash", None)
     return Model(model if placed else model.to(device), processor, str(source), commit, **talk)
 
-# %% ../../nbs/core/07_checkpoints.ipynb #01add0bf
+# %% ../../nbs/core/07_checkpoints.ipynb #d8ff8d9c
 def save_processor(processor, # a processor of transformers
                    folder:str|Path # where its files go
                   ):
@@ -238,7 +245,8 @@ def save_processor(processor, # a processor of transformers
     processor.image_processor.save_pretrained(folder)
     pixels = folder/"preprocessor_config.json"
     _write_json(pixels, {**json.loads(pixels.read_text()), "processor_class": name})
-    lengths = {k: getattr(processor, k) for k in ("image_seq_length", "image_seq_len") if hasattr(processor, k)}
+    names = ("image_seq_length", "image_seq_len")
+    lengths = {k: getattr(processor, k) for k in names if hasattr(processor, k)}
     _write_json(folder/"processor_config.json", {"processor_class": name, **lengths})
     (folder/"chat_template.jinja").write_text(processor.chat_template)
 

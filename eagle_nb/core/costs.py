@@ -11,8 +11,9 @@ from pathlib import Path
 
 import torch
 
-# %% ../../nbs/core/02_costs.ipynb #76851b98
-spent = {"forwards": 0, "backwards": 0}  # images that went through any model in this process, forwards and backwards
+# %% ../../nbs/core/02_costs.ipynb #8b3b7c0d
+# images that went through any model in this process, forwards and backwards
+spent = {"forwards": 0, "backwards": 0}
 
 # %% ../../nbs/core/02_costs.ipynb #a5bd601f
 _open = []  # blocks whose memory on a GPU is being measured
@@ -37,9 +38,11 @@ def _new_resident_peak()->int|None: # bytes in use; None where the system does n
         return _resident("VmRSS")
     except OSError: return None
 
-# %% ../../nbs/core/02_costs.ipynb #c2d64f86
+# %% ../../nbs/core/02_costs.ipynb #66054cf7
 class PeakMemory:
-    "The most memory that a block takes above what was in use: of a GPU, or of this process on Linux; None elsewhere."
+    """The most memory that a block takes above what was in use before it.
+
+    Of a GPU, or of this process on Linux; `bytes` is None on other systems."""
     def __init__(self, device:torch.device|str # a GPU, or anything else for this process
                 ): self.cuda, self.bytes = str(device).startswith("cuda"), None
 
@@ -75,7 +78,7 @@ def measured(device:torch.device|str="cpu" # where memory is measured
             cost.update({k: spent[k] - before[k] for k in spent}, seconds=time.perf_counter() - start)
     cost["memory"] = math.nan if memory.bytes is None else float(memory.bytes)
 
-# %% ../../nbs/core/02_costs.ipynb #cff2adeb
+# %% ../../nbs/core/02_costs.ipynb #068d602c
 def machine(device:torch.device|str="cpu")->str:
     "The device, in words."
     if str(device).startswith("cuda"): return torch.cuda.get_device_name()
@@ -88,5 +91,6 @@ def machine(device:torch.device|str="cpu")->str:
 def versions()->dict[str, str]:
     "The versions of what was used."
     import sys, transformers, eagle_nb
-    return dict(eagle_nb=eagle_nb.__version__, torch=torch.__version__, transformers=transformers.__version__,
-                python=sys.version.split()[0])
+    packages = dict(eagle_nb=eagle_nb, torch=torch, transformers=transformers)
+    found = {name: package.__version__ for name, package in packages.items()}
+    return found | dict(python=sys.version.split()[0])

@@ -35,14 +35,15 @@ def _check_floats(a:np.ndarray):
         raise ValueError(f"float pixels must lie in [0, 1], got {a.min():g} to {a.max():g}: "
                          "divide by the largest value, 255 say")
 
-# %% ../../nbs/core/03_images.ipynb #ed403023
+# %% ../../nbs/core/03_images.ipynb #2830e7b7
 def _from_array(a:np.ndarray)->np.ndarray: # (H, W, 3) uint8, a fresh array
     "Check the shape, scale to 8 bits, then make three channels."
     if a.ndim not in (2, 3) or (a.ndim == 3 and a.shape[2] not in (1, 3, 4)):
-        raise ValueError(f"an image array must have shape (H, W) or (H, W, 1 | 3 | 4), got {a.shape}: "
-                         "move the channels last, or take one image of a batch")
+        raise ValueError("an image array must have shape (H, W) or (H, W, 1 | 3 | 4), got "
+                         f"{a.shape}: move the channels last, or take one image of a batch")
     if a.size == 0:
-        raise ValueError(f"an image needs at least 1 pixel, got shape {a.shape}: check how it was cropped")
+        raise ValueError(f"an image needs at least 1 pixel, got shape {a.shape}: check how it was "
+                         "cropped")
     a = _eight_bits(np.asarray(a)).reshape(*a.shape[:2], -1)
     if a.shape[2] == 4: return _on_white(a)
     return np.array(np.broadcast_to(a, (*a.shape[:2], 3)), order="C")
@@ -52,7 +53,7 @@ def _on_white(a:np.ndarray)->np.ndarray: # (H, W, 4) uint8 to (H, W, 3) uint8
     alpha = a[..., 3:].astype(np.uint32)
     return ((a[..., :3]*alpha + 255*(255 - alpha) + 127)//255).astype(np.uint8)
 
-# %% ../../nbs/core/03_images.ipynb #e4de01d2
+# %% ../../nbs/core/03_images.ipynb #5298be9b
 _READ_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 def _from_pil(im:Image.Image, name:str # for the message
@@ -74,23 +75,25 @@ def _deep(im:Image.Image)->np.ndarray: # (H, W) or (H, W, C), uint8, uint16 or f
     a = np.asarray(im)
     if a.dtype.kind != "i" or a.size == 0: return a
     if a.min() < 0 or a.max() > 65535:
-        raise ValueError(f"integer pixels must lie in 0..65535, got {a.min()} to {a.max()}: scale them to 16 bits")
+        raise ValueError(f"integer pixels must lie in 0..65535, got {a.min()} to {a.max()}: scale "
+                         "them to 16 bits")
     return a.astype(np.uint16)
 
-# %% ../../nbs/core/03_images.ipynb #29132f4c
+# %% ../../nbs/core/03_images.ipynb #a2561973
 def _open_file(path:Path)->np.ndarray:
     "Read a file, or say which file is at fault and why."
-    if path.is_dir(): raise ValueError(f"image must be a file, got the folder {str(path)!r}: name one image in it")
+    if path.is_dir():
+        raise ValueError(f"image must be a file, got the folder {str(path)!r}: name one image in it")
     if not path.exists():
-        raise FileNotFoundError(f"no image at {str(path)!r}: check the path (working folder {str(Path.cwd())!r}); "
-                                "a web address must be downloaded first")
+        raise FileNotFoundError(f"no image at {str(path)!r}: check the path (working folder "
+                                f"{str(Path.cwd())!r}); a web address must be downloaded first")
     try: im = Image.open(path)
     except _READ_ERRORS as e:
         raise ValueError(f"image must be a readable picture, got {str(path)!r} ({e}): "
                          "save it again as PNG or JPEG") from e
     with im: return _from_pil(im, repr(str(path)))
 
-# %% ../../nbs/core/03_images.ipynb #7737dd52
+# %% ../../nbs/core/03_images.ipynb #269303a0
 ImageLike = str|Path|Image.Image|np.ndarray
 
 def open_image(image:ImageLike # a file, a PIL image or an array; see below
@@ -101,10 +104,11 @@ def open_image(image:ImageLike # a file, a PIL image or an array; see below
     if isinstance(image, (str, Path)): return _open_file(Path(image))
     if isinstance(image, Image.Image): return _from_pil(image, "the PIL image")
     if isinstance(image, np.ndarray): return _from_array(image)
-    raise ValueError(f"image must be a path, a PIL image or a numpy array, got {type(image).__name__}: a tensor needs "
-                     ".permute(1, 2, 0).cpu().numpy(), encoded bytes need PIL.Image.open(io.BytesIO(data))")
+    raise ValueError("image must be a path, a PIL image or a numpy array, got "
+                     f"{type(image).__name__}: a tensor needs .permute(1, 2, 0).cpu().numpy(), "
+                     "encoded bytes need PIL.Image.open(io.BytesIO(data))")
 
-# %% ../../nbs/core/03_images.ipynb #3864e15a
+# %% ../../nbs/core/03_images.ipynb #95146f86
 FILLS = ("black", "mean", "blur", "noise")
 
 def fill_image(image:np.ndarray, # (H, W, 3) uint8
@@ -122,25 +126,28 @@ def fill_image(image:np.ndarray, # (H, W, 3) uint8
     if fill == "noise": return np.random.default_rng(seed).integers(0, 256, image.shape, dtype=np.uint8)
     raise ValueError(f"unknown fill {fill!r}: choose one of {names}, or pass an image")
 
+def _given_fill(image:np.ndarray, fill:ImageLike)->np.ndarray:
+    "A fill that the user supplies."
+    fill = open_image(fill)
+    if fill.shape != image.shape:
+        raise ValueError(f"a fill image must have the image's shape {image.shape}, got "
+                         f"{fill.shape}: resize it first")
+    return fill
+
+# %% ../../nbs/core/03_images.ipynb #9d526e55
 def _mean_colour(image:np.ndarray)->np.ndarray:
     "The mean colour of the image everywhere."
     colour = image.reshape(-1, 3).mean(0).round().astype(np.uint8)
     return np.broadcast_to(colour, image.shape).copy()
 
-def _given_fill(image:np.ndarray, fill:ImageLike)->np.ndarray:
-    "A fill that the user supplies."
-    fill = open_image(fill)
-    if fill.shape != image.shape:
-        raise ValueError(f"a fill image must have the image's shape {image.shape}, got {fill.shape}: resize it first")
-    return fill
-
-# %% ../../nbs/core/03_images.ipynb #9da0e027
 def _blur(image:np.ndarray, sigma:float)->np.ndarray:
     "Gaussian blur, computed on a small copy."
     h, w = image.shape[:2]
     k = max(1., sigma/5)
-    small = cv2.resize(image, (max(1, round(w/k)), max(1, round(h/k))), interpolation=cv2.INTER_AREA)
-    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma/k), (w, h), interpolation=cv2.INTER_LINEAR)
+    size = max(1, round(w/k)), max(1, round(h/k))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    blurred = cv2.GaussianBlur(small, (0, 0), sigma/k)
+    return cv2.resize(blurred, (w, h), interpolation=cv2.INTER_LINEAR)
 
 # %% ../../nbs/core/03_images.ipynb #2c440c89
 def mask_image(image:np.ndarray, # (H, W, 3) uint8

@@ -16,12 +16,13 @@ from .answers import Answer, conversation, prompt_text, read_tokens
 from .images import open_image
 from .patching import patch
 
-# %% ../../nbs/core/06_models.ipynb #dbb9952d
+# %% ../../nbs/core/06_models.ipynb #491f988b
 def _check_vision(model, processor, name:str):
     "Refuse a model or a processor that takes no image."
     if not hasattr(processor, "image_processor"):
-        raise ValueError(f"{name!r} has no image processor ({type(processor).__name__}): eagle-nb explains models "
-                         "that take images, such as scenes-llava or Qwen/Qwen2.5-VL-3B-Instruct")
+        raise ValueError(f"{name!r} has no image processor ({type(processor).__name__}): eagle-nb "
+                         "explains models that take images, such as scenes-llava or "
+                         "Qwen/Qwen2.5-VL-3B-Instruct")
     if not (hasattr(model.config, "vision_config") and hasattr(model, "generate")):
         raise ValueError(f"{name!r} ({type(model).__name__}) has no vision tower: "
                          "choose an image-text-to-text checkpoint")
@@ -38,7 +39,7 @@ def _image_id(model, processor)->int|None:
     ids = (_token_id(owner) for owner in (processor, model.config))
     return next((i for i in ids if i is not None), None)
 
-# %% ../../nbs/core/06_models.ipynb #4cc5013b
+# %% ../../nbs/core/06_models.ipynb #93ccf233
 def _check_pair(model, processor, name:str):
     "Refuse a processor that was made for another model."
     made_for = f"{type(processor).__name__} does not fit {name!r}"
@@ -48,11 +49,12 @@ def _check_pair(model, processor, name:str):
     ids = [getattr(owner, "image_token_id", None) for owner in (processor, processor.tokenizer)]
     used = sorted({int(i) for i in ids if i is not None})
     if known is not None and used and known not in used:
-        raise ValueError(f"{made_for}: a picture is token {' or '.join(map(str, used))} for the processor "
-                         f"and {known} for the model: {remedy}")
+        raise ValueError(f"{made_for}: a picture is token {' or '.join(map(str, used))} for the "
+                         f"processor and {known} for the model: {remedy}")
     rows, words = model.get_input_embeddings().weight.shape[0], len(processor.tokenizer)
     if words > rows:
-        raise ValueError(f"{made_for}: its tokenizer has {words} tokens, the model knows {rows}: {remedy}")
+        raise ValueError(f"{made_for}: its tokenizer has {words} tokens, the model knows {rows}: "
+                         f"{remedy}")
 
 # %% ../../nbs/core/06_models.ipynb #b7c34b71
 # transformers passes the borders of the windows only to implementations with "flash" in their name
@@ -76,17 +78,20 @@ def _grouped_attention(module, query, key, value, # (1, heads, patches, D)
         out[rows] = attended.transpose(1, 2).flatten(0, 1)
     return out[None], None
 
-# %% ../../nbs/core/06_models.ipynb #d11ca632
+# %% ../../nbs/core/06_models.ipynb #717e091f
 def _as_matrix_product(conv):
     "Let a patch embedding compute its convolution as a matrix product."
     if type(conv) is not torch.nn.Conv3d or conv.kernel_size != conv.stride: return
     if hasattr(conv, "_hf_hook"): return  # a hook moves weights that are elsewhere
-    conv.forward = lambda x: F.linear(x.flatten(1), conv.weight.flatten(1), conv.bias)[..., None, None, None]
+    def forward(x):
+        y = F.linear(x.flatten(1), conv.weight.flatten(1), conv.bias)
+        return y[..., None, None, None]
+    conv.forward = forward
 
 def group_windows(model, # a transformers model; changed in place
                   on:bool=True # False restores what transformers does
                  )->bool: # whether the model has a vision tower of this kind
-    "Let a vision tower with window attention (Qwen2.5-VL, Qwen3-VL) compute windows of one size in one call."
+    "Let a vision tower with windows (Qwen2.5-VL, Qwen3-VL) compute those of one size in one call."
     from transformers import AttentionInterface
     holders = (getattr(model, "model", None), model)
     tower = next((m.visual for m in holders if hasattr(m, "visual")), None)
@@ -98,7 +103,7 @@ def group_windows(model, # a transformers model; changed in place
     else: vars(conv).pop("forward", None)
     return True
 
-# %% ../../nbs/core/06_models.ipynb #7a0d2222
+# %% ../../nbs/core/06_models.ipynb #e3b92cfb
 class Model:
     "A multimodal LLM with its processor; made by `load`."
     def __init__(self, model, # a transformers model that takes images and generates text
@@ -108,10 +113,12 @@ class Model:
                  system:str|None=None, # the system turn; None leaves it to the chat template
                  chat_template:str|None=None # a Jinja template in place of the processor's own
                 ):
-        self.model, self.processor, self.name, self.revision = model.eval(), processor, name, revision
+        self.model, self.processor = model.eval(), processor
+        self.name, self.revision = name, revision
         self.system, self.chat_template = system, chat_template
-        self.unsafe_shortcuts:frozenset[str] = frozenset() # those that are wrong for this model; set by `self_test`
-        self.report = None # what `self_test` found
+        # both set by `self_test`: shortcuts that are wrong for this model, and what it found
+        self.unsafe_shortcuts:frozenset[str] = frozenset()
+        self.report = None
         _check_vision(model, processor, name)
         _check_pair(model, processor, name)
         group_windows(model)
@@ -143,9 +150,9 @@ def place(self:Model, v:torch.Tensor # an input of the model
     "An input where the model is."
     return v.to(self.device, self.dtype if v.is_floating_point() else None)
 
-# %% ../../nbs/core/06_models.ipynb #c063116f
+# %% ../../nbs/core/06_models.ipynb #add9a4eb
 @patch(as_prop=True)
-def fingerprint(self:Model)->str|None: # 12 hexadecimal digits; None where weights are offloaded and cannot be read
+def fingerprint(self:Model)->str|None: # 12 hexadecimal digits; None where weights are offloaded
     "Which weights these are, whatever their names."
     found = set()
     for t in self.model.state_dict().values():
@@ -159,7 +166,7 @@ def _digest(t:torch.Tensor)->str:
     values = t.flatten()[chosen].cpu().double().numpy()
     return hashlib.sha256(f"{tuple(t.shape)}".encode() + values.tobytes()).hexdigest()
 
-# %% ../../nbs/core/06_models.ipynb #6459536b
+# %% ../../nbs/core/06_models.ipynb #517dc305
 @patch
 def chat(self:Model,
          prompt:str|list[dict] # what the user says about the image, or a conversation; see `conversation`
@@ -169,10 +176,11 @@ def chat(self:Model,
     kw = {} if self.chat_template is None else {"chat_template": self.chat_template}
     try: return self.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False, **kw)
     except Exception as e:
-        raise ValueError(f"the chat template of {self.name!r} cannot write this prompt ({type(e).__name__}: {e}): "
-                         "load the model with chat_template=..., or change the conversation") from e
+        raise ValueError(f"the chat template of {self.name!r} cannot write this prompt "
+                         f"({type(e).__name__}: {e}): load the model with chat_template=..., or "
+                         "change the conversation") from e
 
-# %% ../../nbs/core/06_models.ipynb #dbfb9137
+# %% ../../nbs/core/06_models.ipynb #a6feb02a
 @patch
 def _check_words(self:Model, prompts:list):
     "A prompt must not contain the image token."
@@ -181,8 +189,8 @@ def _check_words(self:Model, prompts:list):
     for text in map(prompt_text, prompts):
         mark = next((mark for mark in marks if mark in text), None)
         if mark:
-            raise ValueError(f"the prompt must not contain {mark!r}, which stands for the image, got {text[:60]!r}: "
-                             "leave it out, the image is inserted for you")
+            raise ValueError(f"the prompt must not contain {mark!r}, which stands for the image, "
+                             f"got {text[:60]!r}: leave it out, the image is inserted for you")
 
 @patch
 def check_length(self:Model,
@@ -194,7 +202,7 @@ def check_length(self:Model,
         raise ValueError(f"prompt, image and answer have {n} tokens, the model takes {limit}: "
                          "shorten the prompt or the answer")
 
-# %% ../../nbs/core/06_models.ipynb #cb61695a
+# %% ../../nbs/core/06_models.ipynb #d5a3ba46
 @patch
 def _inputs(self:Model, images:list, prompts:list, **kw)->dict[str, torch.Tensor]:
     "Images and prompts through the processor, one explained image per prompt."
@@ -204,8 +212,9 @@ def _inputs(self:Model, images:list, prompts:list, **kw)->dict[str, torch.Tensor
     try: x = dict(self.processor(images=shown, text=texts, return_tensors="pt", **kw))
     except (ValueError, RuntimeError, ZeroDivisionError, IndexError, OSError) as e:
         sizes = ", ".join(f"{i.width} x {i.height}" for row in shown for i in row)
-        raise ValueError(f"the processor of {self.name!r} rejects this picture or prompt (width x height {sizes}): "
-                         f"{' '.join(str(e).split())[:200]}. Resize, crop or pad the picture") from e
+        raise ValueError(f"the processor of {self.name!r} rejects this picture or prompt (width x "
+                         f"height {sizes}): {' '.join(str(e).split())[:200]}. Resize, crop or pad "
+                         "the picture") from e
     self.check_length(x["input_ids"].shape[1])
     return x
 
@@ -236,22 +245,24 @@ def _before(ids:list[int], stops:set[int])->list[int]:
     "The ids before the first stop."
     return ids[:next((k for k, i in enumerate(ids) if i in stops), len(ids))]
 
-# %% ../../nbs/core/06_models.ipynb #821fb37c
+# %% ../../nbs/core/06_models.ipynb #82a4086c
 @patch
 def read(self:Model,
          answer:str|list[int]|Answer # text or ids of an answer
         )->Answer: # the same as an `Answer`
     "An answer that need not be the model's own."
     if isinstance(answer, Answer): return answer
-    ids = self.tokenizer.encode(answer, add_special_tokens=False) if isinstance(answer, str) else _as_ids(answer)
+    if isinstance(answer, str): ids = self.tokenizer.encode(answer, add_special_tokens=False)
+    else: ids = _as_ids(answer)
     bad = [i for i in ids if not 0 <= i < len(self.tokenizer)]
     if bad:
-        raise ValueError(f"answer ids must lie in 0..{len(self.tokenizer)-1} (this tokenizer), got {bad[:3]}: "
-                         "give the text instead")
+        raise ValueError(f"answer ids must lie in 0..{len(self.tokenizer)-1} (this tokenizer), got "
+                         f"{bad[:3]}: give the text instead")
     mark = _image_id(self.model, self.processor)
     if mark is not None and mark in ids:
         token = self.tokenizer.convert_ids_to_tokens(mark)
-        raise ValueError(f"the answer must not contain {token!r} (id {mark}), which stands for an image: leave it out")
+        raise ValueError(f"the answer must not contain {token!r} (id {mark}), which stands for an "
+                         "image: leave it out")
     return read_tokens(self.tokenizer, ids)
 
 def _as_ids(answer)->list[int]:
@@ -260,7 +271,17 @@ def _as_ids(answer)->list[int]:
     except TypeError:
         raise ValueError(f"an answer is text, a list of token ids or an Answer, got {answer!r}") from None
 
-# %% ../../nbs/core/06_models.ipynb #17326597
+# %% ../../nbs/core/06_models.ipynb #7bd1595b
+@patch
+def _generate(self:Model, images:list, prompts:list, max_new_tokens:int)->list[list[int]]:
+    "Ids that the model appends to each prompt, padded to one length."
+    mark = _image_id(self.model, self.processor)
+    suppressed = {} if mark is None else {"suppress_tokens": [mark]}
+    x = {name: self.place(v) for name, v in self._inputs(images, prompts, padding=True).items()}
+    y = self.model.generate(**x, max_new_tokens=max_new_tokens, do_sample=False, **suppressed)
+    return y[:, x["input_ids"].shape[1]:].tolist()
+
+# %% ../../nbs/core/06_models.ipynb #48319397
 @patch
 @torch.inference_mode()
 def answers(self:Model, images:list, # anything that `open_image` reads, one per prompt
@@ -268,7 +289,8 @@ def answers(self:Model, images:list, # anything that `open_image` reads, one per
             max_new_tokens:int=64, batch_size:int=32)->list[Answer]:
     "Greedy answers to many questions, in batches."
     if len(images) != len(prompts):
-        raise ValueError(f"there must be one prompt an image, got {len(images)} images and {len(prompts)} prompts")
+        raise ValueError(f"there must be one prompt an image, got {len(images)} images and "
+                         f"{len(prompts)} prompts")
     found, side = [], self.tokenizer.padding_side
     self.tokenizer.padding_side = "left"
     try:
@@ -278,15 +300,6 @@ def answers(self:Model, images:list, # anything that `open_image` reads, one per
             found += [self.read(_before(row, self.stop_ids)) for row in rows]
     finally: self.tokenizer.padding_side = side
     return found
-
-@patch
-def _generate(self:Model, images:list, prompts:list, max_new_tokens:int)->list[list[int]]:
-    "Ids that the model appends to each prompt, padded to one length."
-    mark = _image_id(self.model, self.processor)
-    suppressed = {} if mark is None else {"suppress_tokens": [mark]}
-    x = {name: self.place(v) for name, v in self._inputs(images, prompts, padding=True).items()}
-    y = self.model.generate(**x, max_new_tokens=max_new_tokens, do_sample=False, **suppressed)
-    return y[:, x["input_ids"].shape[1]:].tolist()
 
 # %% ../../nbs/core/06_models.ipynb #ef70e0ee
 @patch

@@ -16,23 +16,26 @@ import numpy as np
 from .images import ImageLike, open_image
 from .patching import patch
 
-# %% ../../nbs/core/04_regions.ipynb #d405ea57
+# %% ../../nbs/core/04_regions.ipynb #f536cdbb
 def _check_labels(labels)->np.ndarray:
     "Refuse a label map that is not a partition numbered without gaps."
     a = np.asarray(labels)
     if a.dtype.kind not in "iu":
-        raise ValueError(f"labels must be integers, got {a.dtype}: use .astype(np.int32), or `from_masks` for masks")
+        raise ValueError(f"labels must be integers, got {a.dtype}: use .astype(np.int32), or "
+                         "`from_masks` for masks")
     if a.ndim != 2:
         raise ValueError(f"labels must have shape (H, W), got {a.shape}: pass one label map, "
                          "or `from_masks` for masks")
     if a.size == 0:
-        raise ValueError(f"labels need at least 1 pixel, got shape {a.shape}: check how the map was cropped")
+        raise ValueError(f"labels need at least 1 pixel, got shape {a.shape}: check how the map "
+                         "was cropped")
     if a.min() < 0:
-        raise ValueError(f"labels must run from 0, got {a.min()}: renumber with Regions.compact(labels)")
+        raise ValueError(f"labels must run from 0, got {a.min()}: renumber with "
+                         "Regions.compact(labels)")
     _check_gaps(a)
     return a
 
-# %% ../../nbs/core/04_regions.ipynb #6e7b5c52
+# %% ../../nbs/core/04_regions.ipynb #f6236ea3
 def _check_gaps(a:np.ndarray):
     "Refuse numbers that no pixel has."
     small = a.max() < a.size # then a count is faster than a sort
@@ -41,7 +44,8 @@ def _check_gaps(a:np.ndarray):
     if missing:
         empty = np.setdiff1d(np.arange(min(top, len(used) + 5)), used)[:5]
         raise ValueError(f"each of the labels 0..{top} must own a pixel, got {missing} without one "
-                         f"(first: {', '.join(map(str, empty))}): renumber with Regions.compact(labels)")
+                         f"(first: {', '.join(map(str, empty))}): renumber with "
+                         "Regions.compact(labels)")
 
 # %% ../../nbs/core/04_regions.ipynb #99b2cbe7
 @dataclass(frozen=True, eq=False, repr=False)
@@ -99,15 +103,16 @@ def area(self:Regions)->np.ndarray: # (N,) float64 fractions that sum to 1
     "Each region's share of the image."
     return _frozen(np.bincount(self.labels.ravel())/self.labels.size)
 
-# %% ../../nbs/core/04_regions.ipynb #9786b287
+# %% ../../nbs/core/04_regions.ipynb #98f117d3
 @patch
 def mask(self:Regions, keep:np.ndarray # (N,) bool, True for the regions that stay
         )->np.ndarray: # (H, W) bool
     "The pixels of the kept regions."
     keep = np.asarray(keep)
     if keep.dtype != bool or keep.shape != (self.n,):
-        raise ValueError(f"keep must be {self.n} booleans, one per region, got {keep.dtype} of shape {keep.shape}: "
-                         f"indices become booleans with np.isin(np.arange({self.n}), indices)")
+        raise ValueError(f"keep must be {self.n} booleans, one per region, got {keep.dtype} of "
+                         f"shape {keep.shape}: indices become booleans with "
+                         f"np.isin(np.arange({self.n}), indices)")
     return keep[self.labels]
 
 @patch(as_prop=True)
@@ -159,13 +164,14 @@ def _flat_colours(regions:Regions)->np.ndarray: # (h, w, 3) uint8 BGR, about 64 
     small = regions.labels[::shrink, ::shrink].repeat(grow, 0).repeat(grow, 1)
     return (np.array(colours)*255).astype(np.uint8)[small]
 
-# %% ../../nbs/core/04_regions.ipynb #6e2fe043
+# %% ../../nbs/core/04_regions.ipynb #af659f17
 def _same_shape(regions:Regions, image:np.ndarray)->np.ndarray:
     "The image, if it has the size of the label map."
     if image.shape[:2] == regions.shape: return image
     (h, w), (rows, cols) = image.shape[:2], regions.shape
-    raise ValueError(f"regions must cover the image pixel for pixel: the image is {w}×{h}, the regions {cols}×{rows} "
-                     "(width×height); segment this image, or resize one of the two (labels without interpolation)")
+    raise ValueError(f"regions must cover the image pixel for pixel: the image is {w}×{h}, the "
+                     f"regions {cols}×{rows} (width×height); segment this image, or resize one of "
+                     "the two (labels without interpolation)")
 
 def _outlined(regions:Regions, image:ImageLike)->np.ndarray: # (H, W, 3) uint8
     "The image with cyan lines between regions."
@@ -175,6 +181,7 @@ def _outlined(regions:Regions, image:ImageLike)->np.ndarray: # (H, W, 3) uint8
     a[lines] = (0, 230, 255)
     return a
 
+# %% ../../nbs/core/04_regions.ipynb #237febc2
 @patch
 def show(self:Regions, image:ImageLike|None=None, # the image below; None for flat colours
          ax=None # matplotlib axes; None makes a figure
@@ -242,7 +249,7 @@ def _join(labels:np.ndarray, # (H, W) int32, 0..N-1, each region connected
     while (owner != owner[owner]).any(): owner = owner[owner]
     return _compact(owner[labels])
 
-# %% ../../nbs/core/04_regions.ipynb #f3171676
+# %% ../../nbs/core/04_regions.ipynb #540e3008
 def _whole(value)->int|None: # None for a boolean and for what is not a whole number
     "A whole number as a plain int."
     if isinstance(value, (bool, np.bool_)): return None
@@ -252,7 +259,8 @@ def _whole(value)->int|None: # None for a boolean and for what is not a whole nu
 def _check_n(n:int, shape:tuple)->int:
     "How many regions, as a plain int."
     whole, pixels = _whole(n), shape[0]*shape[1]
-    if whole is None: raise ValueError(f"n must be a whole number of regions, got {n!r}: use 64, say")
+    if whole is None:
+        raise ValueError(f"n must be a whole number of regions, got {n!r}: use 64, say")
     if whole < 1: raise ValueError(f"n must be at least 1 region, got {whole}: use 64, say")
     if whole > pixels:
         raise ValueError(f"n must be at most one region a pixel, got {whole} for {pixels} pixels "
@@ -272,7 +280,7 @@ def _enlarge(labels:np.ndarray, shape:tuple)->np.ndarray: # (H, W)
     rows, cols = (np.arange(big)*small//big for big, small in zip(shape, labels.shape))
     return labels[rows[:, None], cols]
 
-# %% ../../nbs/core/04_regions.ipynb #a84ded6d
+# %% ../../nbs/core/04_regions.ipynb #e1d87e73
 def slico(image:ImageLike, # anything `open_image` takes
           n:int=64, # about how many regions
           iterations:int=10 # rounds of assigning pixels to the nearest centre
@@ -286,7 +294,8 @@ def slico(image:ImageLike, # anything `open_image` takes
 def _slic(image:np.ndarray, n:int, iterations:int)->np.ndarray: # (H, W) int32
     "Labels of n regions, at most a tenth fewer or more where the image has enough pixels."
     from skimage.segmentation import slic
-    pixels, kw = image.shape[0]*image.shape[1], dict(slic_zero=True, start_label=0, max_num_iter=iterations)
+    pixels = image.shape[0]*image.shape[1]
+    kw = dict(slic_zero=True, start_label=0, max_num_iter=iterations)
     for more in (1, 1.1, 1.25, 1.5, 2, 4):
         labels = slic(image, n_segments=round(n*more), **kw)
         labels = _join(_pieces(labels), image, n=pixels, smallest=pixels/n/8)
@@ -317,13 +326,13 @@ def _felzenszwalb(image:np.ndarray, n:int, sigma:float)->np.ndarray: # (H, W) in
         else: high = middle
     return best
 
-# %% ../../nbs/core/04_regions.ipynb #b2909c92
+# %% ../../nbs/core/04_regions.ipynb #cda721ec
 def _ximgproc():
     "OpenCV's extra module, or how to get it."
     if hasattr(cv2, "ximgproc"): return cv2.ximgproc
-    raise ImportError(f"slico_cv and seeds need cv2.ximgproc, got OpenCV {cv2.__version__} without it: "
-                      "run `pip uninstall opencv-python` and `pip install opencv-contrib-python`, "
-                      "or use slico, scikit-image's SLICO and the default")
+    raise ImportError(f"slico_cv and seeds need cv2.ximgproc, got OpenCV {cv2.__version__} without "
+                      "it: run `pip uninstall opencv-python` and `pip install "
+                      "opencv-contrib-python`, or use slico, scikit-image's SLICO and the default")
 
 def _check_opencv(n:int, shape:tuple, name:str, across:int=1, least:int=1):
     "Refuse what crashes OpenCV: fewer than `across` regions in a row, or regions below `least` pixels."
@@ -333,8 +342,8 @@ def _check_opencv(n:int, shape:tuple, name:str, across:int=1, least:int=1):
         raise ValueError(f"{name} needs an image at least {needed} pixels wide and high for n={n}, "
                          f"got {shape[1]}×{shape[0]}: ask for more regions, or use slico")
     if each < least:
-        raise ValueError(f"{name} needs at least {least} pixels per region, got {each:.3g} for n={n}: "
-                         "ask for fewer regions, or use slico")
+        raise ValueError(f"{name} needs at least {least} pixels per region, got {each:.3g} for "
+                         f"n={n}: ask for fewer regions, or use slico")
 
 # %% ../../nbs/core/04_regions.ipynb #9bd5222d
 def slico_cv(image:ImageLike, # anything `open_image` takes
@@ -367,22 +376,22 @@ def seeds(image:ImageLike, # anything `open_image` takes
     superpixels.iterate(cv2.cvtColor(a, cv2.COLOR_RGB2Lab), iterations)
     return Regions.compact(superpixels.getLabels(), "seeds", {"n": n, "iterations": iterations})
 
-# %% ../../nbs/core/04_regions.ipynb #d1f5b8bb
+# %% ../../nbs/core/04_regions.ipynb #467fe7c7
 def _check_shape(shape:Sequence)->tuple[int, int]:
     "Height and width as plain ints."
     try: h, w = (operator.index(v) for v in shape)
     except (TypeError, ValueError): h = w = 0
     if min(h, w) < 1:
-        raise ValueError(f"shape must be (height, width), both at least 1 pixel, got {tuple(shape)}: "
-                         "pass image.shape[:2]")
+        raise ValueError("shape must be (height, width), both at least 1 pixel, got "
+                         f"{tuple(shape)}: pass image.shape[:2]")
     return h, w
 
 def _check_side(v:int, size:int, name:str)->int:
     "Into how many pieces a side is cut."
     whole = _whole(v) or 0
     if not 1 <= whole <= size:
-        raise ValueError(f"{name} must be a whole number from 1 to the {size} pixels of that side, got {v!r}: "
-                         "ask for fewer, or enlarge the image")
+        raise ValueError(f"{name} must be a whole number from 1 to the {size} pixels of that side, "
+                         f"got {v!r}: ask for fewer, or enlarge the image")
     return whole
 
 def _squares(image_or_shape, rows:int, cols:int, method:str)->Regions:
@@ -393,7 +402,7 @@ def _squares(image_or_shape, rows:int, cols:int, method:str)->Regions:
     y, x = np.arange(h)*rows//h, np.arange(w)*cols//w
     return Regions(y[:, None]*cols + x, method, {"rows": rows, "cols": cols})
 
-# %% ../../nbs/core/04_regions.ipynb #4d3c0951
+# %% ../../nbs/core/04_regions.ipynb #46d17f57
 def grid(image_or_shape:ImageLike|tuple[int, int], # an image, or (height, width) in pixels
          rows:int=8, # from top to bottom
          cols:int=8 # from left to right
@@ -407,17 +416,19 @@ def tokens(image_or_shape:ImageLike|tuple[int, int], # an image, or (height, wid
     "The model's own token grid."
     try: rows, cols = grid
     except (TypeError, ValueError):
-        raise ValueError(f"grid must be (rows, columns) of the image tokens, got {grid!r}: use (8, 8), say") from None
+        raise ValueError(f"grid must be (rows, columns) of the image tokens, got {grid!r}: use (8, "
+                         "8), say") from None
     return _squares(image_or_shape, rows, cols, "tokens")
 
-# %% ../../nbs/core/04_regions.ipynb #919d10a2
+# %% ../../nbs/core/04_regions.ipynb #009667f8
 _Masks = np.ndarray|Sequence[np.ndarray]|Mapping[str, np.ndarray]
 
 def _check_masks(masks:list, shape:tuple|None)->list[np.ndarray]:
     "Boolean masks of one shape, at least one with a pixel."
     masks = [np.asarray(m) for m in masks]
     if not masks:
-        raise ValueError("masks must hold at least 1 mask, got none: use grid(shape, 1, 1) for a single region")
+        raise ValueError("masks must hold at least 1 mask, got none: use grid(shape, 1, 1) for a "
+                         "single region")
     shape = _check_shape(masks[0].shape if shape is None else shape)
     for i, m in enumerate(masks):
         if m.dtype != bool:
@@ -438,9 +449,9 @@ def _warn_dropped(dropped:list[int], names:list[str]|None):
     warnings.warn(f"each mask should own a pixel, but {which} had none left "
                   "(empty, or hidden under smaller masks) and got no region", stacklevel=3)
 
-# %% ../../nbs/core/04_regions.ipynb #433342d4
+# %% ../../nbs/core/04_regions.ipynb #c5cdf81a
 def from_masks(masks:_Masks, # (M, H, W) bool, a list of (H, W) bool, or name -> mask
-               shape:tuple[int, int]|None=None, # (height, width) the masks must have; None for the first one's
+               shape:tuple[int, int]|None=None, # (height, width) of every mask; None for the first one's
                rest:bool=True # uncovered pixels become one more region, the last; False refuses them
               )->Regions: # regions in the order of the masks
     "Regions from masks that may overlap and leave gaps."
@@ -449,22 +460,22 @@ def from_masks(masks:_Masks, # (M, H, W) bool, a list of (H, W) bool, or name ->
     m, labels = len(masks), _smaller_wins(masks)
     bare = int((labels == m).sum())
     if bare and not rest:
-        raise ValueError(f"masks must cover the image when rest=False, got {bare} of {labels.size} pixels uncovered: "
-                         "pass rest=True, or a mask for them")
+        raise ValueError(f"masks must cover the image when rest=False, got {bare} of {labels.size} "
+                         "pixels uncovered: pass rest=True, or a mask for them")
     used = np.unique(labels).tolist()
     _warn_dropped([i for i in range(m) if i not in used], names)
     settings = {"masks": [i for i in used if i < m], "rest": bare > 0}
     if names: settings["names"] = [(names + ["rest"])[i] for i in used]
     return Regions.compact(labels, "masks", settings)
 
-def _smaller_wins(masks:list[np.ndarray])->np.ndarray: # (H, W) the mask that owns each pixel; M where there is none
+def _smaller_wins(masks:list[np.ndarray])->np.ndarray: # (H, W) owner of each pixel; M for none
     "Where masks overlap, the smaller one; of two equal ones, the first."
     labels = np.full(masks[0].shape, len(masks))
     largest_first = sorted(range(len(masks)), key=lambda i: (-np.count_nonzero(masks[i]), -i))
     for i in largest_first: labels[masks[i]] = i
     return labels
 
-# %% ../../nbs/core/04_regions.ipynb #6d3e2116
+# %% ../../nbs/core/04_regions.ipynb #28968c29
 PARTITIONS:dict[str, Callable[..., Regions]] = {
     "slico": slico, "slico_cv": slico_cv, "seeds": seeds, "felzenszwalb": felzenszwalb, "grid": grid}
 
@@ -476,15 +487,16 @@ def _method(name:str)->Callable[..., Regions]:
     if make and n.isdecimal():
         counted = _cells if kind == "grid" else make
         return lambda image: counted(image, int(n))
-    raise ValueError(f"unknown regions {name!r}: choose one of {', '.join(PARTITIONS)} (and, in explain, tokens), "
-                     "with or without a number after it, or pass a number, a Regions or a label map")
+    raise ValueError(f"unknown regions {name!r}: choose one of {', '.join(PARTITIONS)} (and, in "
+                     "explain, tokens), with or without a number after it, or pass a number, a "
+                     "Regions or a label map")
 
 def _cells(image:np.ndarray, n:int)->Regions:
     "About n cells, as many rows as columns or nearly so."
     rows = round(_check_n(n, image.shape)**.5)
     return grid(image, rows, round(n/rows))
 
-# %% ../../nbs/core/04_regions.ipynb #7c393fec
+# %% ../../nbs/core/04_regions.ipynb #a6b02a7e
 def segment(image:ImageLike, # anything `open_image` takes
             regions:int|str|Regions|np.ndarray=64, # a number, a name, a `Regions` or labels; see below
             seed:int=0 # recorded only; all methods here give the same regions every time
@@ -504,5 +516,6 @@ def segment(image:ImageLike, # anything `open_image` takes
 def _as_number(regions)->int:
     "Refuse what is neither a number nor anything else that can be regions."
     if hasattr(regions, "__index__") and not isinstance(regions, bool): return operator.index(regions)
-    raise ValueError(f"regions must be a whole number, one of {', '.join(PARTITIONS)}, a Regions or an integer label "
-                     f"map, got {regions!r} ({type(regions).__name__}): use 64, say, or `from_masks` for masks")
+    raise ValueError(f"regions must be a whole number, one of {', '.join(PARTITIONS)}, a Regions "
+                     f"or an integer label map, got {regions!r} ({type(regions).__name__}): use "
+                     "64, say, or `from_masks` for masks")

@@ -27,36 +27,41 @@ def _cover(spans, # (start, end) of each token
     "Positions of the tokens that overlap a stretch of text."
     return tuple(k for k, (i, j) in enumerate(spans) if i < end and j > start)
 
-# %% ../../nbs/core/08_targets.ipynb #4abc71fe
+# %% ../../nbs/core/08_targets.ipynb #2631c828
 def _find_text(answer:Answer, word:str, occurrence:int=0)->tuple[int, ...]:
     "Positions of the n-th occurrence of a word or phrase."
     word = word.strip()
     if not word: raise ValueError("the target word is empty: give a word of the answer")
-    before, after = (r"(?<!\w)" if word[0].isalnum() else ""), (r"(?!\w)" if word[-1].isalnum() else "")
+    before = r"(?<!\w)" if word[0].isalnum() else ""
+    after = r"(?!\w)" if word[-1].isalnum() else ""
     pattern = before + re.escape(word) + after
     hits = [m.span() for m in re.finditer(pattern, answer.text, re.IGNORECASE)]
     if not hits:
         choices = ", ".join(dict.fromkeys(w for w, _ in words(answer)))
-        raise ValueError(f"the word {word!r} is not in the answer {answer.text!r}: choose one of {choices}")
+        raise ValueError(f"the word {word!r} is not in the answer {answer.text!r}: choose one of "
+                         f"{choices}")
     if not 0 <= occurrence < len(hits):
-        raise ValueError(f"{word!r} occurs {len(hits)} times in the answer, so the occurrence must be "
-                         f"0..{len(hits)-1}, got {occurrence}")
+        raise ValueError(f"{word!r} occurs {len(hits)} times in the answer, so the occurrence must "
+                         f"be 0..{len(hits)-1}, got {occurrence}")
     return _cover(answer.spans, *hits[occurrence])
 
-# %% ../../nbs/core/08_targets.ipynb #fc6bc518
+# %% ../../nbs/core/08_targets.ipynb #45971947
 def _find_positions(n:int, target)->tuple[int, ...]:
     "Positions given as an index, a slice or indices."
     if isinstance(target, slice): found = range(n)[target]
     elif isinstance(target, Integral): found = [target]
     elif isinstance(target, Iterable) and not isinstance(target, Mapping): found = list(target)
-    else: raise ValueError(f"a target is a word, (word, occurrence), an index, a slice or indices, got {target!r}")
+    else:
+        raise ValueError("a target is a word, (word, occurrence), an index, a slice or indices, "
+                         f"got {target!r}")
     valid = lambda i: isinstance(i, Integral) and not isinstance(i, bool) and -n <= i < n
     if not len(found) or not all(map(valid, found)):
-        raise ValueError(f"target positions must lie in 0..{n-1} (the answer has {n} tokens), got {target!r}")
+        raise ValueError(f"target positions must lie in 0..{n-1} (the answer has {n} tokens), got "
+                         f"{target!r}")
     return tuple(sorted({int(i) % n for i in found}))
 
 def find(answer:Answer, # tokens with their text
-         target:None|str|tuple|int|slice|list=None # None for all; a word or phrase; (word, occurrence); positions
+         target:None|str|tuple|int|slice|list=None # None for all; a word; (word, occurrence); positions
         )->tuple[int, ...]: # positions, rising
     "The token positions that a target means."
     if not len(answer):
@@ -113,11 +118,11 @@ def _foil_ids(model:Model, foil, space:bool # a space before the foil
     if not ids: raise ValueError("the foil is empty: give the word that the model should have said")
     return ids
 
-# %% ../../nbs/core/08_targets.ipynb #a8de2ad0
+# %% ../../nbs/core/08_targets.ipynb #26ddceff
 def make_target(model:Model, # for its tokenizer
                 answer:Answer, # what is explained
                 target:None|str|tuple|int|slice|list=None, # see `find`
-                foil:str|int|list[int]|None=None # what the model should have said; without a target, for the first word
+                foil:str|int|list[int]|None=None # what replaces the target; without one, the first word
                )->Target:
     "What the user asks for, as tokens."
     if foil is None: return _plain_target(answer, target)
