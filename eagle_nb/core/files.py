@@ -6,7 +6,7 @@
 __all__ = ['write_whole']
 
 # %% ../../nbs/core/01_files.ipynb #e5604ab1
-import os
+import os, uuid
 from pathlib import Path
 
 # %% ../../nbs/core/01_files.ipynb #c87c64d1
@@ -15,6 +15,8 @@ def write_whole(path:Path, # where the file goes; missing folders are made
                ):
     "Write a file whole or not at all; an existing one is replaced."
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    os.replace(part, path)
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part") # a name of its own for every writer
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    finally: part.unlink(missing_ok=True)

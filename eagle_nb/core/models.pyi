@@ -34,7 +34,7 @@ def _as_matrix_product(conv):
     ...
 
 def group_windows(model, on: bool=True) -> bool:
-    """Let a vision tower with window attention (Qwen2.5-VL, Qwen3-VL) compute windows of one size in one call."""
+    """Let a vision tower with windows (Qwen2.5-VL, Qwen3-VL) compute those of one size in one call."""
     ...
 
 class Model:
@@ -99,13 +99,13 @@ class Model:
         """An answer that need not be the model's own."""
         ...
 
+    def _generate(self, images: list, prompts: list, max_new_tokens: int) -> list[list[int]]:
+        """Ids that the model appends to each prompt, padded to one length."""
+        ...
+
     @torch.inference_mode()
     def answers(self, images: list, prompts: list, max_new_tokens: int=64, batch_size: int=32) -> list[Answer]:
         """Greedy answers to many questions, in batches."""
-        ...
-
-    def _generate(self, images: list, prompts: list, max_new_tokens: int) -> list[list[int]]:
-        """Ids that the model appends to each prompt, padded to one length."""
         ...
 
     def answer(self, image, prompt: str | list[dict]='Describe the image.', max_new_tokens: int=64) -> Answer:

@@ -623,16 +623,6 @@ def plain_json(x:object # nested dicts, lists, tuples, sets, arrays, numbers, te
     if isinstance(x, Path): return str(x)
     raise TypeError(f"data must be numbers, text, arrays, lists and dicts, got {type(x).__name__}: convert it first")
 
-# %% ../../nbs/explanation/01_plots.ipynb #63d2583c
-def _write(path, content):
-    "Write a file whole; an attempt that fails leaves nothing behind."
-    try: write_whole(path, content)
-    except OSError:
-        path.with_name(path.name + ".part").unlink(missing_ok=True)
-        raise
-
-
-
 # %% ../../nbs/explanation/01_plots.ipynb #05f6fc3e
 def save_figure(fig:Figure|Axes, # what to save
                 path:str|Path, # the file; a suffix .pdf or .svg adds that format to the PNG
@@ -653,5 +643,5 @@ def save_figure(fig:Figure|Axes, # what to save
     if data is not None:
         text = json.dumps(plain_json(data), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         files[Path(f"{stem}.json")] = text.encode("utf-8", "replace")
-    for file, content in files.items(): _write(file, content)
+    for file, content in files.items(): write_whole(file, content)
     return list(files)

@@ -29,10 +29,22 @@ def test_a_failure_before_the_end_keeps_the_old_file(tmp_path, monkeypatch):
     def stop(*args): raise KeyboardInterrupt
     monkeypatch.setattr(os, "replace", stop)
     with pytest.raises(KeyboardInterrupt): write_whole(path, b"new")
-    assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
 def test_a_file_left_by_a_failure_does_not_hinder_the_next(tmp_path):
     (tmp_path/"a.json.part").write_bytes(b"half of someth")
     write_whole(tmp_path/"a.json", b"whole")
-    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"whole"]
+    assert (tmp_path/"a.json").read_bytes() == b"whole"
+
+
+def test_two_writers_of_one_file_do_not_mix(tmp_path, monkeypatch):
+    path, replace, parts = tmp_path/"a.json", os.replace, []
+    def slow(part, at):
+        parts.append(part)
+        if len(parts) == 1: write_whole(path, b"the other writer's")  # between the first writer's bytes and its renaming
+        replace(part, at)
+    monkeypatch.setattr(os, "replace", slow)
+    write_whole(path, b"the first writer's")
+    assert parts[0] != parts[1] and path.read_bytes() == b"the first writer's"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
