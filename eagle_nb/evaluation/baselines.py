@@ -51,13 +51,13 @@ def oracle(model:Model, image:ImageLike, prompt:str|list[dict], target:Target, #
     mask, labels = as_mask(truth, regions.shape), regions.labels.ravel()
     return (np.bincount(labels, mask.ravel())/np.bincount(labels))[regions.labels]
 
-# %% ../../nbs/evaluation/06_baselines.ipynb #b8aa4a9b
+# %% ../../nbs/evaluation/06_baselines.ipynb #cb1155d8
 def _loaded(model)->Model:
     "Refuse anything but a loaded model."
     if isinstance(model, Model): return model
-    raise TypeError("a baseline needs the model itself, as eagle_nb.load returns it, to mask pixels, follow gradients "
-                    f"or read hidden states, got {type(model).__name__}: load the checkpoint, or use a search, "
-                    "which needs only a scorer")
+    raise TypeError("a baseline needs the model itself, as eagle_nb.load returns it, to mask pixels, "
+                    f"follow gradients or read hidden states, got {type(model).__name__}: load the checkpoint, "
+                    "or use a search, which needs only a scorer")
 
 def _at_least(least:int, **settings):
     "Refuse settings that leave nothing to compute."
@@ -416,13 +416,14 @@ def cam_maps(forward:Forward,
     f, g = (v[:, positions].detach().float().cpu() for v in (held[0], gradient))
     return (g.relu().mean(1, keepdim=True)*f).mean(-1).relu()
 
-# %% ../../nbs/evaluation/06_baselines.ipynb #7f2d866c
+# %% ../../nbs/evaluation/06_baselines.ipynb #dbad50e4
 def _noisy_copies(forward, n, noise, rng)->Tensor: # `pixel_values` of n images
     "Copies of the image with Gaussian noise."
     image = forward.image
     def copy(): return np.clip(image + rng.normal(0, 255*noise, image.shape), 0, 255).round().astype(np.uint8)
     return torch.cat([forward.model.place(forward.pixels(copy())) for _ in range(n)])
 
+# %% ../../nbs/evaluation/06_baselines.ipynb #2d589acd
 def llava_cam(model:Model, image:ImageLike, prompt:str|list[dict], target:Target,
               variant:str="fixed", # one of `VARIANTS`
               layer:int|None=None, # of the language model; None for `cam_layer`

@@ -57,7 +57,7 @@ def _wanted(coco, categories)->set[int]: # ids
         raise ValueError(f"no annotation of category {name!r}: choose from {', '.join(near)}")
     return {known[name] for name in categories}
 
-# %% ../../nbs/evaluation/04_coco.ipynb #69382a54
+# %% ../../nbs/evaluation/04_coco.ipynb #476e01cc
 def _only_annotation(annotations)->dict:
     "The annotation of an object that is alone of its kind."
     if len(annotations) > 1: raise ValueError("more than one in its image")
@@ -74,6 +74,7 @@ def _coco_sample(key, image, annotations, name, folder, prompt)->Sample:
                   segmentation=a["segmentation"], category=name,
                   meta={"id": image["id"], "annotation": a.get("id")})
 
+# %% ../../nbs/evaluation/04_coco.ipynb #9d61133a
 def _coco_samples(coco, folder, wanted, prompt)->Iterator[Sample|tuple]:
     "Every wanted object that is alone of its kind, and the key and reason of the others."
     for image in coco.dataset["images"]:

@@ -56,13 +56,14 @@ def evaluate_order(scorer:Scorer, # scores the masked images
     area = np.concatenate([[0.], regions.area[np.asarray(order)].cumsum()]).clip(0, 1)
     return Curves(area, insertion.double().numpy(), deletion.double().numpy())
 
-# %% ../../nbs/evaluation/00_metrics.ipynb #5fed522b
+# %% ../../nbs/evaluation/00_metrics.ipynb #c4c03660
 def _finite(saliency, shape=None)->np.ndarray: # (H, W) float
     "A map of finite numbers, of this shape."
     s = np.asarray(saliency, float)
     if s.ndim != 2 or shape is not None and s.shape != tuple(shape):
         wanted = "" if shape is None else f" {tuple(shape)}"
-        raise ValueError(f"the map must have the shape of the image{wanted} (height, width), got {s.shape}: resize it")
+        raise ValueError(f"the map must have the shape of the image{wanted} (height, width), "
+                         f"got {s.shape}: resize it")
     if not np.isfinite(s).all():
         raise ValueError(f"the map has {int((~np.isfinite(s)).sum())} values that are not numbers, of {s.size}: "
                          "a method that divides by zero does that, see what made it")
