@@ -27,7 +27,7 @@ def figure_notice(text:str # plain
                  )->Figure: # one page wide
     "Words where a figure would be."
     plain = plots.clean_text(" ".join(text.split()))
-    width = 84 if plots._columns(plain) == len(plain) else 42 # wide characters take two columns
+    width = 84 if plots.text_columns(plain) == len(plain) else 42 # wide characters take two columns
     lines = wrapped(plain, width, max_lines=40, placeholder=" …").splitlines()
     fig = plots.new_figure(plots.PAGE, .5 + .18*len(lines))
     family = ["DejaVu Sans Mono", *rcParams["font.family"]]

@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['group_windows', 'Model']
 
-# %% ../../nbs/core/06_models.ipynb #059ce907
-import hashlib, operator
+# %% ../../nbs/core/06_models.ipynb #c9426dd5
+import contextlib, hashlib, operator
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -165,6 +166,48 @@ def _digest(t:torch.Tensor)->str:
     chosen = torch.linspace(0, t.numel() - 1, 64, dtype=torch.float64).long().to(t.device)
     values = t.flatten()[chosen].cpu().double().numpy()
     return hashlib.sha256(f"{tuple(t.shape)}".encode() + values.tobytes()).hexdigest()
+
+# %% ../../nbs/core/06_models.ipynb #fd3decc3
+@patch(as_prop=True)
+def architecture(self:Model)->str:
+    "The class of transformers."
+    return type(self.model).__name__
+
+@patch(as_prop=True)
+def model_type(self:Model)->str:
+    "The family, as its config names it."
+    return self.model.config.model_type
+
+@patch(as_prop=True)
+def decoder(self:Model)->torch.nn.Module:
+    "The language model: the stack of layers that image and text tokens go through."
+    return self.model.get_decoder()
+
+@patch
+def output_rows(self:Model, ids:torch.Tensor # (n,) token ids
+               )->torch.Tensor: # (n, width)
+    "Rows of the output head, one per token."
+    return self.model.get_output_embeddings().weight[ids]
+
+# %% ../../nbs/core/06_models.ipynb #48e93ab2
+@patch
+@contextlib.contextmanager
+def frozen(self:Model)->Iterator[None]:
+    "Gradients of the inputs, but none of the weights."
+    trainable = [p for p in self.model.parameters() if p.requires_grad]
+    for p in trainable: p.requires_grad_(False)
+    try:
+        with torch.inference_mode(False), torch.enable_grad(): yield
+    finally:
+        for p in trainable: p.requires_grad_(True)
+
+@patch
+def plain_logits(self:Model, inputs:dict # as the processor gives them, on the device
+                )->torch.Tensor: # (B, L, vocabulary)
+    "Logits of plain transformers, without any shortcut of this project."
+    group_windows(self.model, False)
+    try: return self.model(**inputs).logits
+    finally: group_windows(self.model)
 
 # %% ../../nbs/core/06_models.ipynb #517dc305
 @patch

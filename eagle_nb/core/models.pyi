@@ -1,6 +1,7 @@
 """Generated from models.py by .ci/stubs.py; do not edit."""
 __all__ = ['group_windows', 'Model']
-import hashlib, operator
+import contextlib, hashlib, operator
+from collections.abc import Iterator
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -68,6 +69,34 @@ class Model:
     @property
     def fingerprint(self) -> str | None:
         """Which weights these are, whatever their names."""
+        ...
+
+    @property
+    def architecture(self) -> str:
+        """The class of transformers."""
+        ...
+
+    @property
+    def model_type(self) -> str:
+        """The family, as its config names it."""
+        ...
+
+    @property
+    def decoder(self) -> torch.nn.Module:
+        """The language model: the stack of layers that image and text tokens go through."""
+        ...
+
+    def output_rows(self, ids: torch.Tensor) -> torch.Tensor:
+        """Rows of the output head, one per token."""
+        ...
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Gradients of the inputs, but none of the weights."""
+        ...
+
+    def plain_logits(self, inputs: dict) -> torch.Tensor:
+        """Logits of plain transformers, without any shortcut of this project."""
         ...
 
     def chat(self, prompt: str | list[dict]) -> str:

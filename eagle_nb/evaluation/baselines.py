@@ -179,16 +179,6 @@ def rise(model:Model, image:ImageLike, prompt:str|list[dict], target:Target,
     return total/(samples*keep)
 
 # %% ../../nbs/evaluation/06_baselines.ipynb #57637c20
-@contextlib.contextmanager
-def _frozen(network:nn.Module)->Iterator[None]:
-    "Gradients of the inputs, but none of the weights."
-    trainable = [p for p in network.parameters() if p.requires_grad]
-    for p in trainable: p.requires_grad_(False)
-    try:
-        with torch.inference_mode(False), torch.enable_grad(): yield
-    finally:
-        for p in trainable: p.requires_grad_(True)
-
 def _gradient(score:Tensor, inputs:Tensor, n:int)->Tensor: # shaped like the inputs
     "Gradient of a sum over n images, counted as n backward passes."
     spent["backwards"] += n
@@ -222,7 +212,7 @@ def gradient_x_input(model:Model, image:ImageLike, prompt:str|list[dict], target
     from captum.attr import InputXGradient
     score, where, whole, blank = _pixel_scorer(model, image, prompt, target, fill, seed)
     difference = (whole - blank)[None].float()
-    with _frozen(model.model):
+    with model.frozen():
         method = InputXGradient(lambda d: score(d + blank))
         return where.total(method.attribute(difference.requires_grad_())[0])
 
@@ -237,7 +227,7 @@ def integrated_gradients(model:Model, image:ImageLike, prompt:str|list[dict], ta
     _at_least(1, steps=steps)
     size = _safe_batch(_loaded(model), batch_size)
     score, where, whole, blank = _pixel_scorer(model, image, prompt, target, fill, seed)
-    with _frozen(model.model):
+    with model.frozen():
         values = IntegratedGradients(score).attribute(whole[None].float(), baselines=blank[None].float(),
                                                       n_steps=steps, internal_batch_size=size)
         return where.total(values[0])
@@ -375,7 +365,7 @@ def igos(model:Model, image:ImageLike, prompt:str|list[dict], target:Target,
     start = _start(forward, baseline)
     if own_tokens: columns = _visual_tokens(forward, start, columns)
     path = IgosPath(forward, where, columns, start, steps, noise, seed, _safe_batch(model, batch_size))
-    with _frozen(model.model):
+    with model.frozen():
         masks = _optimise(path, edge_weights(forward.image), variant, iterations, lr, size)
     return (1 - _unit_range(_enlarged(masks.prod(0), where.shape))).double().numpy()
 
@@ -384,7 +374,7 @@ _CAM_LAYERS = {("qwen2_5_vl", 36): 32, ("qwen2_5_vl", 28): 26, ("internvl", 36):
 
 def cam_layer(model:Model)->int: # counted from 0
     "The layer that LLaVA-CAM reads: the published one, otherwise at 0.9 of the depth (LLaVA: 0.4), but not the last."
-    kind, depth = model.model.config.model_type, len(model.model.get_decoder().layers)
+    kind, depth = model.model_type, len(model.decoder.layers)
     share = .4 if kind.startswith("llava") else .9
     return _CAM_LAYERS.get((kind, depth), min(max(depth - 2, 0), round(share*depth)))
 
@@ -409,7 +399,7 @@ def cam_maps(forward:Forward,
         return held[0]
     hook = module.register_forward_hook(hold)
     try:
-        with _frozen(forward.model.model):
+        with forward.model.frozen():
             logits = _of_target(forward, forward.logits(pixels, n, columns), columns)
             gradient = _gradient(logits.sum(), held[0], n)
     finally: hook.remove()
@@ -434,7 +424,7 @@ def llava_cam(model:Model, image:ImageLike, prompt:str|list[dict], target:Target
     _check_variant(variant)
     _at_least(1, samples=samples)
     forward, where, columns = _open(model, image, prompt, target)
-    grid, layers = token_grid(forward, where), model.model.get_decoder().layers
+    grid, layers = token_grid(forward, where), model.decoder.layers
     layer, batch_size = cam_layer(model) if layer is None else layer, _safe_batch(model, batch_size)
     _check_layer(layer, len(layers))
     rng, total = np.random.default_rng(seed), torch.zeros(len(grid))
@@ -477,7 +467,7 @@ def _activations(model, forward, ids)->np.ndarray: # (token, position), not nega
     "How strongly each position supports each token of the sequence, through the output head."
     with torch.no_grad():
         h = forward.hidden(forward.whole, 1)[0]
-        rows = model.model.get_output_embeddings().weight[ids]
+        rows = model.output_rows(ids)
         return (rows @ h.to(rows).T).float().relu().cpu().numpy()
 
 def tam(model:Model, image:ImageLike, prompt:str|list[dict], target:Target,
@@ -513,7 +503,7 @@ def _eager(decoder:nn.Module)->Iterator[list]: # filled with the weights of each
 def layer_attentions(forward:Forward # an image, a prompt and an answer
                     )->list[Tensor]: # one per layer, (len(forward),)*2 float32 on the CPU
     "Attention of each layer, averaged over its heads."
-    decoder, name = forward.model.model.get_decoder(), forward.model.name
+    decoder, name = forward.model.decoder, forward.model.name
     without = [k for k, l in enumerate(decoder.layers) if not hasattr(l, "self_attn")]
     if without:
         raise ValueError(f"layer {without[0]} of {name!r} has no attention to roll out: use another method")

@@ -77,11 +77,6 @@ def rise(model: Model, image: ImageLike, prompt: str | list[dict], target: Targe
     """The mean of random soft masks, weighted by the probability that each leaves (RISE)."""
     ...
 
-@contextlib.contextmanager
-def _frozen(network: nn.Module) -> Iterator[None]:
-    """Gradients of the inputs, but none of the weights."""
-    ...
-
 def _gradient(score: Tensor, inputs: Tensor, n: int) -> Tensor:
     """Gradient of a sum over n images, counted as n backward passes."""
     ...

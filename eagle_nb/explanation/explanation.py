@@ -258,7 +258,7 @@ def explain_scores(scorer:Scorer, # keep-masks to probabilities
 # %% ../../nbs/explanation/04_explanation.ipynb #545f331f
 def _model_record(model:Model)->dict:
     "What the result owes to the model and to the machine."
-    return dict(model=model.name, revision=model.revision, architecture=type(model.model).__name__,
+    return dict(model=model.name, revision=model.revision, architecture=model.architecture,
                 processor=type(model.processor).__name__, dtype=str(model.dtype)[6:], device=str(model.device))
 
 def _conversation_record(model:Model, prompt:str|list[dict])->dict:

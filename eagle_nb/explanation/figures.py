@@ -29,7 +29,6 @@ def wrap_title(title:str, # its line breaks are kept
     "The lines of a title."
     return [line for part in str(title).split("\n") for line in textwrap.wrap(part, width) or [""]]
 
-_wrap = wrap_title   # the name under which other figures still look for it
 
 def _left_title(fig, lines):
     "Write a title at the left edge of a figure."

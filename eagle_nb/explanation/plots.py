@@ -542,7 +542,6 @@ def text_columns(text:str)->int:
         return 2 if unicodedata.east_asian_width(c) in "WF" else 1
     return sum(map(columns, text))
 
-_columns = text_columns   # the name under which panels still look for it
 
 def _bar(x, width)->str:
     "A bar for a value in [0, 1], in eighths of a character and padded to the width."
