@@ -83,7 +83,7 @@ def count_flops(scorer:ModelScorer)->float: # floating-point operations of one v
         scorer.compute(torch.ones(1, scorer.n, dtype=torch.bool))
     return float(counter.get_total_flops())
 
-# %% ../../nbs/apps/05_benchmark.ipynb #628db8ed
+# %% ../../nbs/apps/05_benchmark.ipynb #0ed5448e
 def timed(scorer:Scorer, name:str="exact", # of the search
           device:str="cpu")->tuple[dict, np.ndarray]: # seconds, forwards, per_second, memory; order
     "A whole search with its curves."
@@ -95,6 +95,7 @@ def timed(scorer:Scorer, name:str="exact", # of the search
     rate = scorer.forwards/seconds
     return dict(seconds=seconds, forwards=scorer.forwards, per_second=rate, memory=memory.bytes), order
 
+# %% ../../nbs/apps/05_benchmark.ipynb #bf9fdebc
 def compare(model:Model, image:np.ndarray, target:Target, regions:Regions, prompt:str="Describe the image.",
             search:str="exact", mode:str="nearest", # of `ModelScorer`
             naive_forwards:int|None=None # stop the naive loop's search there; None lets it finish
@@ -154,7 +155,7 @@ def speed_embedded(name:str, regions:int=49, seeds:Iterable[int]=range(3), # of 
                 batch_size=runs[0]["batch_size"], largest_gap=max(r["largest_gap"] for r in runs),
                 same_order=sum(r["same_order"] for r in runs), runs=runs)
 
-# %% ../../nbs/apps/05_benchmark.ipynb #04cef7e4
+# %% ../../nbs/apps/05_benchmark.ipynb #b3f41005
 def speed_shape(name:str, # see `shapes.REAL`
                 layers:int|None=None, vision_layers:int|None=None, # None: all
                 dtype:str="float32", device:str="cpu", regions:int=64, answer_tokens:int=30,
@@ -177,6 +178,7 @@ def speed_shape(name:str, # see `shapes.REAL`
                 torch=torch.__version__, parameters=sum(p.numel() for p in net.parameters()),
                 peak=peak, share_of_peak=share, **found)
 
+# %% ../../nbs/apps/05_benchmark.ipynb #60ca0c12
 def _check_searches(searches)->tuple[str, ...]:
     "Names of searches, each once."
     searches = tuple(dict.fromkeys([searches] if isinstance(searches, str) else searches))
@@ -190,7 +192,7 @@ def _random_target(model, n)->Target:
     answer = model.read(ids)
     return Target(tuple(range(len(answer))), tuple(answer.ids), tuple(answer.tokens), tuple(answer.ids), answer.text)
 
-# %% ../../nbs/apps/05_benchmark.ipynb #2c7e51a0
+# %% ../../nbs/apps/05_benchmark.ipynb #560cd1c0
 def family_row(model:Model, n:int=24, # random keep-sets
                size:tuple[int, int]=(300, 200), # width and height of the scenes
                seeds:Iterable[int]=range(3) # of the scenes
@@ -210,6 +212,7 @@ def family_row(model:Model, n:int=24, # random keep-sets
                 unsafe_shortcuts=sorted(report.unsafe_shortcuts), problems=list(report.problems),
                 self_test_seconds=report.seconds, gap=mean(gaps), rank=mean(ranks), n=n, scenes=len(seeds))
 
+# %% ../../nbs/apps/05_benchmark.ipynb #6877fd7e
 def _by_mode(model, n, size, seed)->dict[str, torch.Tensor]:
     "Probabilities of random keep-sets of one scene in each mode."
     image = np.asarray(scenes.sample(seed).image.resize(size, Image.Resampling.BICUBIC))
@@ -233,7 +236,7 @@ def _tiny_row(family, folder, seed)->dict:
     except ImportError as e: return dict(model=f"tiny {family}", missing=str(e))
     return dict(family_row(load_checkpoint(path, dtype="float32", device="cpu")), model=f"tiny {family}")
 
-# %% ../../nbs/apps/05_benchmark.ipynb #c86e09ae
+# %% ../../nbs/apps/05_benchmark.ipynb #bf8b88f0
 def main(args:list[str]|None=None):
     "`python -m eagle_nb.apps.benchmark speed|families`."
     a = _parser().parse_args(args)
@@ -241,6 +244,7 @@ def main(args:list[str]|None=None):
     if a.out: Path(a.out).write_text(text + "\n")
     else: print(text)
 
+# %% ../../nbs/apps/05_benchmark.ipynb #d57e6992
 def _speed(a)->dict:
     "Embedded models and shapes."
     return dict(embedded=[speed_embedded(m, a.regions, range(a.n), a.device) for m in a.models],

@@ -102,7 +102,7 @@ _PARTS = {"no memory": dict(memory=False), "no hidden units": dict(hidden_units=
 VARIANTS = {**{m: dict(method=m) for m in SEARCHES}, "fast": dict(method="fast", until=.4),
             **{f"fast, {k}": dict(method="fast", until=.25, **v) for k, v in _PARTS.items()}}
 
-# %% ../../nbs/apps/06_study.ipynb #2f1083f2
+# %% ../../nbs/apps/06_study.ipynb #eb87813f
 _BY, _MAY_CHANGE = ("key", "method"), ("machine", "torch")
 
 def record_path(name:str, regions:int, folder:str|Path="figures/results/search")->Path:
@@ -122,6 +122,7 @@ def run(name:str, regions:int, methods:dict[str, dict], # label -> search settin
             for case, n in zip(pair, (captions, words)):
                 if i < n: _add_case(model, case, regions, methods, store)
 
+# %% ../../nbs/apps/06_study.ipynb #e53880a5
 def _add_case(model, case, regions, methods, store):
     "Add the methods that a case still lacks."
     missing = {label: s for label, s in methods.items() if (case["key"], label) not in store.known}
@@ -145,12 +146,12 @@ def read_record(path:str|Path # a file of `run`
         case["methods"][row["method"]] = {k: v for k, v in row.items() if k not in (*_BY, "word", "n")}
     return dict(store.about, cases=found)
 
-# %% ../../nbs/apps/06_study.ipynb #6f14cf8c
+# %% ../../nbs/apps/06_study.ipynb #dc8ce2ad
 def paired_results(record:dict, # see `read_record`
                    method:str, kind:str|None=None, # one of `FIRST_SEEDS`; None for both
                    reference:str="exact"
-                  )->tuple[np.ndarray, np.ndarray]: # (n, shares) results, NaN where missing; (n,) final results of the reference
-    "The results of a method and of a reference on the cases that have both."
+                  )->tuple[np.ndarray, np.ndarray]: # (n, shares) results, NaN where missing; (n,) of the reference
+    "The results of a method, and the final ones of a reference, on the cases that have both."
     chosen = [c["methods"] for key, c in record["cases"].items() if kind is None or key.startswith(kind)]
     both = [methods for methods in chosen if {method, reference} <= methods.keys()]
     results = np.array([methods[method]["auc_gap"] for methods in both], float).reshape(-1, len(record["shares"]))
@@ -210,7 +211,7 @@ def read_words(path:str|Path # a file of `run_words`
         found.setdefault(row["model"], {})[row["key"]] = row["words"]
     return found
 
-# %% ../../nbs/apps/06_study.ipynb #7157cbf0
+# %% ../../nbs/apps/06_study.ipynb #22834382
 _RECORDED = ("exact", "bidirectional", "lazy", "one_shot") # searches whose order depends on image and target alone
 
 def recorded_orders(record:dict # see `read_record`
@@ -227,6 +228,7 @@ def recorded_orders(record:dict # see `read_record`
         return _attribution(case, label, named[label], found)
     return known
 
+# %% ../../nbs/apps/06_study.ipynb #fc9b12df
 def _attribution(case, label, search, found)->Attribution:
     "A recorded order as `evaluate` knows it."
     order = np.array(found["order"])
@@ -250,7 +252,7 @@ def judge(name:str, regions:int, captions:int, words:int, # samples of each kind
                 evaluate(model, known, [label], regions=regions, out=out, name=data.name,
                          recorded=recorded_orders(record))
 
-# %% ../../nbs/apps/06_study.ipynb #e8c2e15b
+# %% ../../nbs/apps/06_study.ipynb #c9fb3d3d
 def main(args:list[str]|None=None):
     "`python -m eagle_nb.apps.study [searches|words|judge]`: run the searches, map words, or judge what was found."
     a = _parser().parse_args(args)
@@ -262,6 +264,7 @@ def main(args:list[str]|None=None):
         elif a.command == "words": run_words(name, a.regions, a.words, f"{a.out}-words.jsonl", a.dtype, a.split)
         else: run(name, a.regions, methods, a.captions, a.words, a.out, a.dtype, a.split)
 
+# %% ../../nbs/apps/06_study.ipynb #359dc30e
 def _parser()->argparse.ArgumentParser:
     "All options of the command."
     parser = argparse.ArgumentParser(

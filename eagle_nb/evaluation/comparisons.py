@@ -40,7 +40,7 @@ def _with_all(panels)->dict[str, Evaluation]:
     "Two or more models, and all of them pooled."
     return panels if len(panels) < 2 else {**panels, "all": pool(panels)}
 
-# %% ../../nbs/evaluation/10_comparisons.ipynb #d5faa833
+# %% ../../nbs/evaluation/10_comparisons.ipynb #7da63186
 def table_differences(panels:dict[str, Evaluation], # model -> results; two or more are pooled too
                       reference:str, metrics:Iterable[str]
                      )->pd.DataFrame: # a row per model and method; texts
@@ -56,6 +56,7 @@ def table_differences(panels:dict[str, Evaluation], # model -> results; two or m
             row[r.metric], row["n"] = _difference_text(r), max(row["n"], r.n)
     return pd.DataFrame(list(rows.values()), pd.MultiIndex.from_tuples(list(rows), names=["model", "setting"]))
 
+# %% ../../nbs/evaluation/10_comparisons.ipynb #08c556a3
 def _difference_text(r)->str:
     "Mean and difference of one row."
     mean = interval_text(r.metric, r.mean, r.lower, r.upper)
@@ -82,12 +83,12 @@ def _check_known(panels, methods, metrics):
 
 def _has(e, method, metric)->bool: return metric in e.frame and method in e.methods
 
-# %% ../../nbs/evaluation/10_comparisons.ipynb #697ef9aa
+# %% ../../nbs/evaluation/10_comparisons.ipynb #9e2b600c
 def table_tests(panels:dict[str, Evaluation], # model -> results
                 methods:Iterable[str], metrics:Iterable[str],
                 reference:str|None=None # None: the best baseline, for each metric anew
-               )->pd.DataFrame: # a row per test, see `Evaluation.compare`; q is p corrected (Benjamini and Hochberg 1995)
-    "Paired tests on every model, as many as the data allow, with a correction for their number."
+               )->pd.DataFrame: # a row per test, see `Evaluation.compare`; q is the corrected p
+    "Paired tests on every model, corrected for their number (Benjamini and Hochberg 1995)."
     from scipy.stats import false_discovery_control
     methods, metrics = list(methods), list(metrics)
     if panels: _check_known(panels, [*methods, *([] if reference is None else [reference])], metrics)
@@ -97,6 +98,7 @@ def table_tests(panels:dict[str, Evaluation], # model -> results
     if len(rows): rows.insert(list(rows).index("p") + 1, "q", false_discovery_control(rows["p"]))
     return rows
 
+# %% ../../nbs/evaluation/10_comparisons.ipynb #2ba56669
 def _test(e, method, metric, reference)->dict|None:
     "One paired test; None where there is no reference, or fewer than three pairs."
     if not _has(e, method, metric): return None
@@ -129,7 +131,7 @@ def claim(e:Evaluation, method:str, reference:str, metric:str="auc_gap",
     lower, upper = test.get("lower", math.nan), test.get("upper", math.nan)
     return dict(test, margin=margin, verdict=verdict(lower, upper, margin, pairs, least))
 
-# %% ../../nbs/evaluation/10_comparisons.ipynb #7e8a5cef
+# %% ../../nbs/evaluation/10_comparisons.ipynb #4c2e84ac
 def table_claims(panels:dict[str, Evaluation], # model -> results; two or more are pooled too
                  asked:Iterable[dict] # claim in words; method, reference and, where they differ, metric, margin, least
                 )->pd.DataFrame: # a row per claim and model
@@ -142,6 +144,7 @@ def table_claims(panels:dict[str, Evaluation], # model -> results; two or more a
         rows += [_claim_row(model, e, a) for model, e in panels.items()]
     return pd.DataFrame(rows)
 
+# %% ../../nbs/evaluation/10_comparisons.ipynb #673bd0bc
 def _claim_row(model, e, a)->dict:
     "One claim on one model."
     known = all(_has(e, a[k], a["metric"]) for k in ("method", "reference"))
@@ -163,7 +166,7 @@ def agreements(e:Evaluation, # with its orders
             for m, table in found.items() for key, r in table.iterrows()]
     return Evaluation(pd.DataFrame(rows, columns=["key", "method", "tau", "first", "note"]), e.left_out, e.about)
 
-# %% ../../nbs/evaluation/10_comparisons.ipynb #69716fad
+# %% ../../nbs/evaluation/10_comparisons.ipynb #196c84fc
 @paper_style
 def figure_differences(panels:dict[str, Evaluation], # model -> results; two or more are pooled too
                        reference:str,
@@ -185,6 +188,7 @@ def figure_differences(panels:dict[str, Evaluation], # model -> results; two or 
     fig.legend(*handles, loc="outside lower center", ncols=min(len(panels), 4), frameon=False)
     return fig
 
+# %% ../../nbs/evaluation/10_comparisons.ipynb #f35fc3f8
 def _shown_differences(panels, reference, metrics, methods)->dict[str, pd.DataFrame]:
     "Differences of each model, of the methods that are shown."
     found = {k: _differences_of(e, reference, metrics).dropna(subset="difference") for k, e in panels.items()}

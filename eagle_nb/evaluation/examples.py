@@ -110,14 +110,14 @@ def compare_methods(model:Model, sample:Sample,
     settings = dict(fill=fill, seed=seed, batch_size=batch_size)
     return Example(case, dict(_ask_methods(model, case, labels, settings, listen)))
 
-# %% ../../nbs/evaluation/11_examples.ipynb #42aa5273
+# %% ../../nbs/evaluation/11_examples.ipynb #8c9f838e
 def compare_settings(model:Model, sample:Sample, settings:dict[str, dict], # label -> see `find_method`
                      metrics:Iterable[str]=("insertion", "deletion", "auc_gap", "highest", "pointing_mask"),
                      progress:Callable|None=None, # progress(done, total, what), as a `Panel` gives it
                      budget:int|None=None, # instead of that of the settings that have one
                      regions:int|str=36, fill:str="black", seed:int=0 # of the judge
-                    )->tuple[Case, list[dict]]: # each setting: title, said, saliency, numbers, curves; or title and note
-    "Settings of a method on one sample, judged alike."
+                    )->tuple[Case, list[dict]]: # the case; each setting as a dict
+    "Settings of a method on one sample, judged alike: title, said, saliency, numbers, curves; or title and note."
     case, metrics = prepare_case(model, sample, regions, fill, seed=seed), list(metrics)
     labels = label_methods(settings)
     for label, meaning in labels.items():
@@ -134,6 +134,7 @@ def _shown(case, label, found, metrics)->dict:
     return dict(title=label, said=said, saliency=said.saliency, numbers=score_method(case, said, metrics),
                 **_curves(curves))
 
+# %% ../../nbs/evaluation/11_examples.ipynb #8e626790
 def _share_of_budget(progress, total)->Callable:
     "A listener: a search reports the share of its budget, where it can and has one."
     def listen(k, label, meaning):
@@ -145,7 +146,7 @@ def _share_of_budget(progress, total)->Callable:
         return lambda step: progress(k + min(1., step["forwards"]/budget), total, label)
     return listen
 
-# %% ../../nbs/evaluation/11_examples.ipynb #bc900bee
+# %% ../../nbs/evaluation/11_examples.ipynb #3b734086
 def settings_text(case:Case, shown:list[dict] # from `compare_settings`
                  )->str: # a line per setting
     "The same in words; τ is Kendall's rank correlation with the order of the first setting that has one."
@@ -154,6 +155,7 @@ def settings_text(case:Case, shown:list[dict] # from `compare_settings`
     if first: header += f"; τ is the rank correlation with {first['title']}"
     return "\n".join([header, *(_setting_line(r, first) for r in shown)])
 
+# %% ../../nbs/evaluation/11_examples.ipynb #a68ff294
 def _setting_line(r, first)->str:
     "Numbers of one setting, or why it has none."
     if "note" in r: return f"{r['title']}: no result, {r['note']}"

@@ -367,7 +367,7 @@ def _join(whole, part):
     a["machine"] = ", ".join(dict.fromkeys((a["machine"], b["machine"])))
     a["weights"] = a.get("weights") or b.get("weights")
 
-# %% ../../nbs/evaluation/08_results.ipynb #52947030
+# %% ../../nbs/evaluation/08_results.ipynb #0b2310b7
 @paper_style
 def figure_comparison(panels:dict[str, Evaluation], # title -> results
                       metrics:tuple[str, ...]=("insertion", "deletion"), # drawn next to each other
@@ -388,6 +388,7 @@ def figure_comparison(panels:dict[str, Evaluation], # title -> results
     fig.legend(marks.values(), marks, loc="outside lower center", ncols=len(metrics), frameon=False)
     return fig
 
+# %% ../../nbs/evaluation/08_results.ipynb #3abb8626
 _COLOURS = (INSERTION, DELETION, MARK, "#009E73")
 
 def _ranked(panels, metric, first)->list[str]:

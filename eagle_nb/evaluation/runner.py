@@ -83,7 +83,7 @@ def _check_ids(model, sample):
     if not (row[["answer_ok", "target_ok"]].fillna(True)).all():
         raise ValueError(f"its token ids are of another tokenizer: {row['problem']}")
 
-# %% ../../nbs/evaluation/09_runner.ipynb #31b127b0
+# %% ../../nbs/evaluation/09_runner.ipynb #f9fe309f
 def score_method(case:Case, said:Attribution, # the result of a method
                  metrics:Iterable[str]|None=None # see `METRICS`; None for all but `CORRECTIONS` and `OWN`
                 )->dict[str, float]:
@@ -98,6 +98,7 @@ def score_method(case:Case, said:Attribution, # the result of a method
     row |= {k: getattr(said, k) for k in ("seconds", "forwards", "backwards", "memory")}
     return {k: v for k, v in row.items() if k in wanted}
 
+# %% ../../nbs/evaluation/09_runner.ipynb #b0bd6055
 def _areas(curves)->dict[str, float]:
     "Areas under the curves, for all tokens and for the sensitive ones."
     sensitive = curves.sensitive()
@@ -150,7 +151,7 @@ def _blamed(case, region)->float:
     if case.truth is None: return math.nan
     return float(as_mask(case.truth, case.regions.shape)[case.regions.labels == region].mean())
 
-# %% ../../nbs/evaluation/09_runner.ipynb #f9d2eeca
+# %% ../../nbs/evaluation/09_runner.ipynb #02866898
 def label_methods(methods:Iterable[str|Callable|dict]|dict[str, dict] # see `evaluate`
                  )->dict[str, dict]:
     "Label -> settings, each checked before anything is computed."
@@ -161,6 +162,7 @@ def label_methods(methods:Iterable[str|Callable|dict]|dict[str, dict] # see `eva
     return {label: {k: v for k, v in m.items() if k != "name"} if isinstance(m, dict) else dict(method=m)
             for label, m in pairs}
 
+# %% ../../nbs/evaluation/09_runner.ipynb #7cd93066
 def _check_methods(pairs):
     "Refuse unknown methods, what cannot be explained, and a label that is used twice."
     for _, method in pairs: find_method(method)
@@ -287,7 +289,7 @@ class _Run:
         with tqdm(total=total, desc="evaluate", disable=not show_progress, leave=False) as bar:
             for sample in data: self.judge_sample(sample, done, bar)
 
-# %% ../../nbs/evaluation/09_runner.ipynb #edd6bef9
+# %% ../../nbs/evaluation/09_runner.ipynb #f48fdd92
 @patch
 def judge_sample(self:_Run, sample, done, bar):
     "All methods that a sample lacks; what fails is written down too."
@@ -307,6 +309,7 @@ def judge_sample(self:_Run, sample, done, bar):
         bar.update()
         bar.set_postfix_str(f"{sample.key} {label}")
 
+# %% ../../nbs/evaluation/09_runner.ipynb #cc677e6c
 @patch
 def judge_method(self:_Run, case, label, digests)->dict:
     "The row of one method on one sample; a failure becomes its note, so that hours of work go on."

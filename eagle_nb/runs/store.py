@@ -127,7 +127,7 @@ def check_head(self:Store, given:dict): # the head of this run; that of the file
     raise ValueError(f"{str(self.path)!r} holds results with {name} {self.head.get(name)!r}, this run has "
                      f"{given.get(name)!r}: choose another folder, or the same settings")
 
-# %% ../../nbs/runs/00_store.ipynb #e0f915d1
+# %% ../../nbs/runs/00_store.ipynb #61de129a
 @patch
 def _open(self:Store):
     "Begin the file or resume it; nobody else may write meanwhile."
@@ -144,6 +144,7 @@ def _open(self:Store):
         self.close()
         raise
 
+# %% ../../nbs/runs/00_store.ipynb #1ec7ef65
 @patch
 def _resume(self:Store, lines, whole):
     "Know what the file holds, if it was made with these settings."
