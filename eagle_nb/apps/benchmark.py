@@ -20,7 +20,7 @@ from ..core.checkpoints import EMBEDDED, load_checkpoint
 from ..core.costs import PeakMemory, machine
 from ..core.curves import trace
 from ..core.images import fill_image, mask_image
-from ..core.models import Model, group_windows
+from ..core.models import Model
 from ..core.regions import Regions, grid, slico
 from ..core.scores import ModelScorer, Scorer
 from ..core.selftest import self_test
@@ -42,9 +42,7 @@ class NaiveScorer(Scorer):
     def compute(self, keep):
         shown = Image.fromarray(mask_image(self.image, self.regions.mask(keep[0].numpy()), self.fill))
         x, n = self.inputs(shown)
-        group_windows(self.model.model, False)
-        try: p = self.model.model(**x).logits[0].float().softmax(-1)
-        finally: group_windows(self.model.model)
+        p = self.model.plain_logits(x)[0].float().softmax(-1)
         answer = torch.tensor(self.target.forced, device=p.device)
         return p[n - 1:-1].gather(1, answer[:, None])[None, :, 0]
 
@@ -116,21 +114,20 @@ def compare(model:Model, image:np.ndarray, target:Target, regions:Regions, promp
 def _warm_up(scorer):
     "What only the first forward costs is not counted."
     scorer(torch.ones(1, scorer.n, dtype=torch.bool))
-    scorer._known.clear()
-    scorer.forwards = 0
+    scorer.forget()
 
 def _largest_gap(ours, naive)->tuple[float, int]:
     "The largest difference of two probabilities, and the number of keep-sets that both scored."
-    both = [k for k in naive._known if k in ours._known]
-    gaps = [(naive._known[k][:ours._known[k].shape[0]] - ours._known[k]).abs().max() for k in both]
-    return max(map(float, gaps)), len(both)
+    def by_set(scorer): return {k.tobytes(): p for k, p in zip(*scorer.scored())}
+    mine, other = by_set(ours), by_set(naive)
+    gaps = [float((p[:len(mine[k])] - mine[k]).abs().max()) for k, p in other.items() if k in mine]
+    return max(gaps), len(gaps)
 
 def _some(naive, ours, n)->tuple[dict, None]:
     "The naive loop on the first keep-sets that the other scorer asked for."
-    keys = list(ours._known)[:n]
-    keep = np.stack([np.unpackbits(np.frombuffer(k, np.uint8))[:ours.n] for k in keys])
+    keep = torch.as_tensor(ours.scored()[0][:n])
     start = time.perf_counter()
-    naive(torch.tensor(keep).bool())
+    naive(keep)
     seconds = time.perf_counter() - start
     rate = naive.forwards/seconds
     return dict(seconds=seconds, forwards=naive.forwards, per_second=rate, memory=None), None
@@ -207,7 +204,7 @@ def family_row(model:Model, n:int=24, # random keep-sets
             gaps[mode].append(float((p[mode] - p["pixels"]).abs().mean()))
             ranks[mode].append(float(spearmanr(p[mode].mean(1), p["pixels"].mean(1))[0]))
     mean = lambda d: {k: float(np.mean(v)) for k, v in d.items()}
-    return dict(model=model.name, architecture=type(model.model).__name__, dtype=str(model.dtype)[6:],
+    return dict(model=model.name, architecture=model.architecture, dtype=str(model.dtype)[6:],
                 batched=report.batched, positions=report.positions, transport=report.transport, image=report.image,
                 unsafe_shortcuts=sorted(report.unsafe_shortcuts), problems=list(report.problems),
                 self_test_seconds=report.seconds, gap=mean(gaps), rank=mean(ranks), n=n, scenes=len(seeds))

@@ -156,6 +156,11 @@ def scored(self:Scorer)->tuple[np.ndarray, Tensor]: # (M, N) bool keep-sets; (M,
     return np.unpackbits(keep, axis=1)[:, :self.n].astype(bool), torch.stack(list(self._known.values()))
 
 @patch
+def forget(self:Scorer):
+    "Drop all scored sets and begin to count forward passes again."
+    self._known, self.forwards = {}, 0
+
+@patch
 def with_columns(self:Scorer, columns:tuple[int, ...]|None # of `all_tokens`; None for all
                 )->Scorer:
     "A scorer of other tokens that shares this one's memory; its forward passes are counted separately."

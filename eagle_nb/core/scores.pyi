@@ -64,6 +64,10 @@ class Scorer:
         """All keep-sets scored so far and their probabilities, in the order in which they were scored."""
         ...
 
+    def forget(self):
+        """Drop all scored sets and begin to count forward passes again."""
+        ...
+
     def with_columns(self, columns: tuple[int, ...] | None) -> Scorer:
         """A scorer of other tokens that shares this one's memory; its forward passes are counted separately."""
         ...
