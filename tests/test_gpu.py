@@ -137,4 +137,4 @@ def test_an_evaluation_gives_the_cpus_table(pair):
 def test_a_correction_goes_as_on_the_cpu(pair):
     sample = next(iter(datasets.scenes_questions(pair[0], 1)))
     a, b = (correct(m, sample.image, sample.prompt, "No", regions=16, search="exact") for m in pair)
-    assert (a.gone == b.gone).all() and a.step == b.step and [x.text for x in a.answers] == [x.text for x in b.answers]
+    assert (a.removed == b.removed).all() and a.step == b.step and [x.text for x in a.answers] == [x.text for x in b.answers]

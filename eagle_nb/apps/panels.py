@@ -67,7 +67,7 @@ def _sample(samples, number)->Sample:
 def _compared(model, sample, labels, metrics, progress, budget, regions, seed)->tuple: # see `compare_settings`
     "The settings on a sample; at least one of them has a result."
     case, rows = compare_settings(model, sample, labels, metrics, progress, budget, regions, seed=seed)
-    if not any("said" in r for r in rows):
+    if not any("attribution" in r for r in rows):
         reasons = "; ".join(f"{r['title']}: {r['note']}" for r in rows)
         raise ValueError(f"no setting has a result: {reasons}")
     return case, rows
@@ -76,7 +76,7 @@ def _draw_settings(result, **_):
     "The settings that have a result, with the box or the mask of the sample."
     case, rows = result
     box = case.sample.box if case.sample.mask is None else None
-    return figures.figure_settings(case.pixels, [r for r in rows if "said" in r], box, case.sample.mask)
+    return figures.figure_settings(case.pixels, [r for r in rows if "attribution" in r], box, case.sample.mask)
 
 def _settings_numbers(result, **_)->dict:
     "The numbers of each setting, or why it has none."

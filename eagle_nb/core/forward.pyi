@@ -1,5 +1,5 @@
 """Generated from forward.py by .ci/stubs.py; do not edit."""
-__all__ = ['LOGITS_AT_ONCE', 'Forward', 'full_float32', 'alike_rows']
+__all__ = ['LOGITS_AT_ONCE', 'Forward', 'full_float32', 'equal_tiles']
 import contextlib, threading
 from collections.abc import Sequence
 import torch
@@ -94,7 +94,7 @@ def _pick(logits, ids) -> Tensor:
     """Softmax of logits (rows, V), at one id per row."""
     ...
 
-def alike_rows(keep: Tensor, touched: Tensor) -> tuple[Tensor, Tensor]:
+def equal_tiles(keep: Tensor, touched: Tensor) -> tuple[Tensor, Tensor]:
     """Tiles that look the same because the same of their regions are visible."""
     ...
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .costs import new_peak
-from .forward import Forward, alike_rows
+from .forward import Forward, equal_tiles
 from .images import fill_image, mask_image
 from .layout import carry_coverage, carry_labels, carry_mask
 from .models import Model
@@ -311,7 +311,7 @@ def _composed(self:ModelScorer, keep)->Tensor:
 def _alike(self:ModelScorer, keep)->tuple[Tensor, Tensor]|None:
     "Tiles of these variants that look the same; None where the model cannot use them."
     if self.mode == "pixels" or len(self.touched) == 1 or self.forward.tower is None: return None
-    return alike_rows(keep, self.touched)
+    return equal_tiles(keep, self.touched)
 
 # %% ../../nbs/core/11_scores.ipynb #370bb453
 @patch

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from .costs import new_peak
-from .forward import Forward, alike_rows
+from .forward import Forward, equal_tiles
 from .images import fill_image, mask_image
 from .layout import carry_coverage, carry_labels, carry_mask
 from .models import Model

@@ -64,7 +64,7 @@ class Example:
     def text(self)->str:
         "The table in plain text."
         t = self.table().round(3).astype(dict(forwards=int, backwards=int))
-        return f"answer {self.case.said.text!r}, target {self.target}\n{t.to_string()}"
+        return f"answer {self.case.answer.text!r}, target {self.target}\n{t.to_string()}"
 
     __repr__ = text
 
@@ -74,13 +74,13 @@ def state(self:Example)->dict: # plain numbers and text
     "The table, and what was explained."
     t = self.case.target
     methods = {label: {k: float(v) for k, v in row.items()} for label, row in self.table().iterrows()}
-    return dict(target=t.text, foil=t.foil, answer=self.case.said.text, prompt=prompt_text(self.case.sample.prompt),
+    return dict(target=t.text, foil=t.foil, answer=self.case.answer.text, prompt=prompt_text(self.case.sample.prompt),
                 methods=methods)
 
 @patch
 def figure(self:Example)->Figure: # see `figures.figure_methods`
     "Maps and curves of all methods."
-    s, target, answer = self.case.sample, self.case.target, self.case.said.text.strip()
+    s, target, answer = self.case.sample, self.case.target, self.case.answer.text.strip()
     items = [dict(method=label, saliency=a.saliency, **_curves(c)) for label, (a, c) in self.found.items()]
     title = f"“{answer}”"
     if target.foil is not None or target.text.strip() != answer: title += f"   target: {self.target}"
@@ -117,7 +117,7 @@ def compare_settings(model:Model, sample:Sample, settings:dict[str, dict], # lab
                      budget:int|None=None, # instead of that of the settings that have one
                      regions:int|str=36, fill:str="black", seed:int=0 # of the judge
                     )->tuple[Case, list[dict]]: # the case; each setting as a dict
-    "Settings of a method on one sample, judged alike: title, said, saliency, numbers, curves; or title and note."
+    "Settings of a method on one sample, judged alike: title, attribution, saliency, numbers, curves; or title and note."
     case, metrics = prepare_case(model, sample, regions, fill, seed=seed), list(metrics)
     labels = label_methods(settings)
     for label, meaning in labels.items():
@@ -130,8 +130,8 @@ def compare_settings(model:Model, sample:Sample, settings:dict[str, dict], # lab
 def _shown(case, label, found, metrics)->dict:
     "One setting as plain data."
     if isinstance(found, str): return dict(title=label, note=found)
-    said, curves = found
-    return dict(title=label, said=said, saliency=said.saliency, numbers=score_method(case, said, metrics),
+    attribution, curves = found
+    return dict(title=label, attribution=attribution, saliency=attribution.saliency, numbers=score_method(case, attribution, metrics),
                 **_curves(curves))
 
 # %% ../../nbs/evaluation/11_examples.ipynb #8e626790
@@ -150,8 +150,8 @@ def _share_of_budget(progress, total)->Callable:
 def settings_text(case:Case, shown:list[dict] # from `compare_settings`
                  )->str: # a line per setting
     "The same in words; τ is Kendall's rank correlation with the order of the first setting that has one."
-    first = next((r for r in shown if "said" in r), None)
-    header = f"{case.target.text!r} of {case.said.text!r}"
+    first = next((r for r in shown if "attribution" in r), None)
+    header = f"{case.target.text!r} of {case.answer.text!r}"
     if first: header += f"; τ is the rank correlation with {first['title']}"
     return "\n".join([header, *(_setting_line(r, first) for r in shown)])
 
@@ -160,4 +160,4 @@ def _setting_line(r, first)->str:
     "Numbers of one setting, or why it has none."
     if "note" in r: return f"{r['title']}: no result, {r['note']}"
     numbers = ", ".join(f"{k.replace('_', ' ')} {v:.3f}" for k, v in r["numbers"].items() if not math.isnan(v))
-    return f"{r['title']}: {numbers}, τ {order_agreement(first['said'].order, r['said'].order)['tau']:.2f}"
+    return f"{r['title']}: {numbers}, τ {order_agreement(first['attribution'].order, r['attribution'].order)['tau']:.2f}"

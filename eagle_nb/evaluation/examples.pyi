@@ -57,7 +57,7 @@ def compare_methods(model: Model, sample: Sample, methods: Iterable[str | Callab
     ...
 
 def compare_settings(model: Model, sample: Sample, settings: dict[str, dict], metrics: Iterable[str]=('insertion', 'deletion', 'auc_gap', 'highest', 'pointing_mask'), progress: Callable | None=None, budget: int | None=None, regions: int | str=36, fill: str='black', seed: int=0) -> tuple[Case, list[dict]]:
-    """Settings of a method on one sample, judged alike: title, said, saliency, numbers, curves; or title and note."""
+    """Settings of a method on one sample, judged alike: title, attribution, saliency, numbers, curves; or title and note."""
     ...
 
 def _shown(case, label, found, metrics) -> dict:

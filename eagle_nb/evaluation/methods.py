@@ -42,19 +42,19 @@ class Attribution:
     explanation:Explanation|None = None # where the method is a search of EAGLE
 
 # %% ../../nbs/evaluation/07_methods.ipynb #66d4ac50
-def same_regions(said:Attribution, # an attribution that was made elsewhere
+def same_regions(attribution:Attribution, # an attribution that was made elsewhere
                  regions:Regions # the partition of the question
                 )->Attribution: # itself
     "Refuse an attribution of another partition."
     shape, n = regions.shape, len(regions)
-    if not np.array_equal(said.regions.labels, regions.labels):
-        raise ValueError(f"the attribution of {said.method!r} is of another partition ({len(said.regions)} regions) "
+    if not np.array_equal(attribution.regions.labels, regions.labels):
+        raise ValueError(f"the attribution of {attribution.method!r} is of another partition ({len(attribution.regions)} regions) "
                          f"than the one in question ({n} regions): segment the image in the same way")
-    finite = np.shape(said.saliency) == shape and np.isfinite(said.saliency).all()
-    if not finite or sorted(said.order) != list(range(n)):
-        raise ValueError(f"the attribution of {said.method!r} must have a finite map of shape {shape} "
+    finite = np.shape(attribution.saliency) == shape and np.isfinite(attribution.saliency).all()
+    if not finite or sorted(attribution.order) != list(range(n)):
+        raise ValueError(f"the attribution of {attribution.method!r} must have a finite map of shape {shape} "
                          f"and name each of {n} regions once")
-    return said
+    return attribution
 
 # %% ../../nbs/evaluation/07_methods.ipynb #ca419197
 _BY_REGION = ("random", "centre-out", "oracle", "occlusion", "KernelSHAP", "LIME")

@@ -44,7 +44,7 @@ class Case:
     target:Target
     regions:Regions
     judge:ModelScorer # scores on the regions, for no search
-    said:Answer       # of the model, or given
+    answer:Answer       # of the model, or given
 
     @property
     def truth(self)->np.ndarray|tuple|None: # mask or box of the object, where one is known
@@ -84,18 +84,18 @@ def _check_ids(model, sample):
         raise ValueError(f"its token ids are of another tokenizer: {row['problem']}")
 
 # %% ../../nbs/evaluation/09_runner.ipynb #f9fe309f
-def score_method(case:Case, said:Attribution, # the result of a method
+def score_method(case:Case, attribution:Attribution, # the result of a method
                  metrics:Iterable[str]|None=None # see `METRICS`; None for all but `CORRECTIONS` and `OWN`
                 )->dict[str, float]:
     "All metrics of one method on one sample; NaN where one does not apply."
     wanted = pick_metrics(metrics)
-    curves = evaluate_order(case.judge, case.regions, said.order)
+    curves = evaluate_order(case.judge, case.regions, attribution.order)
     row = _areas(curves)
-    if any(m.startswith("pixel_") for m in wanted): row |= _pixel_areas(case, said, curves)
-    if set(wanted) & set(CORRECTIONS): row |= _correction(case, said)
-    if set(wanted) & set(OWN): row |= _own_areas(said.explanation)
-    row |= _localisation(case, said, wanted)
-    row |= {k: getattr(said, k) for k in ("seconds", "forwards", "backwards", "memory")}
+    if any(m.startswith("pixel_") for m in wanted): row |= _pixel_areas(case, attribution, curves)
+    if set(wanted) & set(CORRECTIONS): row |= _correction(case, attribution)
+    if set(wanted) & set(OWN): row |= _own_areas(attribution.explanation)
+    row |= _localisation(case, attribution, wanted)
+    row |= {k: getattr(attribution, k) for k in ("seconds", "forwards", "backwards", "memory")}
     return {k: v for k, v in row.items() if k in wanted}
 
 # %% ../../nbs/evaluation/09_runner.ipynb #b0bd6055
@@ -107,23 +107,23 @@ def _areas(curves)->dict[str, float]:
                 sensitive_insertion=math.nan if sensitive is None else sensitive.insertion_auc,
                 sensitive_deletion=math.nan if sensitive is None else sensitive.deletion_auc)
 
-def _localisation(case, said, wanted)->dict[str, float]:
+def _localisation(case, attribution, wanted)->dict[str, float]:
     "How far the map lies on the object, where the object is known."
     known = dict(pointing_box=(pointing, case.sample.box), pointing_mask=(pointing, case.sample.mask),
                  iou=(iou, case.sample.mask), energy=(energy, case.sample.mask))
-    return {k: math.nan if truth is None else measure(said.saliency, truth)
+    return {k: math.nan if truth is None else measure(attribution.saliency, truth)
             for k, (measure, truth) in known.items() if k in wanted}
 
 # %% ../../nbs/evaluation/09_runner.ipynb #eb3edf94
-def _pixel_areas(case, said, curves)->dict[str, float]:
+def _pixel_areas(case, attribution, curves)->dict[str, float]:
     "The same areas for a map's own pixels, at the same shares of the image."
-    if not said.by_region: curves = _curves_by_pixels(case, said, curves.area)
+    if not attribution.by_region: curves = _curves_by_pixels(case, attribution, curves.area)
     return dict(pixel_insertion=curves.insertion_auc, pixel_deletion=curves.deletion_auc,
                 pixel_auc_gap=curves.auc_gap)
 
-def _curves_by_pixels(case, said, area)->Curves:
+def _curves_by_pixels(case, attribution, area)->Curves:
     "The brightest pixels first."
-    steps, j = pixel_regions(said.saliency, area), case.judge
+    steps, j = pixel_regions(attribution.saliency, area), case.judge
     scorer = ModelScorer(j.model, case.pixels, j.prompt, case.target, steps, j.fill, j.mode, j.batch_size)
     return evaluate_order(scorer, steps, np.arange(len(steps)))
 
@@ -135,10 +135,10 @@ def _own_areas(explanation)->dict[str, float]:
                 own_highest=float(explanation.insertion.max()))
 
 # %% ../../nbs/evaluation/09_runner.ipynb #dcfb6d96
-def _correction(case, said)->dict[str, float]:
+def _correction(case, attribution)->dict[str, float]:
     "The share of the image that has to be removed until the answer is right."
     if case.target.foil is None: return dict.fromkeys(CORRECTIONS, math.nan)
-    removed, judge = said.order[::-1], case.judge
+    removed, judge = attribution.order[::-1], case.judge
     right = lambda answer: matches_foil(answer, case.target)
     answers = answers_while_masking(judge.model, case.pixels, judge.prompt, case.regions, removed, judge.fill,
                                     until=right)
@@ -181,8 +181,8 @@ def run_method(model:Model, case:Case, meaning:dict, label:str, # of a method, s
     own, sample, target = {k: v for k, v in meaning.items() if k != "of"} | {"name": label}, case.sample, case.target
     turned = meaning.get("of") == "answer" and target.foil is not None
     if turned:
-        word = words(case.said)[0][0] if sample.target is None else sample.target
-        target = make_target(model, case.said, word)
+        word = words(case.answer)[0][0] if sample.target is None else sample.target
+        target = make_target(model, case.answer, word)
     found = attribute(own, model, case.pixels, sample.prompt, target, case.regions, settings["fill"], settings["seed"],
                       settings["batch_size"], case.truth, sample.key)
     return replace(found, saliency=-found.saliency, order=found.order[::-1]) if turned else found

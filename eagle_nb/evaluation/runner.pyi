@@ -32,7 +32,7 @@ class Case:
     target: Target
     regions: Regions
     judge: ModelScorer
-    said: Answer
+    answer: Answer
 
     @property
     def truth(self) -> np.ndarray | tuple | None:
@@ -50,7 +50,7 @@ def _check_ids(model, sample):
     """Refuse ids that a list stores and that mean something else to this tokenizer."""
     ...
 
-def score_method(case: Case, said: Attribution, metrics: Iterable[str] | None=None) -> dict[str, float]:
+def score_method(case: Case, attribution: Attribution, metrics: Iterable[str] | None=None) -> dict[str, float]:
     """All metrics of one method on one sample; NaN where one does not apply."""
     ...
 
@@ -58,15 +58,15 @@ def _areas(curves) -> dict[str, float]:
     """Areas under the curves, for all tokens and for the sensitive ones."""
     ...
 
-def _localisation(case, said, wanted) -> dict[str, float]:
+def _localisation(case, attribution, wanted) -> dict[str, float]:
     """How far the map lies on the object, where the object is known."""
     ...
 
-def _pixel_areas(case, said, curves) -> dict[str, float]:
+def _pixel_areas(case, attribution, curves) -> dict[str, float]:
     """The same areas for a map's own pixels, at the same shares of the image."""
     ...
 
-def _curves_by_pixels(case, said, area) -> Curves:
+def _curves_by_pixels(case, attribution, area) -> Curves:
     """The brightest pixels first."""
     ...
 
@@ -74,7 +74,7 @@ def _own_areas(explanation) -> dict[str, float]:
     """The curves that a search saw itself: on its own regions, with its own fill, for its own target."""
     ...
 
-def _correction(case, said) -> dict[str, float]:
+def _correction(case, attribution) -> dict[str, float]:
     """The share of the image that has to be removed until the answer is right."""
     ...
 

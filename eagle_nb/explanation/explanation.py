@@ -204,7 +204,7 @@ def plot(self:Explanation,
     """
     given = {k: v for k, v in dict(alpha=alpha, cmap=cmap).items() if v is not None}
     if ax is not None:
-        plots.draw_picture(ax, plots.overlay(self.image, self.saliency, **given), title)
+        plots.draw_image(ax, plots.overlay(self.image, self.saliency, **given), title)
         return ax
     words, values = zip(*self.word_influence())
     return figures.figure_sentence(self.image, self.saliency, self.regions.labels, self.region_order, self.area,

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from ..core.curves import auc
 from .plots import (INSERTION, PAGE, check_image, check_influence, check_labels, check_numbers,
-                                        check_order, clean_text, draw_curves, draw_picture, new_figure, paper_style,
+                                        check_order, clean_text, check_curves, draw_image, new_figure, paper_style,
                                         show_curves, show_map, show_regions, show_words, unit_axes, word_layout,
                                         words_height)
 
@@ -97,7 +97,7 @@ def _map_title(name, areas, width)->str:
 def _draw_maps(panels, image, maps, whole=True):
     "Draw the image, unless `whole` is False, and its maps, each given as arguments of `show_map`; hide axes left over."
     panels = list(panels)
-    if whole: draw_picture(panels.pop(0), image, "image")
+    if whole: draw_image(panels.pop(0), image, "image")
     for ax, m in zip(panels, maps): show_map(image, ax=ax, **m)
     for ax in panels[len(maps):]: ax.set_axis_off()
 
@@ -163,7 +163,7 @@ def _method_map(item, width, box, mask)->dict:
 def _draw_method_curves(ax, items, kind):
     "The insertion or the deletion curves of all methods."
     for item, colour in zip(items, METHOD_COLOURS):
-        area, curves = draw_curves(item["area"], **{kind: item[kind]})
+        area, curves = check_curves(item["area"], **{kind: item[kind]})
         emphasis = dict(lw=1.6, zorder=4) if item is items[0] else dict(lw=1., zorder=3)
         ax.plot(area, curves[kind], color=colour, label=item["method"], clip_on=False, **emphasis)
     unit_axes(ax)
@@ -243,7 +243,7 @@ def _step_counts(steps, n)->np.ndarray: # int
 def _draw_step(ax, image, keep, n_shown, p):
     "The kept pixels, (H, W) bool, and below them the probability as a bar."
     regions = "region" if n_shown == 1 else "regions"
-    draw_picture(ax, image*keep[..., None], f"{n_shown} {regions}\n{keep.mean():.0%} shown")
+    draw_image(ax, image*keep[..., None], f"{n_shown} {regions}\n{keep.mean():.0%} shown")
     h, w = keep.shape
     top, height = h + .03*w, .05*w
     for share, colour in ((1, ".88"), (p, INSERTION)):

@@ -54,42 +54,42 @@ def _contains(sentence:list[str], phrase:list[str])->bool:
 
 # %% ../../nbs/explanation/06_hallucination.ipynb #acef8608
 def removed_area(regions:Regions,
-                 gone:ArrayLike # regions in the sequence in which they are removed
-                )->np.ndarray: # (len(gone)+1,) in [0, 1]
+                 removed:ArrayLike # regions in the sequence in which they are removed
+                )->np.ndarray: # (len(removed)+1,) in [0, 1]
     "The share of the image that is removed at each step."
-    return np.concatenate([[0.], regions.area[np.asarray(gone)].cumsum()]).clip(0, 1)
+    return np.concatenate([[0.], regions.area[np.asarray(removed)].cumsum()]).clip(0, 1)
 
 # %% ../../nbs/explanation/06_hallucination.ipynb #d86de931
 def answers_while_masking(model:Model,
                           image:ImageLike, # a path, a PIL image or an array
                           prompt:str|list[dict], regions:Regions,
-                          gone:ArrayLike, # regions in the sequence in which they are removed
+                          removed:ArrayLike, # regions in the sequence in which they are removed
                           fill:str|np.ndarray="black", # what replaces a removed region
                           seed:int=0, max_new_tokens:int=64,
                           until:Callable[[Answer], bool]|None=None, # accepts the last answer to ask for; None asks all
                           batch_size:int=16 # images per batch
-                         )->list[Answer]: # up to len(gone)+1; the first of the whole image
+                         )->list[Answer]: # up to len(removed)+1; the first of the whole image
     "The model's answers while regions are removed."
-    pixels, gone = open_image(image), np.asarray(gone)
-    _check_removal(pixels, regions, gone, batch_size)
+    pixels, removed = open_image(image), np.asarray(removed)
+    _check_removal(pixels, regions, removed, batch_size)
     background, answers = fill_image(pixels, fill, seed), []
-    while len(answers) <= len(gone):
-        steps = range(len(answers), min(len(answers) + batch_size, len(gone) + 1))
-        masked = [mask_image(pixels, ~np.isin(regions.labels, gone[:k]), background) for k in steps]
+    while len(answers) <= len(removed):
+        steps = range(len(answers), min(len(answers) + batch_size, len(removed) + 1))
+        masked = [mask_image(pixels, ~np.isin(regions.labels, removed[:k]), background) for k in steps]
         answers += model.answers(masked, [prompt]*len(masked), max_new_tokens, batch_size)
         accepted = next((k for k, a in enumerate(answers) if until is not None and until(a)), None)
         if accepted is not None: return answers[:accepted + 1]
     return answers
 
 # %% ../../nbs/explanation/06_hallucination.ipynb #f3549ea5
-def _check_removal(pixels:np.ndarray, regions:Regions, gone:np.ndarray, batch_size:int):
+def _check_removal(pixels:np.ndarray, regions:Regions, removed:np.ndarray, batch_size:int):
     "Refuse regions of another image, and what names no region or one twice."
     if regions.shape != pixels.shape[:2]:
         raise ValueError(f"the regions are made for an image of {regions.shape} (height, width), "
                          f"the image has {pixels.shape[:2]}: segment this image")
-    listed = gone.tolist()
-    if gone.ndim != 1 or len(set(listed)) != len(gone) or not set(listed) <= set(range(len(regions))):
-        raise ValueError(f"gone must name regions 0..{len(regions)-1}, each at most once, got {listed[:8]}")
+    listed = removed.tolist()
+    if removed.ndim != 1 or len(set(listed)) != len(removed) or not set(listed) <= set(range(len(regions))):
+        raise ValueError(f"removed must name regions 0..{len(regions)-1}, each at most once, got {listed[:8]}")
     if batch_size < 1: raise ValueError(f"batch_size must be at least 1, got {batch_size}")
 
 # %% ../../nbs/explanation/06_hallucination.ipynb #5fecb439
@@ -145,7 +145,7 @@ class Correction:
     right:np.ndarray           # (K+1,) bool, whether each is right
 
     @property
-    def gone(self)->np.ndarray: # (N,)
+    def removed(self)->np.ndarray: # (N,)
         "Regions in the sequence in which they are removed."
         return self.explanation.order[::-1]
     def __repr__(self): return self.text()
@@ -154,7 +154,7 @@ class Correction:
 @patch(cached=True)
 def area(self:Correction)->np.ndarray: # (N+1,)
     "Share of the image that is removed at each step."
-    return removed_area(self.explanation.regions, self.gone)
+    return removed_area(self.explanation.regions, self.removed)
 
 @patch(as_prop=True)
 def probability(self:Correction)->np.ndarray: # (N+1,)
@@ -175,7 +175,7 @@ def region(self:Correction)->float:
 @patch(as_prop=True)
 def blamed(self:Correction)->np.ndarray: # (step,)
     "Regions of the minimal correction region, most to blame first; none if nothing corrects, or nothing has to."
-    return self.gone[:self.step or 0]
+    return self.removed[:self.step or 0]
 
 @patch(as_prop=True)
 def blame(self:Correction)->np.ndarray: # (H, W) in [0, 1]
@@ -315,7 +315,7 @@ def figure_correction(image:ArrayLike, # (H, W, 3) uint8
                       labels:ArrayLike, # (H, W) int, the region of each pixel
                       blame:ArrayLike, # (H, W) in [0, 1]
                       blamed:ArrayLike, # regions of the minimal correction region
-                      hidden:ArrayLike, # (H, W, 3) uint8, what replaces them
+                      fill:ArrayLike, # (H, W, 3) uint8, what replaces them
                       area:ArrayLike, probability:ArrayLike, # (N+1,) share that is removed, p of the foil
                       right:ArrayLike, # (K+1,) bool, whether the answer at each step is right
                       before:str, after:str, # the answers
@@ -332,7 +332,7 @@ def figure_correction(image:ArrayLike, # (H, W, 3) uint8
     if mask.any(): left.contour(mask, [.5], colors=plots.MARK, linewidths=1.4)
     change = "without" if mask.any() else "nothing removed"
     answer = textwrap.fill(f"{change}: “{_shorten(after, 54)}”", 31)
-    plots.draw_picture(middle, mask_image(image, ~mask, np.asarray(hidden)), answer)
+    plots.draw_image(middle, mask_image(image, ~mask, np.asarray(fill)), answer)
     _draw_curve(curve, area, probability, np.asarray(right, bool), foil)
     fig.suptitle("\n".join(title), parse_math=False, x=.01, ha="left")
     return fig
@@ -402,7 +402,7 @@ def repair(c:Correction, model:Model,
     "The answer after another repair of the same regions."
     e = c.explanation
     if how not in REPAIRS: raise ValueError(f"unknown repair {how!r}: choose one of {', '.join(REPAIRS)}")
-    mask = np.isin(e.regions.labels, c.gone[:_repaired_regions(c, regions)])
+    mask = np.isin(e.regions.labels, c.removed[:_repaired_regions(c, regions)])
     if prompt is None and "conversation" in e.settings:
         raise ValueError("the question was a conversation, of which a correction keeps the words only: "
                          "give it again as prompt=...")
@@ -418,9 +418,9 @@ def repair(c:Correction, model:Model,
 def _repaired_regions(c:Correction, regions:int|None)->int:
     "How many regions are repaired."
     k = len(c.blamed) if regions is None else regions
-    if not isinstance(k, bool) and k in range(1, len(c.gone) + 1): return k
+    if not isinstance(k, bool) and k in range(1, len(c.removed) + 1): return k
     remedy = ": there is no minimal correction region, so say how many" if regions is None else ""
-    raise ValueError(f"regions must be a whole number from 1 to {len(c.gone)}, got {k!r}{remedy}")
+    raise ValueError(f"regions must be a whole number from 1 to {len(c.removed)}, got {k!r}{remedy}")
 
 # %% ../../nbs/explanation/06_hallucination.ipynb #011c49a3
 @patch

@@ -34,15 +34,15 @@ def _contains(sentence: list[str], phrase: list[str]) -> bool:
     """Whether a phrase occurs in a list of words."""
     ...
 
-def removed_area(regions: Regions, gone: ArrayLike) -> np.ndarray:
+def removed_area(regions: Regions, removed: ArrayLike) -> np.ndarray:
     """The share of the image that is removed at each step."""
     ...
 
-def answers_while_masking(model: Model, image: ImageLike, prompt: str | list[dict], regions: Regions, gone: ArrayLike, fill: str | np.ndarray='black', seed: int=0, max_new_tokens: int=64, until: Callable[[Answer], bool] | None=None, batch_size: int=16) -> list[Answer]:
+def answers_while_masking(model: Model, image: ImageLike, prompt: str | list[dict], regions: Regions, removed: ArrayLike, fill: str | np.ndarray='black', seed: int=0, max_new_tokens: int=64, until: Callable[[Answer], bool] | None=None, batch_size: int=16) -> list[Answer]:
     """The model's answers while regions are removed."""
     ...
 
-def _check_removal(pixels: np.ndarray, regions: Regions, gone: np.ndarray, batch_size: int):
+def _check_removal(pixels: np.ndarray, regions: Regions, removed: np.ndarray, batch_size: int):
     """Refuse regions of another image, and what names no region or one twice."""
     ...
 
@@ -78,7 +78,7 @@ class Correction:
     right: np.ndarray
 
     @property
-    def gone(self) -> np.ndarray:
+    def removed(self) -> np.ndarray:
         """Regions in the sequence in which they are removed."""
         ...
 
@@ -214,7 +214,7 @@ def _shorten(text, most: int=64) -> str:
     ...
 
 @plots.paper_style
-def figure_correction(image: ArrayLike, labels: ArrayLike, blame: ArrayLike, blamed: ArrayLike, hidden: ArrayLike, area: ArrayLike, probability: ArrayLike, right: ArrayLike, before: str, after: str, question: str='', verdict: str='', foil: str='', truth: ArrayLike | None=None) -> Figure:
+def figure_correction(image: ArrayLike, labels: ArrayLike, blame: ArrayLike, blamed: ArrayLike, fill: ArrayLike, area: ArrayLike, probability: ArrayLike, right: ArrayLike, before: str, after: str, question: str='', verdict: str='', foil: str='', truth: ArrayLike | None=None) -> Figure:
     """Blamed regions, repaired image with its answer, correction curve."""
     ...
 

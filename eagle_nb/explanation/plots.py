@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['COLUMN', 'PAGE', 'HEAT', 'WARM', 'INSERTION', 'DELETION', 'MARK', 'PAPER', 'paper_style', 'figure_png', 'new_figure',
-           'check_image', 'check_numbers', 'overlay', 'draw_picture', 'show_map', 'check_labels', 'check_order',
-           'show_regions', 'draw_curves', 'unit_axes', 'show_curves', 'curve_text', 'clean_text', 'word_groups',
+           'check_image', 'check_numbers', 'overlay', 'draw_image', 'show_map', 'check_labels', 'check_order',
+           'show_regions', 'check_curves', 'unit_axes', 'show_curves', 'curve_text', 'clean_text', 'word_groups',
            'check_influence', 'word_colours', 'word_layout', 'words_height', 'show_words', 'words_html', 'text_columns',
            'words_text', 'show_word_curves', 'data_uri', 'plain_json', 'save_figure']
 
@@ -154,7 +154,7 @@ def overlay(image:ArrayLike, # (H, W, 3) uint8
     return (faded*(1 - weight) + heat*weight).round().astype(np.uint8)
 
 # %% ../../nbs/explanation/01_plots.ipynb #2d57b9a4
-def draw_picture(ax:Axes, pixels:np.ndarray, # (h, w, 3) uint8
+def draw_image(ax:Axes, pixels:np.ndarray, # (h, w, 3) uint8
                  title:str="",
                  size:tuple[int, int]|None=None # (H, W) whose coordinates the axes keep; None for those of `pixels`
                 ):
@@ -209,7 +209,7 @@ def show_map(image:ArrayLike, # (H, W, 3) uint8
     "Draw a heat map over its image."
     image = check_image(image)
     ax = _axes(ax, *_image_size(image, title, colorbar))
-    draw_picture(ax, overlay(image, saliency, alpha, cmap), title)
+    draw_image(ax, overlay(image, saliency, alpha, cmap), title)
     if box is not None: _draw_box(ax, box)
     if mask is not None: _draw_mask(ax, mask, image)
     if colorbar:
@@ -293,7 +293,7 @@ def show_regions(image:ArrayLike, # (H, W, 3) uint8
     k = max(1, 900//max(image.shape[:2]))   # enlargement
     large = cv2.resize(image, None, fx=k, fy=k, interpolation=cv2.INTER_CUBIC)
     large_labels = np.kron(labels, np.ones((k, k), labels.dtype))
-    draw_picture(ax, _tint(large, large_labels, order), title, size=labels.shape)
+    draw_image(ax, _tint(large, large_labels, order), title, size=labels.shape)
     for i, r in enumerate(order): _number(ax, labels == r, i + 1)
     return ax
 
@@ -305,7 +305,7 @@ def _check_axis(area):
     if (np.diff(area) < 0).any():
         raise ValueError("area must not fall: pass the share removed for deletion, and sort the steps")
 
-def draw_curves(area:ArrayLike, # (N+1,) share of the image shown or removed, rising in [0, 1]
+def check_curves(area:ArrayLike, # (N+1,) share of the image shown or removed, rising in [0, 1]
                 **curves:ArrayLike # name -> (N+1,) or (N+1, T) probabilities; `insertion` and `deletion` have one axis
                )->tuple[np.ndarray, dict[str, np.ndarray]]: # the axis; the curves by name
     "The axis and the curves over it as arrays, refused unless they belong together."
@@ -341,7 +341,7 @@ def show_curves(area:ArrayLike, # (N+1,) share of the image shown (insertion) or
                 auc:bool=True # give the areas under the curves in the legend
                )->Axes:
     "Draw the insertion and the deletion curve."
-    area, curves = draw_curves(area, insertion=insertion, deletion=deletion)
+    area, curves = check_curves(area, insertion=insertion, deletion=deletion)
     ax = _axes(ax, COLUMN, 2.2)
     for (name, p), colour, dash in zip(curves.items(), (INSERTION, DELETION), ("-", (0, (4, 1.5)))):
         label = f"{name} {area_under(area, p):.3f}" if auc else name
@@ -363,7 +363,7 @@ def curve_text(area:ArrayLike, # (N+1,) share of the image shown or removed
                width:int=32 # characters per curve
               )->str: # two lines
     "The curves in plain text."
-    area, curves = draw_curves(area, insertion=insertion, deletion=deletion)
+    area, curves = check_curves(area, insertion=insertion, deletion=deletion)
     x = np.linspace(area[0], area[-1], width)
     return "\n".join(f"{name:9} {_blocks(np.interp(x, area, p))} {p[0]:.2f} → {p[-1]:.2f}  "
                      f"AUC {area_under(area, p):.3f}" for name, p in curves.items())
@@ -590,7 +590,7 @@ def show_word_curves(area:ArrayLike, # (N+1,) share of the image shown, rising i
                      top:int|None=12 # how many words; None for all
                     )->Figure: # one page wide
     "Draw the insertion curve of each word."
-    area, curves = draw_curves(area, token_insertion=token_insertion)
+    area, curves = check_curves(area, token_insertion=token_insertion)
     p = curves["token_insertion"]
     if p.ndim != 2 or p.shape[1] != len(words) or not len(words):
         raise ValueError("token_insertion must have shape (N+1, words) with at least one word, "

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['SPECIAL', 'MARKS', 'TEMPLATE', 'FAMILIES', 'RECIPES', 'make_tokenizer', 'build_llava', 'build_qwen', 'build_internvl',
-           'opening', 'pack', 'packed_mask', 'Recipe', 'Lessons', 'rate', 'features', 'make_head', 'losses',
-           'start_language', 'keep', 'restore', 'train', 'export', 'examine', 'add_arguments', 'command', 'main']
+           'image_opening', 'pack', 'packed_mask', 'Recipe', 'Lessons', 'rate', 'features', 'make_head', 'losses',
+           'start_language', 'save_state', 'load_state', 'train', 'export', 'examine', 'add_arguments', 'run_command',
+           'main']
 
 # %% ../../nbs/world/01_training.ipynb #f3061846
 import json, math, os, sys
@@ -161,7 +162,7 @@ def _family(tok)->str:
     if tok.image_token == MARKS["llava"]["image_token"]: return "llava"
     return "qwen" if hasattr(tok, "vision_bos_token") else "internvl"
 
-def opening(tok # tokenizer of `make_tokenizer`
+def image_opening(tok # tokenizer of `make_tokenizer`
            )->tuple[list[int], torch.Tensor, int]: # n ids up to the end of the image, positions (1 or 3, n), the next position
     "What stands before the first question: the same for every image of a family."
     family = _family(tok)
@@ -202,7 +203,7 @@ def pack(lessons:list, # `scenes.Lesson`s
     """Put every dialogue after its image: segment 0 is the shared start, each turn is a segment of its own.
 
     pixels (B, 3, 224, 224) uint8; ids, segment, labels, weights (B, L); position (1 or 3, B, L); patches (B, 64)"""
-    start, where, first = opening(tok)
+    start, where, first = image_opening(tok)
     rows = [_row(l, tok, start, first) for l in lessons]
     n = max(len(r["ids"]) for r in rows)
     def pad(name, value, n=n): return torch.tensor([r[name] + [value]*(n - len(r[name])) for r in rows])
@@ -370,7 +371,7 @@ def _check_sizes(mine, theirs, source):
                          "choose one of the same size")
 
 # %% ../../nbs/world/01_training.ipynb #0be358e4
-def keep(folder:Path, both:torch.nn.Module, opt:torch.optim.Optimizer, recipe:Recipe, step:int):
+def save_state(folder:Path, both:torch.nn.Module, opt:torch.optim.Optimizer, recipe:Recipe, step:int):
     "Save the state of a run."
     from safetensors.torch import save_file
     tensors = {f"p.{k}": v.detach() for k, v in both.named_parameters()}
@@ -382,7 +383,7 @@ def keep(folder:Path, both:torch.nn.Module, opt:torch.optim.Optimizer, recipe:Re
     os.replace(folder/"new.safetensors", folder/"state.safetensors")
 
 # %% ../../nbs/world/01_training.ipynb #6831490f
-def restore(folder:Path, both:torch.nn.Module, opt:torch.optim.Optimizer, recipe:Recipe
+def load_state(folder:Path, both:torch.nn.Module, opt:torch.optim.Optimizer, recipe:Recipe
            )->int: # the step to resume at, 0 for a new run
     "Load the state of a run where there is one."
     path = folder/"state.safetensors"
@@ -447,7 +448,7 @@ def train(recipe:Recipe, # what to do
     folder.mkdir(parents=True, exist_ok=True)
     processor, both = _start(recipe, device)
     opt = torch.optim.AdamW(both.parameters(), lr=recipe.lr, betas=(.9, .98), weight_decay=.02)
-    step, end = restore(folder/"run", both, opt, recipe), min(recipe.steps, recipe.stop)
+    step, end = load_state(folder/"run", both, opt, recipe), min(recipe.steps, recipe.stop)
     bar = tqdm(_batches(recipe, processor.tokenizer, range(step, end), device), initial=step, total=end,
                disable=not show_progress, desc=f"train {recipe.family}", mininterval=10)
     mean = {}
@@ -457,7 +458,7 @@ def train(recipe:Recipe, # what to do
         mean = {k: .97*mean.get(k, v) + .03*v for k, v in values.items()}
         step += 1
         if step % 25 == 0: bar.set_postfix({k: f"{v:.3f}" for k, v in mean.items()}, refresh=False)
-        if step % save_every == 0: keep(folder/"run", both, opt, recipe, step)
+        if step % save_every == 0: save_state(folder/"run", both, opt, recipe, step)
     return export(both["model"], processor, recipe, folder)
 
 # %% ../../nbs/world/01_training.ipynb #cae111b0
@@ -569,7 +570,7 @@ def add_arguments(sub # what `ArgumentParser.add_subparsers` returns
     e.add_argument("--model", default="scenes-llava", help="embedded model, folder or hub id")
     e.add_argument("-n", type=int, default=500, help="scenes for each question")
 
-def command(args:Namespace # of a parser with `add_arguments`
+def run_command(args:Namespace # of a parser with `add_arguments`
            ):
     "Run `train` or `test`."
     if args.command == "train":
@@ -591,7 +592,7 @@ def main(argv:list[str]|None=None # arguments; None for those of the process
     add_arguments(sub)
     args = parser.parse_args(argv)
     if args.command == "sprites": print(make_sprites(args.font, args.path))
-    else: command(args)
+    else: run_command(args)
 
 # %% ../../nbs/world/01_training.ipynb #ae892458
 if __name__ == "__main__" and "__file__" in globals(): main(sys.argv[1:])

@@ -10,7 +10,7 @@ from PIL import Image
 
 from eagle_nb import scenes
 from eagle_nb.core import checkpoints, forward
-from eagle_nb.core.forward import Forward, alike_rows, full_float32
+from eagle_nb.core.forward import Forward, equal_tiles, full_float32
 from eagle_nb.core.regions import grid
 from eagle_nb.core.scores import ModelScorer
 from eagle_nb.core.targets import make_target
@@ -164,7 +164,7 @@ def test_equal_tiles_are_computed_once(kind):
 def test_alike_rows_against_brute_force(b, tiles, n, seed):
     g = torch.Generator().manual_seed(seed)
     keep, touched = torch.rand(b, n, generator=g) < .5, torch.rand(tiles, n, generator=g) < .5
-    first, kind = alike_rows(keep, touched)
+    first, kind = equal_tiles(keep, touched)
     key = [(r, tuple((keep[i] & touched[r]).tolist())) for i in range(b) for r in range(tiles)]
     assert len(kind) == b*tiles and len(first) == len(set(key))
     for i in range(len(key)):

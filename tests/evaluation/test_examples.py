@@ -20,7 +20,7 @@ def test_settings_side_by_side(model, data):
     assert [r["title"] for r in shown] == list(settings) and "no such" in shown[-1]["note"]
     assert "none: no result" in text and "correlation with both" in text
     both = shown[0]
-    assert both["said"].explanation.settings["search_forwards"] <= 30
+    assert both["attribution"].explanation.settings["search_forwards"] <= 30
     assert both["numbers"]["insertion"] == pytest.approx(auc(both["area"], both["insertion"]))
     done = [d for d, *_ in steps]
     assert done == sorted(done) and steps[-1][0] <= 4 and any(d % 1 for d in done)

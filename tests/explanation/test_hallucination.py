@@ -106,7 +106,7 @@ def test_answers_equal_plain_decoding_of_images_masked_by_hand(model, samples, f
 
 def test_answers_do_not_depend_on_the_batch_size(model, samples, found):
     s, c = samples[0], found[0]
-    args = model, s.image, s.prompt, c.explanation.regions, c.gone[:7]
+    args = model, s.image, s.prompt, c.explanation.regions, c.removed[:7]
     a, b = (answers_while_masking(*args, batch_size=n) for n in (1, 5))
     assert [x.ids for x in a] == [x.ids for x in b] and len(a) == 8
     assert [x.ids for x in a] == [x.ids for x in c.answers[:8]]
@@ -116,16 +116,16 @@ def test_answers_do_not_depend_on_the_batch_size(model, samples, found):
 def test_until_stops_at_the_first_right_answer(model, samples, found, batch):
     s, c = samples[0], found[0]
     assert c.step
-    until_right = answers_while_masking(model, s.image, s.prompt, c.explanation.regions, c.gone,
+    until_right = answers_while_masking(model, s.image, s.prompt, c.explanation.regions, c.removed,
                                         until=lambda a: matches_foil(a, c.explanation.target), batch_size=batch)
     assert len(until_right) == c.step + 1
     assert [a.ids for a in until_right] == [a.ids for a in c.answers[:c.step + 1]]
 
 
-@pytest.mark.parametrize("gone", [[0, 0], [9], [-1], [[1]]])
-def test_regions_that_cannot_be_removed_are_refused(model, samples, gone):
-    with pytest.raises(ValueError, match="gone must name regions 0..8, each at most once"):
-        answers_while_masking(model, samples[0].image, "?", grid((224, 224), 3, 3), gone)
+@pytest.mark.parametrize("removed", [[0, 0], [9], [-1], [[1]]])
+def test_regions_that_cannot_be_removed_are_refused(model, samples, removed):
+    with pytest.raises(ValueError, match="removed must name regions 0..8, each at most once"):
+        answers_while_masking(model, samples[0].image, "?", grid((224, 224), 3, 3), removed)
 
 
 def test_regions_of_another_image_are_refused(model, samples):
@@ -167,12 +167,12 @@ def test_an_answer_that_is_right_without_removing_anything():
 def test_the_region_against_the_foil_is_blamed_most():
     def p(k): return .2 + .1*k[:, :5].float().sum(1) - .15*k[:, 5]*(1 + k[:, 0].float())
     c = correction_of([False, True], p)
-    assert c.gone[0] == 5 and c.blame[c.explanation.regions.labels == 5].min() == 1
+    assert c.removed[0] == 5 and c.blame[c.explanation.regions.labels == 5].min() == 1
     assert c.blame.max() == 1 and c.blame.min() == 0
 
 
 def test_planted_hallucinations_are_corrected_and_the_trigger_is_blamed(samples, found):
-    on_trigger = [s.mask[c.explanation.regions.labels == c.gone[0]].mean() for s, c in zip(samples, found)]
+    on_trigger = [s.mask[c.explanation.regions.labels == c.removed[0]].mean() for s, c in zip(samples, found)]
     assert all(c.right.any() and not c.right[0] for c in found)
     assert np.mean(on_trigger) > 2*np.mean([s.mask.mean() for s in samples])
 

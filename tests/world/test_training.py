@@ -357,8 +357,8 @@ def test_commands_train_by_the_family_recipe(family, quick, tmp_path, monkeypatc
     parser = argparse.ArgumentParser()
     training.add_arguments(parser.add_subparsers(dest="command"))
     command = ["train", "--family", family]
-    training.command(parser.parse_args(command))
-    training.command(parser.parse_args([*command, "--steps", "7", "--lr", "1e-4", "--folder", str(tmp_path)]))
+    training.run_command(parser.parse_args(command))
+    training.run_command(parser.parse_args([*command, "--steps", "7", "--lr", "1e-4", "--folder", str(tmp_path)]))
     changed = replace(RECIPES[family], steps=7, lr=1e-4)
     assert used == [(RECIPES[family], f"scenes-{family}", 250), (changed, str(tmp_path), 250)]
 
