@@ -97,13 +97,13 @@ def keep_masks(sets:list[list[int]], # visible regions of each variant
     for row, regions in zip(keep, sets): row[regions] = True
     return keep
 
-# %% ../../nbs/search/02_search.ipynb #05ccc54f
+# %% ../../nbs/search/02_search.ipynb #b99a4388
 class Run:
     "One search: scorer, weights, budget, and the regions placed so far."
     def __init__(self, scorer:Scorer,
                  lam:tuple[float, float]=(1, 1), # weights of insight and necessity
                  budget:int|str|None=None, # forwards, or a time such as "30s"
-                 callback:Callable[[dict], None]|None=None, # called after each step
+                 callback:Callable[[dict], None]|None=None, # after each step; for its `F` see `placed`, `guess`
                  show_progress:bool=False,
                  name:str="search", # shown at the progress bar
                  stop_at:float|None=None # early stop, see `enough`
@@ -158,10 +158,10 @@ def enough(self:Run)->None:
         self.whole = float(self.scorer(torch.ones(1, self.n, dtype=torch.bool)).mean())
     if shown >= self.stop_at*self.whole: raise Recovered
 
-# %% ../../nbs/search/02_search.ipynb #25c91014
+# %% ../../nbs/search/02_search.ipynb #719e0530
 @patch
 def placed(self:Run, region:int,
-           value:float, # F with the region in its place
+           value:float, # F of one set: the visible regions once it is placed
            front:bool=True # at the front, or at the back
           )->None:
     "Record a region, and stop where the front suffices."
@@ -177,10 +177,10 @@ def _report(self:Run, **step):
     "Give the callback a step, with the forwards used and the order as it is now."
     if self.callback: self.callback(dict(step, forwards=self.used, order=self.order()))
 
-# %% ../../nbs/search/02_search.ipynb #784aa2ef
+# %% ../../nbs/search/02_search.ipynb #141a35f0
 @patch
 def guess(self:Run, order:np.ndarray, # (N,)
-          value:float # what the order is worth
+          value:float # area under F along the order, without the constant lam2
          )->None:
     "Record a whole order of which nothing is final."
     self.rest, self.rounds = order.tolist(), self.rounds + 1
@@ -217,12 +217,12 @@ def run_steps(run:Run,
     except KeyboardInterrupt: stopped = "interrupted"
     return run.finish(method, settings, stopped)
 
-# %% ../../nbs/search/02_search.ipynb #39d62168
+# %% ../../nbs/search/02_search.ipynb #3c407f3e
 def exact(scorer:Scorer,
           lam:tuple[float, float]=(1, 1), # weights of insight and necessity
           budget:int|str|None=None, # forwards, or a time such as "30s"
           stop_at:float|None=None, # early stop: share of the whole image's probability that suffices
-          callback:Callable[[dict], None]|None=None, # called after each region
+          callback:Callable[[dict], None]|None=None, # called after each region; its `F` is that of the regions so far
           show_progress:bool=False
          )->Order:
     "Greedy search that scores every remaining region at every step (EAGLE, greedy search)."

@@ -148,6 +148,15 @@ def test_an_explanation_without_words(e):
     assert x.word_influence()[0][0] == "." and "<img" in x.to_html() and x.text()
 
 
+@pytest.mark.parametrize("n,rows", [(1, 0), (3, 0), (4, 1), (7, 1)])
+def test_the_text_lists_the_least_influenced_words_only_among_more_than_three(e, n, rows):
+    tokens = (" a", " red", " cat", " and", " two", " small", " dogs")[:n]
+    target = replace(e.target, positions=(0,)*n, ids=(5,)*n, tokens=tokens, text="".join(tokens).strip())
+    curves = np.linspace(0, 1, len(e.order) + 1)[:, None]*np.linspace(.2, .9, n)
+    text = replace(e, target=target, token_insertion=curves, token_deletion=curves[::-1]).text()
+    assert text.count("\nimage ") == 1 and text.count("\nprior ") == text.count("(least)") == rows
+
+
 def test_the_heat_map_can_be_drawn_into_given_axes(e):
     from matplotlib.figure import Figure
     default, faint, other = Figure().subplots(1, 3)

@@ -124,7 +124,7 @@ def test_fast_refuses_settings_that_mean_nothing(setting, message):
     with pytest.raises(ValueError, match=message): search(FunctionScorer(rough(6), 6), "fast", **setting)
 
 
-# ---- what it asks
+# ---- which sets it scores
 
 def first_sets(patches, seed=0):
     "The sets that the fast search begins with on an image of 8 by 8 regions, the smaller one of each pair."
@@ -179,7 +179,7 @@ class Guess:
 
 @pytest.mark.parametrize("risk_aversion,first", [(0., 5), (1., 4)])
 def test_a_careful_search_reports_the_order_that_it_knows(risk_aversion, first):
-    "The best guess is 5 4 3 2 1 0; nearly as good, and known, is 4 5 3 2 1 0."
+    "The best predicted order is 5 4 3 2 1 0; nearly as good, and scored, is 4 5 3 2 1 0."
     state = FastSearch(Run(FunctionScorer(rough(6), 6)), seed=0, risk_aversion=risk_aversion)
     known = np.array([4, 5, 3, 2, 1, 0])
     state.surrogate, state.best = Guess(6, known), known
