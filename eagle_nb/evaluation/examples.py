@@ -61,19 +61,24 @@ class Example:
             rows[label] = row | dict(seconds=a.seconds, forwards=a.forwards, backwards=a.backwards)
         return pd.DataFrame(rows).T
 
-    def text(self)->str:
+    def text(self, seconds:bool=True # with the wall-clock time; without it, equal settings give equal text
+            )->str:
         "The table in plain text."
         t = self.table().round(3).astype(dict(forwards=int, backwards=int))
+        if not seconds: t = t.drop(columns="seconds")
         return f"answer {self.case.answer.text!r}, target {self.target}\n{t.to_string()}"
 
     __repr__ = text
 
 # %% ../../nbs/evaluation/11_examples.ipynb #b847ff68
 @patch
-def state(self:Example)->dict: # plain numbers and text
+def state(self:Example,
+          seconds:bool=True # with the wall-clock time
+         )->dict: # plain numbers and text
     "The table, and what was explained."
-    t = self.case.target
-    methods = {label: {k: float(v) for k, v in row.items()} for label, row in self.table().iterrows()}
+    t, table = self.case.target, self.table()
+    if not seconds: table = table.drop(columns="seconds")
+    methods = {label: {k: float(v) for k, v in row.items()} for label, row in table.iterrows()}
     return dict(target=t.text, foil=t.foil, answer=self.case.answer.text, prompt=prompt_text(self.case.sample.prompt),
                 methods=methods)
 

@@ -35,12 +35,12 @@ class Example:
         """Areas under the curves, and where the object is known, how far the map lies on it."""
         ...
 
-    def text(self) -> str:
+    def text(self, seconds: bool=True) -> str:
         """The table in plain text."""
         ...
     __repr__ = text
 
-    def state(self) -> dict:
+    def state(self, seconds: bool=True) -> dict:
         """The table, and what was explained."""
         ...
 

@@ -169,7 +169,9 @@ def region_order(self:Explanation)->np.ndarray: # (N,)
 
 # %% ../../nbs/explanation/04_explanation.ipynb #a7ebcbc7
 @patch
-def text(self:Explanation)->str:
+def text(self:Explanation,
+         seconds:bool=True # with the wall-clock time; without it, equal settings give equal text
+        )->str:
     "The explanation in plain text."
     foil = f" against {self.target.foil!r}" if self.target.foil else ""
     words = f" and {len(self.prompt_words)} words" if self.prompt_words else ""
@@ -177,7 +179,7 @@ def text(self:Explanation)->str:
     by_influence = sorted(self.word_influence(), key=lambda w: -w[1])
     rows = [f"target   {self.target.text!r}{foil}", f"answer   {self.answer.text!r}", f"prompt   {self.prompt!r}",
             f"regions  {len(self.regions)} ({self.regions.method}){words}, {ranked} ranked by {search}",
-            f"cost     {self.forwards} forwards, {self.seconds:.1f} s",
+            f"cost     {self.forwards} forwards" + (f", {self.seconds:.1f} s" if seconds else ""),
             f"AUC      insertion {self.insertion_auc:.3f}, deletion {self.deletion_auc:.3f}",
             f"image    {_listed(by_influence[:3])}   (most influence of the image)"]
     if len(by_influence) > 3: rows.append(f"prior    {_listed(by_influence[::-1][:3])}   (least)")
