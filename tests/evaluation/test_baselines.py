@@ -424,9 +424,7 @@ def test_the_layer_of_cam_is_not_blind(trained):
     ("qwen3_vl", 40, 36), ("llava_next", 40, 16), ("gemma3", 20, 18)])
 def test_the_layer_of_cam(kind, depth, want):
     decoder = types.SimpleNamespace(layers=[None]*depth)
-    config = types.SimpleNamespace(model_type=kind)
-    network = types.SimpleNamespace(config=config, get_decoder=lambda: decoder)
-    assert B.cam_layer(types.SimpleNamespace(model=network)) == want
+    assert B.cam_layer(types.SimpleNamespace(model_type=kind, decoder=decoder)) == want
 
 
 def test_cam_with_noise_depends_on_the_seed_alone(model):
