@@ -230,3 +230,12 @@ def test_links_to_files_lead_somewhere(path):
         else "\n".join(source(c) for c in cells_of(path) if c["cell_type"] == "markdown")
     named = re.findall(r"\]\((?!https?://|#|data:|attachment:)([^)#\s]+)", prose) + re.findall(r'(?:href|src)="(?!https?://|#|data:)([^"#]+)"', prose)
     assert not [n for n in named if not (path.parent/n).exists()]
+
+
+def test_the_names_of_slow_tests_are_those_of_tests():
+    "What the quick lane leaves out exists; `python .ci/test.py slow` makes the list anew."
+    names = (ROOT/"tests"/"slow.txt").read_text(encoding="utf-8").split()
+    assert names
+    for name in names:
+        path, _, function = name.partition("::")
+        assert (ROOT/path).exists() and f"def {function}(" in (ROOT/path).read_text(encoding="utf-8"), name
