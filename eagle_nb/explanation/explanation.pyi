@@ -34,7 +34,7 @@ def paint(labels: np.ndarray, order: np.ndarray, values: np.ndarray) -> np.ndarr
 
 @dataclass(frozen=True, eq=False)
 class Explanation(Saved, Page, Reference):
-    """Where a model looked and what it relied on, for one target."""
+    """Which regions an answer depends on, for one target."""
     image: np.ndarray
     prompt: str
     answer: Answer
@@ -73,7 +73,9 @@ class Explanation(Saved, Page, Reference):
 
     @property
     def area(self) -> np.ndarray:
-        """Share of the image, and of the prompt's words if they are ordered, that the first k of the order cover."""
+        """Cumulative share covered by the first k items of the order (k = 0..N).
+
+    A prompt word counts as one average region."""
         ...
 
     @property
@@ -93,7 +95,7 @@ class Explanation(Saved, Page, Reference):
 
     @property
     def saliency(self) -> np.ndarray:
-        """The heat map: what supports the target."""
+        """The heat map: the positive values of the attribution."""
         ...
 
     @property
@@ -103,7 +105,9 @@ class Explanation(Saved, Page, Reference):
 
     @property
     def modality(self) -> np.ndarray:
-        """Influence of the image on each target token: high for perception, low for language prior."""
+        """Influence of the image on each target token: high for perception, low for language prior.
+
+    With `prompt_words` it includes the influence of the question, whose words are hidden at first."""
         ...
 
     @property
@@ -116,7 +120,7 @@ class Explanation(Saved, Page, Reference):
         ...
 
     def prompt_influence(self) -> list[tuple[str, float]]:
-        """What each word of the prompt changes, with the sign and on the scale of the map."""
+        """Signed attribution of each prompt word, on the scale of the map."""
         ...
 
     @property
@@ -164,15 +168,19 @@ def explain_scores(scorer: Scorer, image: np.ndarray, regions: Regions, target: 
     ...
 
 def _model_record(model: Model) -> dict:
-    """What the result owes to the model and to the machine."""
+    """Model and device, for the record."""
     ...
 
 def _conversation_record(model: Model, prompt: str | list[dict]) -> dict:
-    """A system prompt, a template of the user's own, and a conversation with the digests of its images."""
+    """System prompt, custom chat template, and a conversation with the hashes of its images."""
+    ...
+
+def _image_hash(image) -> str | None:
+    """SHA-256 of the pixels of an image."""
     ...
 
 def _warn_unseen(scorer: ModelScorer, regions: Regions):
-    """Tell the user about regions that the model cannot see."""
+    """Warn about regions that the model cannot see."""
     ...
 
 def explain(model: Model | str | tuple, image: ImageLike, prompt: str | list[dict]='Describe the image.', answer: str | list | Answer | None=None, target: None | str | tuple | int | slice | list=None, foil: str | int | list[int] | None=None, regions: int | str | Regions | np.ndarray=64, fill: str | np.ndarray='black', lam: tuple[float, float]=(1, 1), prompt_words: bool=False, mode: str='nearest', search: str | Callable='fast', budget: int | str | None=None, seed: int=0, batch_size: int | None=None, show_progress: bool=True, callback: Callable[[dict], None] | None=None, **search_settings) -> Explanation:
@@ -185,12 +193,12 @@ def explain(model: Model | str | tuple, image: ImageLike, prompt: str | list[dic
         image: a path, a PIL image or an array
         prompt: the question, or a conversation; see `Model.encode`
         answer: text, ids or an `Answer`; None lets the model answer
-        target: None for all; "cat"; ("cat", 1), the second; 3; slice(2, 5)
-        foil: a counterfactual for the target
+        target: None: the whole answer; "cat": a word, ("cat", 1): its second occurrence; 3 or slice(2, 5): positions
+        foil: the contrastive answer, scored in place of the target
         regions: a number (SLICO), a method, "tokens", a label map or a `Regions`
         fill: what replaces a hidden region: black, mean, blur, noise or an image
         lam: weights of insight and necessity
-        prompt_words: also order the words of the prompt; see `PromptScorer`
+        prompt_words: rank the words of the prompt together with the regions; see `PromptScorer`
         mode: "nearest"; "resampled", closer to the paper at edges; "pixels", masked as in the paper
         search: a name in `search.SEARCHES`, or a function like those
         budget: forwards of the search, or a time such as "30s"; None for the search's own
@@ -198,6 +206,6 @@ def explain(model: Model | str | tuple, image: ImageLike, prompt: str | list[dic
         batch_size: masked images per forward pass; None for what fits
         show_progress: whether to draw a progress bar
         callback: called after each step of the search with what it knows
-        search_settings: for the search, such as scope=8
+        search_settings: for the search, such as stop_at=.95
     """
     ...
