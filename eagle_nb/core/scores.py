@@ -22,36 +22,37 @@ from .patching import patch
 from .regions import Regions
 from .targets import Target
 
-# %% ../../nbs/core/11_scores.ipynb #b6119f10
-def insight(p:Tensor # probabilities of the target tokens with only the set visible, (..., T)
+# %% ../../nbs/core/11_scores.ipynb #fdd88939
+def insight(p:Tensor # probabilities of the target tokens with only S visible, (..., T)
            )->Tensor: # (...) in [0, 1]
-    "Sufficiency of a set of regions: how far it alone supports the answer (EAGLE, insight score)."
+    "Sufficiency of S: mean probability with only S visible (EAGLE, insight score)."
     return p.mean(-1)
 
-def necessity(p_rest:Tensor # probabilities with the set hidden and all else visible, (..., T)
+def necessity(p_rest:Tensor # probabilities with S hidden and all else visible, (..., T)
              )->Tensor: # (...) in [0, 1]
-    "Indispensability of a set of regions: how far the answer breaks without it (EAGLE, necessity score)."
+    "Necessity of S: one minus the mean probability with S hidden (EAGLE, necessity score)."
     return (1 - p_rest).mean(-1)
 
-def objective(p:Tensor, # with only the set visible, (..., T)
-              p_rest:Tensor, # with the set hidden, (..., T)
+def objective(p:Tensor, # with only S visible, (..., T)
+              p_rest:Tensor, # with S hidden, (..., T)
               lam:tuple[float, float]=(1., 1.) # weights of insight and necessity
              )->Tensor: # (...), which the search maximises
     "F(S) = λ1 · insight(S) + λ2 · necessity(V∖S) (EAGLE, objective)."
     return lam[0]*insight(p) + lam[1]*necessity(p_rest)
 
-# %% ../../nbs/core/11_scores.ipynb #27d96733
+# %% ../../nbs/core/11_scores.ipynb #52270bc5
 class Scorer:
     "keep (B, N) bool -> probabilities (B, T); a subclass computes a batch."
-    remedy = "check the function" # against probabilities that are not numbers
+    remedy = "check the function" # if probabilities are NaN or infinite
     def __init__(self, n:int, # number of regions
-                 batch_size:int=64, # variants in one forward pass
+                 batch_size:int=64, # masked images per batch
                  columns:tuple[int, ...]|None=None # which of the computed tokens are the target; None for all
                 ):
         if n < 1: raise ValueError(f"a scorer needs at least 1 region, got {n}")
         if batch_size < 1: raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         self.n, self.batch_size, self.columns = n, batch_size, columns
-        self.forwards, self._known = 0, {} # keep-set as bytes -> probabilities of all tokens
+        self.forwards = 0 # masked images computed so far
+        self._known = {} # keep-mask as bytes -> probabilities of all tokens
 
     def compute(self, keep:Tensor # (B, N) bool
                )->Tensor: # (B, tokens)
@@ -63,31 +64,32 @@ class Scorer:
         p = self.all_tokens(keep)
         return p if self.columns is None or not len(p) else p[:, list(self.columns)]
 
-# %% ../../nbs/core/11_scores.ipynb #f8d6fe35
+# %% ../../nbs/core/11_scores.ipynb #3dfd33cb
 @patch
 def _checked(self:Scorer, keep)->Tensor:
     "A bool tensor (B, N) on the CPU."
     keep = torch.as_tensor(keep)
     if keep.dtype != torch.bool or keep.ndim != 2 or keep.shape[1] != self.n:
         raise ValueError(f"keep must be bool of shape (B, {self.n}), "
-                         f"got {str(keep.dtype)[6:]} of shape {tuple(keep.shape)}")
+                         f"got {str(keep.dtype).removeprefix('torch.')} of shape {tuple(keep.shape)}")
     return keep.cpu()
 
-# %% ../../nbs/core/11_scores.ipynb #6a6958d8
+# %% ../../nbs/core/11_scores.ipynb #531e0f9a
 @patch
 def all_tokens(self:Scorer, keep:Tensor # (B, N) bool
               )->Tensor: # (B, tokens of the answer up to the last of the target), float32 on the CPU
     "Probabilities of every token that the forward pass yields, in the target or not."
     keep = self._checked(keep)
     keys = [row.tobytes() for row in np.packbits(keep.numpy(), axis=1)]
+    # reversed: the first occurrence wins
     new = {k: i for i, k in reversed(list(enumerate(keys))) if k not in self._known}
-    self._learn(keys, keep, sorted(new.values()))
+    self._compute_missing(keys, keep, sorted(new.values()))
     return torch.stack([self._known[k] for k in keys]) if keys else torch.zeros(0, 0)
 
-# %% ../../nbs/core/11_scores.ipynb #9854288d
+# %% ../../nbs/core/11_scores.ipynb #d675963e
 @patch
-def _learn(self:Scorer, keys, keep, rows):
-    "Compute some rows of `keep` in batches and remember them."
+def _compute_missing(self:Scorer, keys, keep, rows):
+    "Compute the given rows of `keep` in batches and cache them."
     found, done = [], 0
     try:
         while done < len(rows):
@@ -99,13 +101,13 @@ def _learn(self:Scorer, keys, keep, rows):
             found.append(p)
             done += len(batch)
     finally:
-        if found: self._remember([keys[i] for i in rows[:done]], torch.cat(found).float().cpu())
+        if found: self._store([keys[i] for i in rows[:done]], torch.cat(found).float().cpu())
 
 @patch
-def _try(self:Scorer, keep)->Tensor|None: # None: the batch is too large
+def _try(self:Scorer, keep)->Tensor|None: # None: out of memory, to be tried again with a smaller batch
     "Compute a batch if memory suffices."
     try: return self.compute(keep)
-    except (torch.OutOfMemoryError, RuntimeError) as e:
+    except RuntimeError as e: # torch.OutOfMemoryError is a subclass
         if len(keep) == 1 or not _short_of_memory(e): raise
     torch.cuda.empty_cache()  # outside the handler, whose traceback holds the tensors of the failed batch
 
@@ -115,10 +117,10 @@ def _short_of_memory(e)->bool:
     messages = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED")
     return any(m in str(e) for m in messages)
 
-# %% ../../nbs/core/11_scores.ipynb #66a50bdc
+# %% ../../nbs/core/11_scores.ipynb #7c2ea3d6
 @patch
-def _remember(self:Scorer, keys, p):
-    "Count and keep what was computed, except what is not a number."
+def _store(self:Scorer, keys, p):
+    "Count and cache all finite results; raise an error if some are NaN or infinite."
     finite = torch.isfinite(p).all(1)
     self._known.update({k: v for k, v, ok in zip(keys, p, finite.tolist()) if ok})
     self.forwards += int(finite.sum())
@@ -126,7 +128,7 @@ def _remember(self:Scorer, keys, p):
         bad = int((~torch.isfinite(p)).sum())
         raise ValueError(f"the scorer gave {bad} probabilities that are not numbers: {self.remedy}")
 
-# %% ../../nbs/core/11_scores.ipynb #64c9790e
+# %% ../../nbs/core/11_scores.ipynb #58903b3a
 class FunctionScorer(Scorer):
     "Any function from keep-masks to probabilities."
     def __init__(self, fn:Callable[[Tensor], Tensor], # (B, N) bool -> (B, T) or (B,) in [0, 1]
@@ -147,45 +149,45 @@ class FunctionScorer(Scorer):
                              "pass the softmax, not logits")
         return p.clamp(0, 1)
 
-# %% ../../nbs/core/11_scores.ipynb #ff76bbfc
+# %% ../../nbs/core/11_scores.ipynb #9a4546ab
 @patch
-def scored(self:Scorer)->tuple[np.ndarray, Tensor]: # (M, N) bool keep-sets; (M, tokens) as from `all_tokens`
-    "All keep-sets scored so far and their probabilities, in the order in which they were scored."
+def scored(self:Scorer)->tuple[np.ndarray, Tensor]: # (M, N) bool keep-masks; (M, tokens) as from `all_tokens`
+    "All keep-masks scored so far and their probabilities, in the order in which they were scored."
     if not self._known: return np.zeros((0, self.n), bool), torch.zeros(0, 0)
     keep = np.frombuffer(b"".join(self._known), np.uint8).reshape(len(self._known), -1)
     return np.unpackbits(keep, axis=1)[:, :self.n].astype(bool), torch.stack(list(self._known.values()))
 
 @patch
 def forget(self:Scorer):
-    "Drop all scored sets and begin to count forward passes again."
+    "Clear the cache and reset the count of forward passes."
     self._known, self.forwards = {}, 0
 
 @patch
 def with_columns(self:Scorer, columns:tuple[int, ...]|None # of `all_tokens`; None for all
                 )->Scorer:
-    "A scorer of other tokens that shares this one's memory; its forward passes are counted separately."
+    "A scorer of other tokens that shares the cache; its forward passes are counted separately."
     other = copy.copy(self)
     other.columns, other.forwards = columns if columns is None else tuple(columns), 0
     return other
 
-# %% ../../nbs/core/11_scores.ipynb #4aed31b8
+# %% ../../nbs/core/11_scores.ipynb #734af097
 @patch(as_prop=True)
 def area(self:Scorer)->np.ndarray: # (N,), sums to 1
-    "The share of the image in each region; equal where the scorer knows no image."
+    "The share of the image in each region; equal if the scorer has no image."
     regions = getattr(self, "regions", None)
     return np.full(self.n, 1/self.n) if regions is None else regions.area
 
 @patch(as_prop=True)
 def layout(self:Scorer)->tuple[np.ndarray, np.ndarray]|None: # (N, 2) centers, (N, N) bool adjacency
-    "Where the regions lie, in shares of width and height; None where the scorer knows no image."
+    "Positions of the regions, in shares of width and height; None if the scorer has no image."
     regions = getattr(self, "regions", None)
     return None if regions is None else (regions.centers/np.array(regions.shape[::-1]), regions.adjacency)
 
-# %% ../../nbs/core/11_scores.ipynb #e9e32d71
+# %% ../../nbs/core/11_scores.ipynb #33e77f4b
 class BatchMemory:
-    "How many variants fit on a GPU, from what the last batch took; on a CPU the size stays."
-    room = 1.6e9 # bytes above the weights, some below 2 GB
-    most = 256   # variants in one batch
+    "The batch size that fits into `room` on a GPU, from the peak of the last batch; on a CPU the size stays."
+    room = 1.6e9 # bytes above the weights: a margin below 2 GB
+    most = 256   # masked images per batch
 
     def __init__(self, device:torch.device):
         self.device, self.cuda = device, device.type == "cuda"
@@ -195,7 +197,7 @@ class BatchMemory:
         "Measure a new batch."
         if self.cuda: new_peak(self.device)
 
-    def fitting(self, n:int, # variants in the batch that was measured
+    def fitting(self, n:int, # masked images in the batch that was measured
                 size:int # the batch size so far
                )->int:
         "The size of the next batch."
@@ -203,7 +205,7 @@ class BatchMemory:
         taken = max(1, torch.cuda.max_memory_allocated(self.device) - self.before)
         return max(1, min(self.most, int(self.room*n/taken)))
 
-# %% ../../nbs/core/11_scores.ipynb #3725fc8c
+# %% ../../nbs/core/11_scores.ipynb #93a35556
 MODES = ("nearest", "resampled", "pixels")
 
 class ModelScorer(Scorer):
@@ -214,30 +216,31 @@ class ModelScorer(Scorer):
                  target:Target, regions:Regions, # of this image
                  fill:str|np.ndarray="black", # what replaces a hidden region, see `fill_image`
                  mode:str="nearest", # one of `MODES`
-                 batch_size:int|None=None, # variants in one forward pass; None finds it
+                 batch_size:int|None=None, # masked images per batch; None for automatic
                  seed:int=0 # of the noise fill
                 ):
-        _check_variants(image, regions, mode)
-        self._memory = BatchMemory(model.device) if batch_size is None else None
-        self.forward = Forward(model, image, prompt, target.forced[:max(target.positions) + 1]) # no later token matters
+        _check_inputs(image, regions, mode)
+        self._sizer = BatchMemory(model.device) if batch_size is None else None
+        forced = target.forced[:max(target.positions) + 1] # causal attention: later tokens change nothing
+        self.forward = Forward(model, image, prompt, forced)
         size = self._first_size(model) if batch_size is None else batch_size
         super().__init__(len(regions), size, tuple(target.positions))
-        if "batch" in model.unsafe_shortcuts: self.batch_size, self._memory = 1, None
+        if "batch" in model.unsafe_shortcuts: self.batch_size, self._sizer = 1, None
         self.model, self.image, self.prompt, self.target, self.regions = model, image, prompt, target, regions
         self._prepare(mode, fill, seed)
 
     def compute(self, keep:Tensor, # (B, N) bool
-                read:Tensor|None=None # tokens that each variant attends to, see `Forward`
+                read:Tensor|None=None # tokens that are attended to, per masked image; see `Forward`
                )->Tensor: # (B, tokens) on the device
         "One batch through the model."
-        if self._memory is not None: self._memory.start()
+        if self._sizer is not None: self._sizer.start()
         p = self.forward(self.variants(keep), len(keep), self._alike(keep), read)
-        if self._memory is not None: self.batch_size = self._memory.fitting(len(keep), self.batch_size)
+        if self._sizer is not None: self.batch_size = self._sizer.fitting(len(keep), self.batch_size)
         return p
 
-# %% ../../nbs/core/11_scores.ipynb #3682dd82
-def _check_variants(image, regions, mode):
-    "Refuse a mode that does not exist, and regions of another image."
+# %% ../../nbs/core/11_scores.ipynb #458b88a4
+def _check_inputs(image, regions, mode):
+    "Raise an error for an unknown mode, and for regions of another image."
     if mode not in MODES: raise ValueError(f"unknown mode {mode!r}: choose one of {', '.join(MODES)}")
     if regions.shape != image.shape[:2]:
         raise ValueError(f"the regions are made for an image of {regions.shape} (height, width), "
@@ -245,10 +248,10 @@ def _check_variants(image, regions, mode):
 
 @patch
 def _first_size(self:ModelScorer, model)->int:
-    "Variants in the first batch: on a CPU what suits its caches, on a GPU a few, to see what one takes."
+    "Size of the first batch. CPU: chosen to fit the CPU cache; GPU: 8, to measure the memory per image."
     return 8 if model.device.type == "cuda" else max(1, min(32, 2048//len(self.forward)))
 
-# %% ../../nbs/core/11_scores.ipynb #fcf24b9a
+# %% ../../nbs/core/11_scores.ipynb #5fcaca7a
 @patch
 def _prepare(self:ModelScorer, mode, fill, seed):
     "The fill, and the region of every element of `pixel_values`."
@@ -259,63 +262,63 @@ def _prepare(self:ModelScorer, mode, fill, seed):
     if self.labels.shape != self.forward.whole.shape:
         raise ValueError("the processor gives another layout to the label map than to the image: "
                          "use mode='pixels'")
-    self._transport()
+    self._to_device()
 
-# %% ../../nbs/core/11_scores.ipynb #84db1f35
+# %% ../../nbs/core/11_scores.ipynb #42626686
 @patch
-def _transport(self:ModelScorer):
-    "Bring fill and regions to the device, in the layout of `pixel_values`."
+def _to_device(self:ModelScorer):
+    "Move fill and region indices to the device, in the layout of `pixel_values`."
     device, tiled = self.forward.whole.device, self.labels.ndim > 3
     self.blank = self.model.place(self.forward.pixels(self.fill))
     tiles = self.labels.reshape(self.labels.shape[:-3].numel() if tiled else 1, -1)
     regions_in = [torch.bincount(tile[tile >= 0], minlength=self.n) > 0 for tile in tiles]
     self.touched = torch.stack(regions_in) # (tiles, N) bool
-    if self.mode == "resampled": self._mix(tiles.shape)
+    if self.mode == "resampled": self._find_boundaries(tiles.shape)
     one_channel = self.labels.narrow(-3, 0, 1) if tiled else self.labels
     self._index = (one_channel if bool((self.labels == one_channel).all()) else self.labels).to(device)
 
 @patch
-def _mix(self:ModelScorer, tiles): # (number of tiles, elements of each)
-    "Find the elements on boundaries, and the share of each region in them."
+def _find_boundaries(self:ModelScorer, tiles): # (number of tiles, elements of each)
+    "Find the elements on boundaries, and the coverage of each by the regions."
     rim, share = carry_coverage(self.forward.pixels, self.regions.labels, self.labels)
     self.touched |= torch.stack([(share[:, rim//tiles[1] == t] != 0).any(1) for t in range(tiles[0])])
     self._rim, self._share = rim.to(self.forward.whole.device), share.to(self.forward.whole.device)
 
-# %% ../../nbs/core/11_scores.ipynb #b8b1dfd7
+# %% ../../nbs/core/11_scores.ipynb #332f0cdb
 @patch
 def variants(self:ModelScorer, keep:Tensor # (B, N) bool
-            )->Tensor: # pixel_values of all variants, joined along the first axis
+            )->Tensor: # pixel_values of all masked images, joined along the first axis
     "The masked images as the model sees them."
     return self._masked(keep) if self.mode == "pixels" else self._composed(keep)
 
 @patch
-def _masked(self:ModelScorer, keep)->Tensor:
-    "Pixels masked before the processor, one call per variant."
+def _masked(self:ModelScorer, keep)->Tensor: # as `variants`
+    "Pixels masked before the processor, one call per masked image."
     shown = [mask_image(self.image, self.regions.mask(k), self.fill) for k in keep.numpy()]
     return torch.cat([self.model.place(self.forward.pixels(i)) for i in shown])
 
 @patch
-def _composed(self:ModelScorer, keep)->Tensor:
-    "Elements of image and fill, chosen by the region they show."
-    whole, blank = self.forward.whole, self.blank
-    unlabelled = torch.ones(len(keep), 1, dtype=torch.bool) # label -1: always as it is
-    visible = torch.cat([keep, unlabelled], 1).to(whole.device)
-    x = torch.where(visible[:, self._index], whole, blank)
+def _composed(self:ModelScorer, keep)->Tensor: # as `variants`
+    "Elements of the image or of the fill, depending on their region."
+    whole, blank = self.forward.whole, self.blank # both as one image's pixel_values
+    padding = torch.ones(len(keep), 1, dtype=torch.bool) # index -1 (padding) picks this last column: always visible
+    visible = torch.cat([keep, padding], 1).to(whole.device) # (B, N+1)
+    x = torch.where(visible[:, self._index], whole, blank) # (B, *whole.shape)
     if self.mode == "resampled":
-        a, b = (v.flatten()[self._rim].float() for v in (blank, whole))
-        mixed = torch.lerp(a, b, visible[:, :-1].float() @ self._share)
+        a, b = (v.flatten()[self._rim].float() for v in (blank, whole)) # (R,) elements on boundaries
+        mixed = torch.lerp(a, b, visible[:, :-1].float() @ self._share) # (B, R)
         x.view(len(keep), -1)[:, self._rim] = mixed.to(x.dtype)
     return x.flatten(0, 1)
 
 @patch
 def _alike(self:ModelScorer, keep)->tuple[Tensor, Tensor]|None:
-    "Tiles of these variants that look the same; None where the model cannot use them."
+    "Equal tiles among these masked images; None if the model cannot use them."
     if self.mode == "pixels" or len(self.touched) == 1 or self.forward.tower is None: return None
     return equal_tiles(keep, self.touched)
 
-# %% ../../nbs/core/11_scores.ipynb #370bb453
+# %% ../../nbs/core/11_scores.ipynb #3275d950
 @patch
-def _lands(self:ModelScorer, region)->bool:
+def _reaches_model(self:ModelScorer, region)->bool:
     "Does any pixel of a region reach the model, by the processor's own resampling?"
     mask = carry_mask(self.forward.pixels, self.regions.labels == region)
     return bool((mask[self.labels >= 0] > 0).any())
@@ -325,4 +328,4 @@ def unseen(self:ModelScorer)->np.ndarray: # indices of regions
     "Regions that can never matter, because the processor crops them away."
     missing = np.setdiff1d(np.arange(len(self.regions)), np.unique(self.labels))
     if self.mode == "nearest": return missing
-    return np.array([r for r in missing if not self._lands(r)], int)
+    return np.array([r for r in missing if not self._reaches_model(r)], int)

@@ -15,11 +15,11 @@ from .regions import Regions
 from .targets import Target
 
 def insight(p: Tensor) -> Tensor:
-    """Sufficiency of a set of regions: how far it alone supports the answer (EAGLE, insight score)."""
+    """Sufficiency of S: mean probability with only S visible (EAGLE, insight score)."""
     ...
 
 def necessity(p_rest: Tensor) -> Tensor:
-    """Indispensability of a set of regions: how far the answer breaks without it (EAGLE, necessity score)."""
+    """Necessity of S: one minus the mean probability with S hidden (EAGLE, necessity score)."""
     ...
 
 def objective(p: Tensor, p_rest: Tensor, lam: tuple[float, float]=(1.0, 1.0)) -> Tensor:
@@ -48,38 +48,38 @@ class Scorer:
         """Probabilities of every token that the forward pass yields, in the target or not."""
         ...
 
-    def _learn(self, keys, keep, rows):
-        """Compute some rows of `keep` in batches and remember them."""
+    def _compute_missing(self, keys, keep, rows):
+        """Compute the given rows of `keep` in batches and cache them."""
         ...
 
     def _try(self, keep) -> Tensor | None:
         """Compute a batch if memory suffices."""
         ...
 
-    def _remember(self, keys, p):
-        """Count and keep what was computed, except what is not a number."""
+    def _store(self, keys, p):
+        """Count and cache all finite results; raise an error if some are NaN or infinite."""
         ...
 
     def scored(self) -> tuple[np.ndarray, Tensor]:
-        """All keep-sets scored so far and their probabilities, in the order in which they were scored."""
+        """All keep-masks scored so far and their probabilities, in the order in which they were scored."""
         ...
 
     def forget(self):
-        """Drop all scored sets and begin to count forward passes again."""
+        """Clear the cache and reset the count of forward passes."""
         ...
 
     def with_columns(self, columns: tuple[int, ...] | None) -> Scorer:
-        """A scorer of other tokens that shares this one's memory; its forward passes are counted separately."""
+        """A scorer of other tokens that shares the cache; its forward passes are counted separately."""
         ...
 
     @property
     def area(self) -> np.ndarray:
-        """The share of the image in each region; equal where the scorer knows no image."""
+        """The share of the image in each region; equal if the scorer has no image."""
         ...
 
     @property
     def layout(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Where the regions lie, in shares of width and height; None where the scorer knows no image."""
+        """Positions of the regions, in shares of width and height; None if the scorer has no image."""
         ...
 
 def _short_of_memory(e) -> bool:
@@ -97,7 +97,7 @@ class FunctionScorer(Scorer):
         ...
 
 class BatchMemory:
-    """How many variants fit on a GPU, from what the last batch took; on a CPU the size stays."""
+    """The batch size that fits into `room` on a GPU, from the peak of the last batch; on a CPU the size stays."""
     room = 1600000000.0
     most = 256
 
@@ -125,19 +125,19 @@ class ModelScorer(Scorer):
         ...
 
     def _first_size(self, model) -> int:
-        """Variants in the first batch: on a CPU what suits its caches, on a GPU a few, to see what one takes."""
+        """Size of the first batch. CPU: chosen to fit the CPU cache; GPU: 8, to measure the memory per image."""
         ...
 
     def _prepare(self, mode, fill, seed):
         """The fill, and the region of every element of `pixel_values`."""
         ...
 
-    def _transport(self):
-        """Bring fill and regions to the device, in the layout of `pixel_values`."""
+    def _to_device(self):
+        """Move fill and region indices to the device, in the layout of `pixel_values`."""
         ...
 
-    def _mix(self, tiles):
-        """Find the elements on boundaries, and the share of each region in them."""
+    def _find_boundaries(self, tiles):
+        """Find the elements on boundaries, and the coverage of each by the regions."""
         ...
 
     def variants(self, keep: Tensor) -> Tensor:
@@ -145,18 +145,18 @@ class ModelScorer(Scorer):
         ...
 
     def _masked(self, keep) -> Tensor:
-        """Pixels masked before the processor, one call per variant."""
+        """Pixels masked before the processor, one call per masked image."""
         ...
 
     def _composed(self, keep) -> Tensor:
-        """Elements of image and fill, chosen by the region they show."""
+        """Elements of the image or of the fill, depending on their region."""
         ...
 
     def _alike(self, keep) -> tuple[Tensor, Tensor] | None:
-        """Tiles of these variants that look the same; None where the model cannot use them."""
+        """Equal tiles among these masked images; None if the model cannot use them."""
         ...
 
-    def _lands(self, region) -> bool:
+    def _reaches_model(self, region) -> bool:
         """Does any pixel of a region reach the model, by the processor's own resampling?"""
         ...
 
@@ -165,6 +165,6 @@ class ModelScorer(Scorer):
         """Regions that can never matter, because the processor crops them away."""
         ...
 
-def _check_variants(image, regions, mode):
-    """Refuse a mode that does not exist, and regions of another image."""
+def _check_inputs(image, regions, mode):
+    """Raise an error for an unknown mode, and for regions of another image."""
     ...
