@@ -1,10 +1,11 @@
 """Where multimodal LLMs look and what they rely on.
 
-The names in `__all__` are the public surface. Each is imported when it is first used, so that
-`import eagle_nb` costs nothing.
+The names in `__all__` are the public surface, and the rooms hold the rest. Each is imported when it is first used,
+so that `import eagle_nb` costs nothing.
 """
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
@@ -25,13 +26,25 @@ _HOME = {"load": "core.selftest", "Model": "core.models", "Regions": "core.regio
          "correct": "explanation.hallucination", "Correction": "explanation.hallucination",
          "evaluate": "evaluation.runner"}
 _MODULES = {"scenes": "world.scenes", "datasets": "evaluation.datasets"}
+_ROOMS = ("core", "search", "world", "explanation", "runs", "evaluation", "apps")
 __all__ = ["__version__", *_HOME, *_MODULES]
 
 
 def __getattr__(name):
     if name in _HOME: return getattr(import_module(f"eagle_nb.{_HOME[name]}"), name)
     if name in _MODULES: return import_module(f"eagle_nb.{_MODULES[name]}")
-    raise AttributeError(f"module 'eagle_nb' has no attribute {name!r}: it has {', '.join(__all__)}")
+    if name in _ROOMS: return import_module(f"eagle_nb.{name}")
+    raise AttributeError(f"module 'eagle_nb' has no attribute {name!r}: it has {', '.join(__all__)}, "
+                         f"and the rooms {', '.join(_ROOMS)}")
 
 
-def __dir__(): return sorted(__all__)
+def __dir__(): return sorted([*__all__, *_ROOMS])
+
+
+def modules_when_used(room, folders):
+    "`__getattr__` and `__dir__` of a room: its modules, each imported when it is first used."
+    modules = [m.name for m in iter_modules(folders)]
+    def get(name):
+        if name in modules: return import_module(f"{room}.{name}")
+        raise AttributeError(f"module {room!r} has no attribute {name!r}: it has {', '.join(modules)}")
+    return get, lambda: sorted(modules)

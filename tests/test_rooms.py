@@ -164,3 +164,11 @@ def test_tests_import_no_private_names(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names = [a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("eagle_nb") for a in n.names]
     assert not [n for n in names if n.startswith("_")]
+
+
+def test_rooms_and_their_modules_are_there_without_an_import_of_their_own():
+    code = ("import eagle_nb, sys; assert 'torch' not in sys.modules; assert {'core', 'apps'} <= set(dir(eagle_nb)); "
+            "print(eagle_nb.core.scores.FunctionScorer.__name__, eagle_nb.runs.store.Store.__name__, 'scores' in dir(eagle_nb.core))")
+    r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert r.stdout.split() == ["FunctionScorer", "Store", "True"], r.stderr
+    with pytest.raises(AttributeError, match="'eagle_nb.core' has no attribute 'nothing': it has .*scores"): eagle_nb.core.nothing

@@ -133,6 +133,6 @@ def state(self:Scrubber)->dict: # plain numbers, lists and text
 def text(self:Scrubber)->str:
     "The step in plain text."
     s = self.state()
-    return (f"{s['step']} of {s['of']} regions, {s['area']:.0%} of the picture: "
+    return (f"{s['step']} of {s['of']} regions, {s['area']:.0%} of the image: "
             f"p = {s['insertion']:.3f} with only these, {s['deletion']:.3f} without them\n"
             + plots.words_text(self.words, self.word_p[s["step"]], vmax=1))

@@ -81,9 +81,9 @@ def conversation(prompt:str|list[dict], # a prompt, or a list of turns; see belo
     images = [p.pop("image", None) for p in parts]
     explained = sum(image is None for image in images)
     if explained != 1:
-        raise ValueError('a conversation needs {"type": "image"} without a picture once, for the '
-                         'explained picture, '
-                         f"got {explained} of {len(images)} pictures")
+        raise ValueError('a conversation needs {"type": "image"} without an image once, for the '
+                         'explained image, '
+                         f"got {explained} of {len(images)} images")
     if system is not None and all(t["role"] != "system" for t in turns):
         turns.insert(0, {"role": "system", "content": [_text_part(system)]})
     return turns, images

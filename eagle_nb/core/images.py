@@ -66,7 +66,7 @@ def _from_pil(im:Image.Image, name:str # for the message
         if im.mode == "La": im = im.convert("LA") # Pillow cannot convert La directly
         if im.mode[0] not in "IF": im = im.convert("RGBA" if transparent else "RGB")
     except (*_READ_ERRORS, EOFError, IndexError) as e:
-        raise ValueError(f"image must be a readable picture, got {name}, mode {im.mode} ({e}): "
+        raise ValueError(f"image must be a readable image, got {name}, mode {im.mode} ({e}): "
                          "save it again as PNG or JPEG") from e
     return _from_array(_deep(im))
 
@@ -89,7 +89,7 @@ def _open_file(path:Path)->np.ndarray:
                                 f"{str(Path.cwd())!r}); a web address must be downloaded first")
     try: im = Image.open(path)
     except _READ_ERRORS as e:
-        raise ValueError(f"image must be a readable picture, got {str(path)!r} ({e}): "
+        raise ValueError(f"image must be a readable image, got {str(path)!r} ({e}): "
                          "save it again as PNG or JPEG") from e
     with im: return _from_pil(im, repr(str(path)))
 

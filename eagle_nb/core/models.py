@@ -50,7 +50,7 @@ def _check_pair(model, processor, name:str):
     ids = [getattr(owner, "image_token_id", None) for owner in (processor, processor.tokenizer)]
     used = sorted({int(i) for i in ids if i is not None})
     if known is not None and used and known not in used:
-        raise ValueError(f"{made_for}: a picture is token {' or '.join(map(str, used))} for the "
+        raise ValueError(f"{made_for}: an image is token {' or '.join(map(str, used))} for the "
                          f"processor and {known} for the model: {remedy}")
     rows, words = model.get_input_embeddings().weight.shape[0], len(processor.tokenizer)
     if words > rows:
@@ -255,9 +255,9 @@ def _inputs(self:Model, images:list, prompts:list, **kw)->dict[str, torch.Tensor
     try: x = dict(self.processor(images=shown, text=texts, return_tensors="pt", **kw))
     except (ValueError, RuntimeError, ZeroDivisionError, IndexError, OSError) as e:
         sizes = ", ".join(f"{i.width} x {i.height}" for row in shown for i in row)
-        raise ValueError(f"the processor of {self.name!r} rejects this picture or prompt (width x "
+        raise ValueError(f"the processor of {self.name!r} rejects this image or prompt (width x "
                          f"height {sizes}): {' '.join(str(e).split())[:200]}. Resize, crop or pad "
-                         "the picture") from e
+                         "the image") from e
     self.check_length(x["input_ids"].shape[1])
     return x
 

@@ -6,13 +6,14 @@
 __all__ = ['patch']
 
 # %% ../../nbs/core/00_patching.ipynb #3f9f9a90
+import inspect
 from collections.abc import Callable
 from functools import cached_property, partial
 
 # %% ../../nbs/core/00_patching.ipynb #f57f39c0
 def _annotated_class(f:Callable)->type:
     "The class that the first argument of a function is annotated with."
-    cls = next(iter(f.__annotations__.values()), None)
+    cls = f.__annotations__.get(next(iter(inspect.signature(f).parameters), None))
     if isinstance(cls, type): return cls
     raise TypeError(f"the first argument of {f.__name__} must be annotated with its class, got {cls!r}: "
                     f"def {f.__name__}(self:Model, ...)")
@@ -22,7 +23,7 @@ def patch(f:Callable|None=None, # a function whose first argument is annotated w
           *, as_prop:bool=False, # make a property
           cached:bool=False, # make a property that is computed once per object
           cls_method:bool=False # make a class method; its first argument is annotated with the class itself
-         )->Callable|None: # what the name stood for before
+         )->Callable: # what the name stands for in the module
     "Make a function a method of the class that its first argument is annotated with."
     if f is None: return partial(patch, as_prop=as_prop, cached=cached, cls_method=cls_method)
     cls = _annotated_class(f)
@@ -32,7 +33,7 @@ def patch(f:Callable|None=None, # a function whose first argument is annotated w
     elif cached: value = cached_property(f)
     elif cls_method: value = classmethod(f)
     _attach(cls, f.__name__, value)
-    return f.__globals__.get(f.__name__)
+    return f.__globals__.get(f.__name__, f) # what already has that name in the module stays what it is
 
 def _attach(cls:type, name:str, value):
     "Set an attribute as a class statement does: a cached property must be given its name."

@@ -252,6 +252,8 @@ def _settings_text(about)->str:
 # %% ../../nbs/evaluation/08_results.ipynb #d02f4753
 MAY_CHANGE = ("machine", "versions", "data_left_out", "weights") # fields that may differ when an evaluation is resumed
 
+_RENAMED = {"result", "pixel_result", "own_result"}
+
 class ResultStore(Store):
     "Results of methods on samples, in a file or in memory only."
     def __init__(self, path:Path|None, head:dict): # see `Store`
@@ -259,6 +261,9 @@ class ResultStore(Store):
         super().__init__(path, head, MAY_CHANGE, by=("key", "method"))
 
     def take(self, line:dict):
+        if old := _RENAMED & line.keys():
+            raise ValueError(f"{str(self.path)!r} was written before the metric {min(old)!r} became "
+                             f"{min(old).replace('result', 'auc_gap')!r}: evaluate again, into another folder")
         if "define" in line: self.methods[line["define"]] = line["settings"]
         elif "out" in line: self.out[line["key"]] = line["out"]
         elif "session" in line: super().take(line)
@@ -268,6 +273,9 @@ class ResultStore(Store):
             self.out.pop(line["key"], None)
 
     def check_head(self, given:dict):
+        if self.head.get("mode") in ("fast", "soft", "official"):
+            raise ValueError(f"{str(self.path)!r} was written when the mode {given.get('mode')!r} had another name "
+                             f"({self.head['mode']!r}): evaluate again, into another folder")
         super().check_head(given)
         old, new = self.head.get("weights"), given.get("weights")
         if old and new and old != new: # a file that does not know its weights takes those of this run

@@ -114,6 +114,7 @@ def _settings_text(about) -> str:
     """Settings in one line."""
     ...
 MAY_CHANGE = ('machine', 'versions', 'data_left_out', 'weights')
+_RENAMED = {'result', 'pixel_result', 'own_result'}
 
 class ResultStore(Store):
     """Results of methods on samples, in a file or in memory only."""

@@ -17,13 +17,14 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from ..core.images import FILLS
 from ..core.answers import Answer
 from ..core.costs import machine
 from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch
 from ..core.regions import Regions
-from ..core.scores import ModelScorer
+from ..core.scores import MODES, ModelScorer
 from ..core.selftest import load
 from ..core.targets import Target, make_target, words
 from . import datasets, lists, tables
@@ -228,6 +229,7 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
     "Judge methods on samples with one independent evaluator."
     labels, chosen = label_methods(methods), pick_metrics(metrics)
     _check_single(chosen)
+    _check_judge(mode, fill)
     if not isinstance(data, Dataset): data = Dataset(name or "samples", list(data))
     data.require()
     model = model if isinstance(model, Model) else load(model)
@@ -238,6 +240,12 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
         run = _Run(model, store, labels, chosen, settings | dict(batch_size=batch_size), recorded, orders)
         run.judge_all(data, show_progress)
         return evaluation_of(store, {s.key for s in data}, set(labels))
+
+def _check_judge(mode, fill):
+    "Refuse settings of the judge that do not exist, before a file is made for them."
+    if mode not in MODES: raise ValueError(f"unknown mode {mode!r}: choose one of {', '.join(MODES)}")
+    if isinstance(fill, str) and fill not in FILLS:
+        raise ValueError(f"unknown fill {fill!r}: choose one of {', '.join(FILLS)}, or pass an image")
 
 def _check_single(metrics):
     "Refuse metrics that compare two methods."

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from tqdm.auto import tqdm
+from ..core.images import FILLS
 from ..core.answers import Answer
 from ..core.costs import machine
 from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch
 from ..core.regions import Regions
-from ..core.scores import ModelScorer
+from ..core.scores import MODES, ModelScorer
 from ..core.selftest import load
 from ..core.targets import Target, make_target, words
 from . import datasets, lists, tables
@@ -115,6 +116,10 @@ _METHODS = ('EAGLE', 'LLaVA-CAM', 'IGOS++', 'TAM', 'random')
 
 def evaluate(model: Model | str | tuple, data: Dataset | Iterable[Sample], methods: Iterable[str | Callable | dict] | dict[str, dict]=_METHODS, metrics: Iterable[str] | None=None, regions: int | str=64, fill: str='black', mode: str='nearest', out: str | Path | None=None, seed: int=0, batch_size: int | None=None, show_progress: bool=True, name: str | None=None, recorded: Callable[[Case, str], Attribution | None] | None=None, orders: bool=False) -> Evaluation:
     """Judge methods on samples with one independent evaluator."""
+    ...
+
+def _check_judge(mode, fill):
+    """Refuse settings of the judge that do not exist, before a file is made for them."""
     ...
 
 def _check_single(metrics):

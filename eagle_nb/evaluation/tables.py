@@ -121,8 +121,9 @@ def _frame_rows(frame)->Iterator[tuple[str, dict]]: # the name of a row, its fie
     columns = {name: list(frame[name]) for name in frame.columns}
     for k, index in enumerate(frame.index):
         row = {name: _plain(values[k]) for name, values in columns.items()}
-        target = row.get("target")
-        if isinstance(target, float) and target.is_integer(): row["target"] = int(target)
+        for name in ("target", "foil"): # pandas turns whole numbers into floats where a cell is empty
+            if isinstance(row.get(name), float) and row[name].is_integer(): row[name] = int(row[name])
+        if isinstance(row.get("key"), int): row["key"] = str(row["key"])
         yield f"row {index}", row
 
 # %% ../../nbs/evaluation/03_tables.ipynb #d9c4543e
@@ -131,6 +132,8 @@ _READERS = {".csv": _read_csv, ".jsonl": _read_jsonl, ".ndjson": _read_jsonl}
 def _rows(table)->tuple[str, Path, Iterator[tuple[str, dict]]]:
     "The name of a table, the folder that its paths start from, and its rows."
     if isinstance(table, pd.DataFrame): return "table", Path.cwd(), _frame_rows(table)
+    if not isinstance(table, (str, Path)):
+        raise ValueError(f"a table is a file of one of {', '.join(_READERS)}, or a DataFrame, got a {type(table).__name__}")
     path = Path(table)
     if path.suffix.lower() not in _READERS:
         raise ValueError(f"a table is a file of one of {', '.join(_READERS)}, or a DataFrame, got {path.name!r}")

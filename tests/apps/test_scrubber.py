@@ -35,7 +35,7 @@ def test_image_and_text_change_with_the_step(scrub):
     scrub.step = 4
     assert text_html(scrub) != text and image_html(scrub) != image
     shown = html.unescape(text_html(scrub)).split(">", 1)[1]
-    assert shown.startswith("4 of 12 regions, 33% of the picture")
+    assert shown.startswith("4 of 12 regions, 33% of the image")
     scrub.step = 3
     assert text_html(scrub) == text and image_html(scrub) == image
 

@@ -145,7 +145,7 @@ def test_other_colour_modes_of_pillow(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_truncated_and_corrupt_files_are_refused(tmp_path):
-    message = "readable picture, got .*save it again as PNG or JPEG"
+    message = "readable image, got .*save it again as PNG or JPEG"
     for kind in ("PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP"):
         data = encoded(noise(64, 64), kind)
         for length in (0, 1, 10, len(data)//3):
@@ -153,7 +153,7 @@ def test_truncated_and_corrupt_files_are_refused(tmp_path):
             path.write_bytes(data[:length])
             with pytest.raises(ValueError, match=message): open_image(path)
     lazy = Image.open(io.BytesIO(encoded(noise(64, 64), "PNG")[:500]))
-    with pytest.raises(ValueError, match="readable picture"): open_image(lazy)
+    with pytest.raises(ValueError, match="readable image"): open_image(lazy)
 
 
 @pytest.fixture(scope="module")

@@ -492,3 +492,24 @@ def test_corrections_are_asked_for_by_name(model, questions, tmp_path):
 def test_a_method_explains_the_foil_or_the_answer(model, questions):
     with pytest.raises(ValueError, match="'foil' or 'answer', got 'both'"):
         evaluate(model, questions[:1], [dict(method="random", of="both")], **QUICK)
+
+
+# --- settings and files of another time
+
+@pytest.mark.parametrize("setting, message", [(dict(mode="fast"), "unknown mode 'fast': choose one of nearest, resampled, pixels"),
+                                              (dict(fill="blak"), "unknown fill 'blak': choose one of black")])
+def test_settings_of_the_judge_are_checked_before_a_file_is_made(model, data, tmp_path, setting, message):
+    with pytest.raises(ValueError, match=message): evaluate(model, data[:1], ["random"], out=tmp_path, **QUICK | setting)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_with_the_old_names_is_refused_and_not_half_read(model, data, tmp_path):
+    ask = dict(methods=["random"], out=tmp_path, **QUICK)
+    evaluate(model, data[:1], **ask)
+    path, = tmp_path.iterdir()
+    new = path.read_text()
+    path.write_text(new.replace('"auc_gap"', '"result"'))
+    with pytest.raises(ValueError, match="written before the metric 'result' became 'auc_gap'"): read_results(path)
+    with pytest.raises(ValueError, match="written before the metric 'result' became 'auc_gap'"): evaluate(model, data[:1], **ask)
+    path.write_text(new.replace('"nearest"', '"fast"'))
+    with pytest.raises(ValueError, match="written when the mode 'nearest' had another name"): evaluate(model, data[:1], **ask)

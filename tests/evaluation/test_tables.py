@@ -165,3 +165,17 @@ def test_a_data_frame_names_its_rows_by_their_index_and_needs_its_columns(folder
     with pytest.raises(ValueError, match="no column twice, got 'image', 'image'"): D.read_table(twice, images=folder)
     with pytest.raises(ValueError, match="no samples: 'table' is empty"): D.read_table(two()[:0], images=folder)
     with pytest.raises(ValueError, match="unknown missing 'drop'"): D.read_table(two(), images=folder, missing="drop")
+
+
+# ---- numbers as pandas keeps them
+
+def test_keys_and_foils_that_pandas_made_numbers(folder):
+    image = "000000000001.jpg"
+    frame = pd.DataFrame({"image": [image, image], "key": [7, 8], "target": ["cake", "woman"], "foil": [20, None]})
+    a, b = D.read_table(frame, images=folder)
+    assert (a.key, b.key) == ("7", "8") and a.foil == 20 and isinstance(a.foil, int) and b.foil is None
+
+
+@pytest.mark.parametrize("table", [["a.png"], {"image": "a.png"}, None, 3])
+def test_what_is_no_table_is_refused(table):
+    with pytest.raises(ValueError, match="a table is a file of one of .*, or a DataFrame, got a "): D.read_table(table)

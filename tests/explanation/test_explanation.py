@@ -184,7 +184,7 @@ def test_a_missing_image_file(model):
 @pytest.mark.parametrize("data", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n" + bytes(40)])
 def test_a_corrupt_image_file(model, tmp_path, data):
     (tmp_path/"a.png").write_bytes(data)
-    with pytest.raises(ValueError, match="readable picture.*a.png.*save it again"):
+    with pytest.raises(ValueError, match="readable image.*a.png.*save it again"):
         run(model, tmp_path/"a.png", "A cat.")
 
 
@@ -193,7 +193,7 @@ def test_a_truncated_image_file(model, scene, tmp_path, kind):
     path = tmp_path/f"a.{kind}"
     scene.image.save(path)
     path.write_bytes(path.read_bytes()[:path.stat().st_size//2])
-    with pytest.raises(ValueError, match=f"readable picture.*a.{kind}.*save it again"):
+    with pytest.raises(ValueError, match=f"readable image.*a.{kind}.*save it again"):
         run(model, path, "A cat.")
 
 
