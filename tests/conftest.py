@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(config, items):
     if not config.getoption("--quick"): return
     slow = set(SLOW.read_text(encoding="utf-8").split())
     left_out = [i for i in items if i.nodeid.split("[")[0] in slow]
-    config.hook.pytest_deselected(left_out)
+    config.hook.pytest_deselected(items=left_out)
     items[:] = [i for i in items if i.nodeid.split("[")[0] not in slow]
 
 
