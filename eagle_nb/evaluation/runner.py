@@ -14,12 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from tqdm.auto import tqdm
 
 from ..core.images import FILLS
 from ..core.answers import Answer
-from ..core.costs import machine
+from ..core.costs import machine, versions
 from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch
@@ -259,15 +258,12 @@ def _head(model, data, name, settings)->dict:
     return dict(model=model.name, revision=model.revision, weights=model.fingerprint, data=name, **settings,
                 dtype=str(model.dtype)[6:], system=model.system, chat_template=model.chat_template,
                 unsafe_shortcuts=sorted(model.unsafe_shortcuts) or None, machine=machine(model.device),
-                versions=_versions(), data_left_out=dict(Counter(why for _, why in data.left_out)))
+                versions={k: v for k, v in versions().items() if k != "python"},
+                data_left_out=dict(Counter(why for _, why in data.left_out)))
 
 def _file_name(name)->str:
     "The last part of a name, in characters that every system allows."
     return re.sub(r"[^\w.-]+", "-", Path(str(name)).name or "model").strip("-")
-
-def _versions()->dict:
-    import transformers, eagle_nb
-    return dict(eagle_nb=eagle_nb.__version__, torch=torch.__version__, transformers=transformers.__version__)
 
 # %% ../../nbs/evaluation/09_runner.ipynb #6be6d482
 _FINAL = ("ValueError", "TypeError", "NotImplementedError") # a method refused the sample

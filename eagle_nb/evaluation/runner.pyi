@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np
-import torch
 from tqdm.auto import tqdm
 from ..core.images import FILLS
 from ..core.answers import Answer
-from ..core.costs import machine
+from ..core.costs import machine, versions
 from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch
@@ -132,9 +131,6 @@ def _head(model, data, name, settings) -> dict:
 
 def _file_name(name) -> str:
     """The last part of a name, in characters that every system allows."""
-    ...
-
-def _versions() -> dict:
     ...
 _FINAL = ('ValueError', 'TypeError', 'NotImplementedError')
 

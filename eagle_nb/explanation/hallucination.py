@@ -29,6 +29,7 @@ from ..core.selftest import load as load_model
 from ..core.targets import Target, make_target, words
 from . import plots
 from .explanation import Explanation, explain
+from .figures import wrap_title
 from .formats import figure_html, page_html, table_html
 
 # %% ../../nbs/explanation/06_hallucination.ipynb #b0327fdb
@@ -325,7 +326,7 @@ def figure_correction(image:ArrayLike, # (H, W, 3) uint8
     "Blamed regions, repaired image with its answer, correction curve."
     image, mask = np.asarray(image), np.isin(labels, blamed)
     height = float(np.clip(2.05*image.shape[0]/image.shape[1], 1.3, 3.))
-    title = _title_lines(f"{question}  “{_shorten(before)}”") + _title_lines(verdict)
+    title = wrap_title(f"{question}  “{_shorten(before)}”") + wrap_title(verdict)
     fig = plots.new_figure(plots.PAGE, height + .9 + .14*len(title))
     left, middle, curve = fig.subplots(1, 3, width_ratios=(2.05, 2.05, 2.6))
     plots.show_map(image, blame, left, "to blame", mask=truth)
@@ -336,10 +337,6 @@ def figure_correction(image:ArrayLike, # (H, W, 3) uint8
     _draw_curve(curve, area, probability, np.asarray(right, bool), foil)
     fig.suptitle("\n".join(title), parse_math=False, x=.01, ha="left")
     return fig
-
-def _title_lines(text:str, width:int=105)->list[str]:
-    "Lines of a title; line breaks of its own stay."
-    return [line for paragraph in text.split("\n") for line in textwrap.wrap(paragraph, width) or [""]]
 
 # %% ../../nbs/explanation/06_hallucination.ipynb #8bce3bc0
 @patch

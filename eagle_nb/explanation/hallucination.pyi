@@ -20,6 +20,7 @@ from ..core.selftest import load as load_model
 from ..core.targets import Target, make_target, words
 from . import plots
 from .explanation import Explanation, explain
+from .figures import wrap_title
 from .formats import figure_html, page_html, table_html
 
 def matches_foil(answer: Answer, target: Target) -> bool:
@@ -216,10 +217,6 @@ def _shorten(text, most: int=64) -> str:
 @plots.paper_style
 def figure_correction(image: ArrayLike, labels: ArrayLike, blame: ArrayLike, blamed: ArrayLike, fill: ArrayLike, area: ArrayLike, probability: ArrayLike, right: ArrayLike, before: str, after: str, question: str='', verdict: str='', foil: str='', truth: ArrayLike | None=None) -> Figure:
     """Blamed regions, repaired image with its answer, correction curve."""
-    ...
-
-def _title_lines(text: str, width: int=105) -> list[str]:
-    """Lines of a title; line breaks of its own stay."""
     ...
 
 @torch.inference_mode()
