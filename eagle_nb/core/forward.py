@@ -17,7 +17,19 @@ from .images import ImageLike
 from .models import Model
 from .patching import patch
 
-# %% ../../nbs/core/09_forward.ipynb #712ee24c
+# %% ../../nbs/core/09_forward.ipynb #9d4f2fae
+def _appended(model, x:dict, # inputs of one image and its prompt
+              n:int, # tokens of the prompt
+              ids:Tensor # (1, T) of the answer
+             )->dict: # the same inputs with the answer
+    "What a family is given for each token, extended as it does when it generates."
+    grown = {k: v for k, v in x.items() if k != "input_ids"}
+    for _ in range(ids.shape[1]):
+        grown = model.model._update_model_kwargs_for_generation({}, grown)
+    def zeros(v): return torch.cat([v, torch.zeros_like(ids).to(v.dtype)], 1)
+    rest = {k: zeros(v) for k, v in grown.items() if torch.is_tensor(v) and v.shape == (1, n)}
+    return {"input_ids": torch.cat([x["input_ids"], ids], 1)} | grown | rest
+
 def _with_answer(model, image, prompt, forced)->tuple[dict, int]: # inputs of one image; tokens before the answer
     "What the processor makes of image and prompt, with the answer appended."
     if not len(forced):
@@ -29,10 +41,7 @@ def _with_answer(model, image, prompt, forced)->tuple[dict, int]: # inputs of on
                          "eagle-nb masks pixel_values, so it cannot explain this model")
     n = x["input_ids"].shape[1]
     model.check_length(n + ids.shape[1])
-    appended = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    for k, v in x.items():
-        if v.shape == (1, n): x[k] = torch.cat([v, appended.get(k, torch.zeros_like(ids)).to(v.dtype)], 1)
-    return x, n
+    return _appended(model, x, n, ids), n
 
 # %% ../../nbs/core/09_forward.ipynb #5005e42b
 class Forward:

@@ -9,6 +9,10 @@ from .images import ImageLike
 from .models import Model
 from .patching import patch
 
+def _appended(model, x: dict, n: int, ids: Tensor) -> dict:
+    """What a family is given for each token, extended as it does when it generates."""
+    ...
+
 def _with_answer(model, image, prompt, forced) -> tuple[dict, int]:
     """What the processor makes of image and prompt, with the answer appended."""
     ...

@@ -165,8 +165,8 @@ def test_a_device_map_changes_no_logits(tmp_path):
         checkpoints.load_checkpoint(path, device="cpu", device_map="auto")
 
 
-def test_a_quantised_model_is_explained_as_it_is():
-    "8-bit linear layers of torch, in a model given as a pair."
+def test_a_quantised_model_whose_scale_depends_on_the_call_is_refused():
+    "8-bit linear layers of torch, in a model given as a pair: one token at a time, they round otherwise than all."
     if torch.backends.quantized.supported_engines in ([], ["none"]):
         pytest.skip("this build of torch has no engine for 8-bit layers")
     net, processor = made("llava")
@@ -176,7 +176,7 @@ def test_a_quantised_model_is_explained_as_it_is():
         small = torch.ao.quantization.quantize_dynamic(net, {torch.nn.Linear}, dtype=torch.qint8)
     m = checkpoints.load_checkpoint((small, processor))
     r = self_test(m)
-    assert r.positions and r.image > 1e-3 and not [p for p in r.problems if "do not trust" in p], str(r)
+    assert r.batched > .01 and "quantise with a scale per token" in " ".join(r.errors), str(r)
     assert not torch.equal(logits(m), logits(whole))
 
 
