@@ -1,10 +1,12 @@
 """Generated from models.py by .ci/stubs.py; do not edit."""
-__all__ = ['group_windows', 'Model']
-import contextlib, hashlib, operator
-from collections.abc import Iterator
+__all__ = ['grouped_windows', 'Model']
+import contextlib, hashlib, operator, threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from torch import nn
 from .answers import Answer, conversation, prompt_text, read_tokens
 from .images import open_image
 from .patching import patch
@@ -24,18 +26,57 @@ def _image_id(model, processor) -> int | None:
 def _check_pair(model, processor, name: str):
     """Refuse a processor that was made for another model."""
     ...
+
+@dataclass
+class _Held:
+    """An attribute that blocks keep at a value of their own."""
+    owner: object
+    former: object
+    blocks: int = 0
+_held, _lock = ({}, threading.RLock())
+
+def _differs(owner, name: str, value) -> bool:
+    """Must a block set this attribute, or make sure that it stays?"""
+    ...
+
+def _take(owner, name: str, value) -> tuple:
+    """Set an attribute; the first to do so remembers the former value."""
+    ...
+
+def _give_back(key: tuple):
+    """The last to give an attribute back restores it."""
+    ...
+
+@contextlib.contextmanager
+def _holding(changes: Callable[[], list[tuple]]) -> Iterator[None]:
+    """Attributes at other values while any block is inside."""
+    ...
+
+def _in_evaluation(net: nn.Module) -> list[tuple]:
+    """Every part in evaluation mode; outputs with names, whatever the configuration says."""
+    ...
 _GROUPED = 'eagle_grouped_flash'
 
 def _grouped_attention(module, query, key, value, attention_mask=None, scaling=None, cu_seq_lens_q=None, **kwargs):
     """Attention within consecutive windows, one call per window size."""
     ...
 
-def _as_matrix_product(conv):
-    """Let a patch embedding compute its convolution as a matrix product."""
+class _PatchProduct(nn.Conv3d):
+    """A convolution whose kernel covers its whole input, as a matrix product."""
+
+    def forward(self, x):
+        ...
+
+def _is_patch_cutter(conv) -> bool:
+    """Is it a plain convolution without overlap and margin?"""
     ...
 
-def group_windows(model, on: bool=True) -> bool:
-    """Let a vision tower with windows (Qwen2.5-VL, Qwen3-VL) compute those of one size in one call."""
+def _in_one_call(net: nn.Module) -> list[tuple]:
+    """What makes a tower with windows compute them together; an implementation that someone chose stays."""
+    ...
+
+def grouped_windows(net: nn.Module) -> contextlib.AbstractContextManager:
+    """A block in which a vision tower with windows (Qwen2.5-VL, Qwen3-VL) computes those of one size in one call."""
     ...
 
 class Model:
@@ -88,6 +129,11 @@ class Model:
 
     def output_rows(self, ids: torch.Tensor) -> torch.Tensor:
         """Rows of the output head, one per token."""
+        ...
+
+    @contextlib.contextmanager
+    def inference(self, plain: bool=False) -> Iterator[None]:
+        """A block to compute in: every part in evaluation mode; afterwards the model is as it was."""
         ...
 
     @contextlib.contextmanager
