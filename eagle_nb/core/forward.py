@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['LOGITS_AT_ONCE', 'Forward', 'full_float32', 'equal_tiles']
 
-# %% ../../nbs/core/09_forward.ipynb #292af02a
+# %% ../../nbs/core/09_forward.ipynb #36278e12
 import contextlib, threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +43,7 @@ def _with_answer(model, image, prompt, forced)->tuple[dict, int]: # inputs of on
     model.check_length(n + ids.shape[1])
     return _appended(model, x, n, ids), n
 
-# %% ../../nbs/core/09_forward.ipynb #5005e42b
+# %% ../../nbs/core/09_forward.ipynb #ae30d1ed
 class Forward:
     "An image, a prompt and a given answer: variants of the image in, probabilities of the answer's tokens out."
     def __init__(self, model:Model, image:ImageLike,
@@ -72,7 +72,7 @@ class Forward:
         x = dict(self._repeat(n), pixel_values=pixels, use_cache=False)
         if read is not None: x["attention_mask"] = x["attention_mask"]*read.to(x["attention_mask"])
         shared = contextlib.nullcontext() if alike is None else _each_once(self.tower, *alike)
-        with full_float32(pixels), shared: return self._probabilities(x)
+        with self._computing(pixels), shared: return self._probabilities(x)
 
 # %% ../../nbs/core/09_forward.ipynb #5b29d02a
 @patch(as_prop=True)
@@ -91,7 +91,7 @@ def _copies(name, v, n)->Tensor:
     "One input, `n` times; position_ids have a first axis for time, height and width."
     return v.repeat(1, n, 1) if name == "position_ids" else v.repeat(n, *[1]*(v.ndim - 1))
 
-# %% ../../nbs/core/09_forward.ipynb #97a14d34
+# %% ../../nbs/core/09_forward.ipynb #d5c5df35
 class _Known(Exception): "The decoder's arguments are known; there is nothing more to compute."
 
 @patch
@@ -103,7 +103,7 @@ def _positions(self:Forward)->Tensor|None: # (3, 1, len(self))
         raise _Known
     hook = self.model.model.get_decoder().register_forward_pre_hook(stop, with_kwargs=True)
     try:
-        with torch.no_grad(): self._body(**self.inputs, pixel_values=self.whole, use_cache=False)
+        with torch.no_grad(), self.model.inference(): self._body(**self.inputs, pixel_values=self.whole, use_cache=False)
     except _Known: return arguments.get("position_ids")
     finally: hook.remove()
 
@@ -144,6 +144,14 @@ def full_float32(pixels:Tensor # the input of the model
     "A context in which a GPU computes float32 convolutions in float32; elsewhere it does nothing."
     return _shared_switch() if pixels.is_cuda and pixels.dtype == torch.float32 else contextlib.nullcontext()
 
+# %% ../../nbs/core/09_forward.ipynb #bbe4885b
+@patch
+@contextlib.contextmanager
+def _computing(self:Forward, pixels:Tensor)->Iterator[None]:
+    "A block in which the model computes: in evaluation mode, and float32 in float32."
+    windows_apart = "windows" in self.model.unsafe_shortcuts
+    with self.model.inference(plain=windows_apart), full_float32(pixels): yield
+
 # %% ../../nbs/core/09_forward.ipynb #99b09044
 LOGITS_AT_ONCE = 2**25  # float32 values of logits held at the same time: 128 MB
 
@@ -176,14 +184,14 @@ def pixels(self:Forward, image:ImageLike,
     "`pixel_values` of another image in place of the explained one."
     return self.model.encode(image, self.prompt, **images_kwargs)["pixel_values"]
 
-# %% ../../nbs/core/09_forward.ipynb #03de2bc1
+# %% ../../nbs/core/09_forward.ipynb #b8372bc1
 @patch
 def hidden(self:Forward, pixels:Tensor, # pixel_values of n variants, joined along the first axis
            n:int # number of variants
           )->Tensor: # (n, len(self), D), on the device
     "The model's last hidden states, differentiable; the answer is predicted at `self.at`."
     spent["forwards"] += n
-    with full_float32(pixels):
+    with self._computing(pixels):
         return self._body(**self._repeat(n), pixel_values=pixels, use_cache=False).last_hidden_state
 
 @patch
@@ -195,7 +203,7 @@ def logits(self:Forward, pixels:Tensor, # pixel_values of n variants, joined alo
     if "head" not in self.model.unsafe_shortcuts:
         return self.model.model.get_output_embeddings()(self.hidden(pixels, n)[:, self.at[columns]]).float()
     spent["forwards"] += n
-    with full_float32(pixels): output = self.model.model(**self._repeat(n), pixel_values=pixels, use_cache=False)
+    with self._computing(pixels): output = self.model.model(**self._repeat(n), pixel_values=pixels, use_cache=False)
     return output.logits[:, self.at[columns]].float()
 
 # %% ../../nbs/core/09_forward.ipynb #65d7eb2d

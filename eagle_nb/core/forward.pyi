@@ -1,7 +1,7 @@
 """Generated from forward.py by .ci/stubs.py; do not edit."""
 __all__ = ['LOGITS_AT_ONCE', 'Forward', 'full_float32', 'equal_tiles']
 import contextlib, threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 from .costs import spent
@@ -41,6 +41,11 @@ class Forward:
 
     def _positions(self) -> Tensor | None:
         """Positions in time, height and width, as the decoder gets them; passed in, no earlier call can change them."""
+        ...
+
+    @contextlib.contextmanager
+    def _computing(self, pixels: Tensor) -> Iterator[None]:
+        """A block in which the model computes: in evaluation mode, and float32 in float32."""
         ...
 
     def _probabilities(self, x: dict) -> Tensor:

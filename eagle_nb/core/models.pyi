@@ -76,7 +76,7 @@ def _in_one_call(net: nn.Module) -> list[tuple]:
     ...
 
 def grouped_windows(net: nn.Module) -> contextlib.AbstractContextManager:
-    """A block in which a vision tower with windows (Qwen2.5-VL, Qwen3-VL) computes those of one size in one call."""
+    """A block in which a vision tower (Qwen2.5-VL, Qwen3-VL) computes windows of one size in one call."""
     ...
 
 class Model:

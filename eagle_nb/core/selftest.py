@@ -25,9 +25,10 @@ from .regions import grid
 from .scores import ModelScorer
 from .targets import Target
 
-# %% ../../nbs/core/14_selftest.ipynb #fc717ba8
+# %% ../../nbs/core/14_selftest.ipynb #16f566b0
 SHORTCUTS = {"tiles": "equal tiles are computed once", "head": "the output head runs at the answer alone",
-             "batch": "several images in one forward pass", "labels": "variants are composed from the label map"}
+             "batch": "several images in one forward pass", "labels": "variants are composed from the label map",
+             "windows": "a vision tower computes windows of one size in one call"}
 
 @dataclass(frozen=True)
 class Report:
@@ -74,7 +75,7 @@ def _capabilities(r)->str:
 
 Report.__str__ = _capabilities
 
-# %% ../../nbs/core/14_selftest.ipynb #f8d8a71d
+# %% ../../nbs/core/14_selftest.ipynb #61e1b861
 class _Force:
     "A rule for `generate` that allows one given token at each step."
     def __init__(self, ids:list[int], start:int): self.ids, self.start = ids, start # tokens; length of the prompt
@@ -94,7 +95,8 @@ def stepwise(model:Model, x:dict[str, Tensor], # inputs of one image and its pro
     plain = GenerationConfig(max_new_tokens=len(ids), do_sample=False, return_dict_in_generate=True,
                              output_logits=True, pad_token_id=model.tokenizer.pad_token_id)
     rules = [_Force(ids, x["input_ids"].shape[1])]
-    logits = model.model.generate(**x, generation_config=plain, logits_processor=rules).logits
+    with model.inference(plain=True):
+        logits = model.model.generate(**x, generation_config=plain, logits_processor=rules).logits
     return torch.cat(logits).float().softmax(-1).cpu()
 
 # %% ../../nbs/core/14_selftest.ipynb #fe1be47e
@@ -144,8 +146,9 @@ def _agreement(case)->float:
     if composed.shape != masked.shape: return 0.
     return float(((composed - masked).abs() <= .05*value_range).float().mean())
 
-# %% ../../nbs/core/14_selftest.ipynb #c68e6b9a
-_TRIALS = ((), ("tiles",), ("head",), ("head", "tiles"), ("batch", "head", "tiles")) # shortcuts to give up
+# %% ../../nbs/core/14_selftest.ipynb #7c9887ea
+_TRIALS = ((), ("tiles",), ("head",), ("windows",), ("head", "tiles"), ("head", "tiles", "windows"),
+           ("batch", "head", "tiles", "windows")) # shortcuts to give up
 
 def _in_half(model)->bool: return model.dtype in (torch.bfloat16, torch.float16)
 
