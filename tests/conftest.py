@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision_help import activate
 
+activate()
 torch.set_num_threads(1)
 
 PROMPT = "Describe the image."
