@@ -505,19 +505,26 @@ def _break_lines(words, width, size)->list[list[tuple[int, str, float, int]]]: #
         x += _GAP
     return lines
 
-# %% ../../nbs/explanation/01_plots.ipynb #bb4d27d7
-def _place(line, levels, width, rtl)->list[tuple[int, str, float, float]]: # as in `word_layout`, in reading order
-    "Where the pieces of a line go; `levels` has one value per word."
-    order = visual_order([levels[i] for i, *_ in line])
-    gaps = [_GAP*(line[a][3] != line[b][3]) for a, b in zip(order, order[1:])] + [0.]
-    x, placed = 0., {}
-    for k, gap in zip(order, gaps):
-        i, text, w, _ = line[k]
-        placed[k] = (i, with_direction(text, levels[i]), x, w)
-        x += w + gap
-    shift = max(0., width - x) if rtl else 0.
-    return [(i, text, x + shift, w) for i, text, x, w in map(placed.get, range(len(line)))]
+# %% ../../nbs/explanation/01_plots.ipynb #687ee855
+def _spaced_levels(words)->tuple[list[int], list[int]]: # per word; per group, of the space after it
+    "The levels of words and of the spaces between their groups, see `word_levels`."
+    groups = word_groups(words)
+    spaced = [k for g, group in enumerate(groups) for k in [*group, -1 - g]]   # negative: a space
+    level = dict(zip(spaced, word_levels([words[k] if k >= 0 else " " for k in spaced])))
+    return [level[i] for i in range(len(words))], [level[-1 - g] for g in range(len(groups))]
 
+def _place(line, levels, width, rtl)->list[tuple[int, str, float, float]]: # as in `word_layout`, in reading order
+    "Where the pieces of a line go; `levels` are of the words and of the spaces."
+    items = []   # word, text, width, level; a space has the word None
+    for k, (i, text, w, g) in enumerate(line):
+        if k and line[k-1][3] != g: items.append((None, "", _GAP, levels[1][g-1]))
+        items.append((i, with_direction(text, levels[0][i]), w, levels[0][i]))
+    x, left = 0., {}
+    for k in visual_order([level for *_, level in items]): left[k], x = x, x + items[k][2]
+    shift = max(0., width - x) if rtl else 0.
+    return [(i, text, left[k] + shift, w) for k, (i, text, w, _) in enumerate(items) if i is not None]
+
+# %% ../../nbs/explanation/01_plots.ipynb #cdd30a15
 def word_layout(words:list[str], # T words or tokens
                 width:float, # of a line, in points
                 size:float # of the type, in points
@@ -526,7 +533,7 @@ def word_layout(words:list[str], # T words or tokens
     lines are broken between groups of words, within a group only where they must. A token without a text, a part of
     the character next to it, has an empty box."""
     words = list(map(str, words))
-    levels, rtl = word_levels(words), direction(words) == "rtl"
+    levels, rtl = _spaced_levels(words), direction(words) == "rtl"
     lines = _break_lines(words, width, size)
     return [(*box, n) for n, line in enumerate(lines) for box in _place(line, levels, width, rtl)], len(lines)
 

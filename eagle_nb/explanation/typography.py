@@ -65,40 +65,40 @@ def _head(text, width)->str:
         taken += len(c)
     return text[:taken]
 
-# %% ../../nbs/explanation/00_typography.ipynb #d32cbdc4
-def _kind(word)->str: # "L", "R", "number" or "neutral"
+# %% ../../nbs/explanation/00_typography.ipynb #f92f10c7
+def _kind(word)->str: # "L", "R", "EN" and "AN" for European and Arabic numbers, or "neutral"
     "The direction of a word: that of its first letter."
     kinds = [unicodedata.bidirectional(c) for c in word]
     strong = next((k for k in kinds if k in ("L", "R", "AL")), None)
     if strong: return "L" if strong == "L" else "R"
-    return "number" if {"EN", "AN"} & set(kinds) else "neutral"
+    return next((k for k in kinds if k in ("EN", "AN")), "neutral")
 
 def direction(text:str|Iterable[str] # a text, or its words
              )->str: # "ltr" or "rtl"
     "Where reading begins: the direction of the first letter."
     return "rtl" if _kind("".join(text)) == "R" else "ltr"
 
-# %% ../../nbs/explanation/00_typography.ipynb #014fc687
-def _sides(kinds, base)->list[tuple[str, str]]: # of the word, and of what a neutral next to it sees
-    "Numbers follow the letters before them, and count as right-to-left unless those are left-to-right."
+# %% ../../nbs/explanation/00_typography.ipynb #982ef6ce
+def _sides(kinds, base)->list[str|None]: # "L" or "R"; None for neutrals
+    "The direction that a neutral next to each word sees: numbers are on the right-to-left side unless letters are not."
     sides, last = [], base
     for k in kinds:
         if k in "LR": last = k
-        sides.append((k, last if k == "number" else k))
+        sides.append({"neutral": None, "AN": "R", "EN": last}.get(k, k))
     return sides
 
-def word_levels(words:list[str])->list[int]: # even: left to right; odd: right to left
+def word_levels(words:list[str] # with the spaces between them, where there are any, as words of their own
+               )->list[int]: # even: left to right; odd: right to left
     "The embedding level of each word."
     base = "R" if direction(words) == "rtl" else "L"
-    sides = _sides([_kind(w) for w in words], base)
-    def side(at): return next((s for k, s in at if k != "neutral"), base)
-    levels = []
-    for i, (kind, seen) in enumerate(sides):
-        before, after = side(sides[:i][::-1]), side(sides[i + 1:])
-        own = (before if before == after else base) if kind == "neutral" else seen
-        rtl = own == "R" and kind != "number"
-        level = 1 if rtl else 2 if base == "R" or own == "R" else 0
-        levels.append(level)
+    kinds = [_kind(w) for w in words]
+    sides, levels = _sides(kinds, base), []
+    for i, (kind, own) in enumerate(zip(kinds, sides)):
+        if own is None:
+            before, after = (next(filter(None, at), base) for at in (sides[:i][::-1], sides[i + 1:]))
+            own = before if before == after else base
+        if own == "R": levels.append(2 if kind in ("EN", "AN") else 1)
+        else: levels.append(2 if base == "R" else 0)
     return levels
 
 # %% ../../nbs/explanation/00_typography.ipynb #8631337a

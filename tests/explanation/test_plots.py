@@ -186,6 +186,14 @@ def test_right_to_left_words_run_from_right_to_left():
     assert [i for i, *_ in boxes] == list(range(6)), "boxes come in reading order"
 
 
+@pytest.mark.parametrize("text, expected", [
+    ("עמודים 15 16", "16 15 עמודים"), ("pages 15 16 שם", "pages 15 16 שם"), ("שם 15 cat 16", "cat 16 15 שם"),
+    ("a ٣٤ ٥", "a ٥ ٣٤"), ("שם & שם", "שם & שם"), ("cat & שם & dog", "cat & שם & dog"), ("قط ! cat", "cat ! قط"),
+    ("15 קט", "קט 15"), ("15 cat", "15 cat")])
+def test_numbers_and_signs_follow_the_rules_of_unicode(text, expected):
+    assert lefts(text.split())[0] == expected.split()
+
+
 def test_each_line_is_ordered_by_itself():
     words = "שני חתולים שחורים על שולחן גדול".split()
     boxes, lines = plots.word_layout(words, 70., 8.)
