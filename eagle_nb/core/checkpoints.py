@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['EMBEDDED', 'without_video', 'load_checkpoint', 'save_processor']
 
-# %% ../../nbs/core/07_checkpoints.ipynb #eb6ed1e1
-import contextlib, importlib, json, platform, warnings
+# %% ../../nbs/core/07_checkpoints.ipynb #15373efc
+import contextlib, functools, importlib, json, platform, warnings
 from pathlib import Path
 
 import torch
@@ -132,19 +132,29 @@ def _quiet():
     finally:
         if shown: logging.enable_progress_bar()
 
-# %% ../../nbs/core/07_checkpoints.ipynb #dece3bfe
+# %% ../../nbs/core/07_checkpoints.ipynb #bf147fb9
+@functools.cache
+def _no_video()->type:
+    "The class that replaces a video processor; its objects can be copied and pickled."
+    from transformers import BaseImageProcessor
+    class NoVideo(BaseImageProcessor):
+        merge_size, temporal_patch_size, num_frames, fps = 2, 2, 1, 1
+        def __reduce__(self): return _new_no_video, ()
+    return NoVideo
+
+def _new_no_video(): return _no_video()()
+
 @contextlib.contextmanager
 def without_video(): # yields the class that replaces a video processor
     "Let processors load without their video part."
-    from transformers import BaseImageProcessor, processing_utils
+    from transformers import processing_utils
     # a plain import gives a stand-in that always fails
     auto = importlib.import_module("transformers.models.auto.video_processing_auto").AutoVideoProcessor
     names = processing_utils.MODALITY_TO_BASE_CLASS_MAPPING
-    class NoVideo(BaseImageProcessor): merge_size, temporal_patch_size, num_frames, fps = 2, 2, 1, 1
     original, base = auto.__dict__["from_pretrained"], names["video_processor"]
-    auto.from_pretrained = classmethod(lambda cls, *a, **k: NoVideo())
+    auto.from_pretrained = classmethod(lambda cls, *a, **k: _new_no_video())
     names["video_processor"] = "ImageProcessingMixin"
-    try: yield NoVideo
+    try: yield _no_video()
     finally: auto.from_pretrained, names["video_processor"] = original, base
 
 def _processor(where:str, access:dict):
