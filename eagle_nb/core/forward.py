@@ -63,7 +63,7 @@ class Forward:
         x = dict(self._repeat(n), pixel_values=pixels, use_cache=False)
         if read is not None: x["attention_mask"] = x["attention_mask"]*read.to(x["attention_mask"])
         shared = contextlib.nullcontext() if alike is None else _each_once(self.tower, *alike)
-        with full_float32(pixels), shared: return self._probabilities(x)
+        with self.model.inference(), full_float32(pixels), shared: return self._probabilities(x)
 
 # %% ../../nbs/core/09_forward.ipynb #5b29d02a
 @patch(as_prop=True)
@@ -94,7 +94,7 @@ def _positions(self:Forward)->Tensor|None: # (3, 1, len(self))
         raise _Known
     hook = self.model.model.get_decoder().register_forward_pre_hook(stop, with_kwargs=True)
     try:
-        with torch.no_grad(): self._body(**self.inputs, pixel_values=self.whole, use_cache=False)
+        with self.model.inference(), torch.no_grad(): self._body(**self.inputs, pixel_values=self.whole, use_cache=False)
     except _Known: return arguments.get("position_ids")
     finally: hook.remove()
 
@@ -174,7 +174,7 @@ def hidden(self:Forward, pixels:Tensor, # pixel_values of n variants, joined alo
           )->Tensor: # (n, len(self), D), on the device
     "The model's last hidden states, differentiable; the answer is predicted at `self.at`."
     spent["forwards"] += n
-    with full_float32(pixels):
+    with self.model.inference(), full_float32(pixels):
         return self._body(**self._repeat(n), pixel_values=pixels, use_cache=False).last_hidden_state
 
 @patch
@@ -184,9 +184,11 @@ def logits(self:Forward, pixels:Tensor, # pixel_values of n variants, joined alo
           )->Tensor: # (n, columns, V) float32, on the device
     "Logits of the whole vocabulary at some positions of the answer, differentiable."
     if "head" not in self.model.unsafe_shortcuts:
-        return self.model.model.get_output_embeddings()(self.hidden(pixels, n)[:, self.at[columns]]).float()
+        h, head = self.hidden(pixels, n)[:, self.at[columns]], self.model.model.get_output_embeddings()
+        with self.model.inference(): return head(h).float()
     spent["forwards"] += n
-    with full_float32(pixels): output = self.model.model(**self._repeat(n), pixel_values=pixels, use_cache=False)
+    with self.model.inference(), full_float32(pixels):
+        output = self.model.model(**self._repeat(n), pixel_values=pixels, use_cache=False)
     return output.logits[:, self.at[columns]].float()
 
 # %% ../../nbs/core/09_forward.ipynb #65d7eb2d

@@ -49,7 +49,7 @@ _PROMPT = "Describe the image."
 def _plain(forward, pixels:Tensor)->Tensor: # (T, V) float32 on the CPU
     "Distributions at the answer from the model as it is: one image, its own positions, all logits."
     x = {k: v for k, v in forward.inputs.items() if k != "position_ids"}
-    logits = forward.model.model(**x, pixel_values=pixels, use_cache=False).logits
+    logits = forward.model.plain_logits(dict(x, pixel_values=pixels, use_cache=False))
     return logits[0, forward.at].float().softmax(-1).cpu()
 
 class _Case:
