@@ -245,7 +245,7 @@ def pixels(self:Forward, image:ImageLike, name:str="pixel_values", # one of `ima
     "One image input for another image in place of the explained one."
     return self.images_of(image, **images_kwargs)[name]
 
-# %% ../../nbs/core/09_forward.ipynb #5badde8c
+# %% ../../nbs/core/09_forward.ipynb #363f42c6
 @patch
 def hidden(self:Forward, pixels:Tensor|dict[str, Tensor], # of n variants
            n:int # number of variants
@@ -261,7 +261,8 @@ def logits(self:Forward, pixels:Tensor|dict[str, Tensor], # of n variants
           )->Tensor: # (n, columns, V) float32, on the device
     "Logits of the whole vocabulary at some positions of the answer, differentiable."
     if "head" not in self.model.unsafe_shortcuts:
-        return self.model.model.get_output_embeddings()(self.hidden(pixels, n)[:, self.at[columns]]).float()
+        h, head = self.hidden(pixels, n)[:, self.at[columns]], self.model.model.get_output_embeddings()
+        with self._computing(): return head(h).float()
     spent["forwards"] += n
     with self._computing(): output = self.model.model(**self._with_images(pixels, n))
     return output.logits[:, self.at[columns]].float()
