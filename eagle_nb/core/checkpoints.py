@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['EMBEDDED', 'without_video', 'load_checkpoint', 'save_processor']
 
-# %% ../../nbs/core/07_checkpoints.ipynb #312e1ea6
-import contextlib, importlib, json, platform, warnings
+# %% ../../nbs/core/07_checkpoints.ipynb #15373efc
+import contextlib, functools, importlib, json, platform, warnings
 from pathlib import Path
 
 import torch
 
 from .. import DATA
-from .models import Model
+from .models import Model, unwrap
 
 # %% ../../nbs/core/07_checkpoints.ipynb #59241a39
 EMBEDDED = ("scenes-llava", "scenes-qwen", "scenes-internvl")
@@ -132,19 +132,29 @@ def _quiet():
     finally:
         if shown: logging.enable_progress_bar()
 
-# %% ../../nbs/core/07_checkpoints.ipynb #dece3bfe
+# %% ../../nbs/core/07_checkpoints.ipynb #bf147fb9
+@functools.cache
+def _no_video()->type:
+    "The class that replaces a video processor; its objects can be copied and pickled."
+    from transformers import BaseImageProcessor
+    class NoVideo(BaseImageProcessor):
+        merge_size, temporal_patch_size, num_frames, fps = 2, 2, 1, 1
+        def __reduce__(self): return _new_no_video, ()
+    return NoVideo
+
+def _new_no_video(): return _no_video()()
+
 @contextlib.contextmanager
 def without_video(): # yields the class that replaces a video processor
     "Let processors load without their video part."
-    from transformers import BaseImageProcessor, processing_utils
+    from transformers import processing_utils
     # a plain import gives a stand-in that always fails
     auto = importlib.import_module("transformers.models.auto.video_processing_auto").AutoVideoProcessor
     names = processing_utils.MODALITY_TO_BASE_CLASS_MAPPING
-    class NoVideo(BaseImageProcessor): merge_size, temporal_patch_size, num_frames, fps = 2, 2, 1, 1
     original, base = auto.__dict__["from_pretrained"], names["video_processor"]
-    auto.from_pretrained = classmethod(lambda cls, *a, **k: NoVideo())
+    auto.from_pretrained = classmethod(lambda cls, *a, **k: _new_no_video())
     names["video_processor"] = "ImageProcessingMixin"
-    try: yield NoVideo
+    try: yield _no_video()
     finally: auto.from_pretrained, names["video_processor"] = original, base
 
 def _processor(where:str, access:dict):
@@ -178,10 +188,10 @@ def _explained(e:Exception, source:str, revision:str|None)->Exception:
     return kind(f"cannot load {source!r}{at}: {type(e).__name__}: {text}. Check the id or the "
                 "folder, the network and access rights, or download it again")
 
-# %% ../../nbs/core/07_checkpoints.ipynb #4627a7cd
+# %% ../../nbs/core/07_checkpoints.ipynb #87332000
 def _loaded(pair:tuple, settings:dict, talk:dict)->Model:
     "A model from (model, processor), which stay as they are."
-    if len(pair) != 2 or not hasattr(pair[0], "generate"):
+    if len(pair) != 2 or not isinstance(pair[0], torch.nn.Module):
         raise ValueError("a loaded checkpoint is given as (model, processor), "
                          f"got {tuple(type(part).__name__ for part in pair)}")
     settings = {k: v for k, v in settings.items() if v is not None}
@@ -189,8 +199,14 @@ def _loaded(pair:tuple, settings:dict, talk:dict)->Model:
         values = ", ".join(f"{k}={v!r}" for k, v in settings.items())
         raise ValueError(f"{', '.join(settings)} are settings for a checkpoint that load reads, "
                          f"got {values} with a loaded model: move it with model.to(...) first")
-    net = pair[0]
-    return Model(*pair, name=getattr(net.config, "_name_or_path", "") or type(net).__name__, **talk)
+    net = unwrap(pair[0])
+    name = getattr(net.config, "_name_or_path", "") or type(net).__name__
+    return _checked(Model(net, pair[1], name, **talk))
+
+def _checked(model:Model)->Model:
+    "The model, if its processor has what it needs."
+    model.check_processor()
+    return model
 
 # %% ../../nbs/core/07_checkpoints.ipynb #6ca2d4be
 def _choose_device(device:str|None, device_map)->str:
@@ -207,7 +223,7 @@ def _read(where:str, access:dict, settings:dict)->tuple:
     processor = _processor(where, access)
     return _weights(where, access["local_files_only"], **(settings | access)), processor
 
-# %% ../../nbs/core/07_checkpoints.ipynb #aba5ca2e
+# %% ../../nbs/core/07_checkpoints.ipynb #5a5c2fe5
 def load_checkpoint(source:str|Path|tuple="scenes-llava", # a name, a folder, a hub id, or (model, processor)
                     dtype:str|torch.dtype|None=None, # None: float32 on a CPU, bfloat16 on a GPU
                     device:str|None=None, # None: a GPU where there is one
@@ -216,10 +232,11 @@ def load_checkpoint(source:str|Path|tuple="scenes-llava", # a name, a folder, a 
                     system:str|None=None, # the system turn
                     chat_template:str|None=None, # a Jinja template in place of the processor's own
                     trust_remote_code:bool=False, # run code that comes with the checkpoint: read it first
+                    chat_template_kwargs:dict|None=None, # variables of the template, such as enable_thinking
                     **settings # for `from_pretrained`, such as quantization_config
                    )->Model:
     "Load an image-text-to-text checkpoint."
-    talk = dict(system=system, chat_template=chat_template)
+    talk = dict(system=system, chat_template=chat_template, chat_template_kwargs=chat_template_kwargs)
     if isinstance(source, tuple):
         given = dict(dtype=dtype, device=device, revision=revision, device_map=device_map, **settings)
         return _loaded(source, given, talk)
@@ -232,7 +249,7 @@ def load_checkpoint(source:str|Path|tuple="scenes-llava", # a name, a folder, a 
     except Exception as e: raise _explained(e, str(source), revision) from e
     placed = device_map is not None or getattr(model, "is_quantized", False)
     commit = revision or getattr(model.config, "_commit_hash", None)
-    return Model(model if placed else model.to(device), processor, str(source), commit, **talk)
+    return _checked(Model(model if placed else model.to(device), processor, str(source), commit, **talk))
 
 # %% ../../nbs/core/07_checkpoints.ipynb #d8ff8d9c
 def save_processor(processor, # a processor of transformers

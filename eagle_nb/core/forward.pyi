@@ -1,16 +1,40 @@
 """Generated from forward.py by .ci/stubs.py; do not edit."""
-__all__ = ['LOGITS_AT_ONCE', 'Forward', 'full_float32', 'equal_tiles']
+__all__ = ['LOGITS_AT_ONCE', 'image_inputs', 'Forward', 'full_float32', 'equal_tiles']
 import contextlib, threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 from .costs import spent
-from .images import ImageLike
+from .images import ImageLike, open_image
 from .models import Model
 from .patching import patch
 
-def _with_answer(model, image, prompt, forced) -> tuple[dict, int]:
-    """What the processor makes of image and prompt, with the answer appended."""
+def _appended(model, x: dict, n: int, ids: Tensor) -> dict:
+    """What a family is given for each token, extended as it does when it generates."""
+    ...
+
+def _with_answer(model, x: dict, forced) -> tuple[dict, int]:
+    """Inputs of image and prompt, checked, with the answer appended."""
+    ...
+
+def image_inputs(model: Model, image: ImageLike, prompt: str | list[dict], x: dict[str, Tensor] | None=None) -> dict[str, bool]:
+    """Which inputs of a model show the image."""
+    ...
+
+def _same(a, b) -> bool:
+    """Are two inputs equal?"""
+    ...
+
+def _can_be_masked(a, b) -> bool:
+    """Are these float tensors of one shape, with more than one axis?"""
+    ...
+
+def _maskable(model, image, prompt, x: dict) -> list[str]:
+    """The inputs that show the image."""
+    ...
+
+def _refuse(model, names: list[str]):
+    """Raise an error for inputs that show the image and cannot be masked."""
     ...
 
 class Forward:
@@ -19,11 +43,15 @@ class Forward:
     def __init__(self, model: Model, image: ImageLike, prompt: str | list[dict], forced: Sequence[int]):
         ...
 
+    @property
+    def whole(self) -> Tensor:
+        ...
+
     def __len__(self) -> int:
         ...
 
     @torch.inference_mode()
-    def __call__(self, pixels: Tensor, n: int, alike: tuple[Tensor, Tensor] | None=None, read: Tensor | None=None) -> Tensor:
+    def __call__(self, pixels: Tensor | dict[str, Tensor], n: int, alike: tuple[Tensor, Tensor] | None=None, read: Tensor | None=None) -> Tensor:
         """Probability of every answer token in every variant."""
         ...
 
@@ -35,8 +63,17 @@ class Forward:
         """The inputs of `n` variants."""
         ...
 
+    def _with_images(self, pixels: Tensor | dict[str, Tensor], n: int) -> dict:
+        """The inputs of `n` variants with their images."""
+        ...
+
     def _positions(self) -> Tensor | None:
         """Positions in time, height and width, as the decoder gets them; passed in, no earlier call can change them."""
+        ...
+
+    @contextlib.contextmanager
+    def _computing(self) -> Iterator[None]:
+        """A block in which the model computes: in evaluation mode, and float32 in float32."""
         ...
 
     def _probabilities(self, x: dict) -> Tensor:
@@ -47,15 +84,19 @@ class Forward:
         """Probability of the given token at each position, some rows at a time."""
         ...
 
-    def pixels(self, image: ImageLike, **images_kwargs) -> Tensor:
-        """`pixel_values` of another image in place of the explained one."""
+    def images_of(self, image: ImageLike, **images_kwargs) -> dict[str, Tensor]:
+        """The image inputs for another image in place of the explained one."""
         ...
 
-    def hidden(self, pixels: Tensor, n: int) -> Tensor:
+    def pixels(self, image: ImageLike, name: str='pixel_values', **images_kwargs) -> Tensor:
+        """One image input for another image in place of the explained one."""
+        ...
+
+    def hidden(self, pixels: Tensor | dict[str, Tensor], n: int) -> Tensor:
         """The model's last hidden states, differentiable; the answer is predicted at `self.at`."""
         ...
 
-    def logits(self, pixels: Tensor, n: int, columns: list[int]) -> Tensor:
+    def logits(self, pixels: Tensor | dict[str, Tensor], n: int, columns: list[int]) -> Tensor:
         """Logits of the whole vocabulary at some positions of the answer, differentiable."""
         ...
 

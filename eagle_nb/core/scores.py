@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['MODES', 'insight', 'necessity', 'objective', 'Scorer', 'FunctionScorer', 'BatchMemory', 'ModelScorer']
 
-# %% ../../nbs/core/11_scores.ipynb #f2ebebcb
+# %% ../../nbs/core/11_scores.ipynb #67e33644
 import copy
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -205,6 +206,50 @@ class BatchMemory:
         taken = max(1, torch.cuda.max_memory_allocated(self.device) - self.before)
         return max(1, min(self.most, int(self.room*n/taken)))
 
+# %% ../../nbs/core/11_scores.ipynb #debb5542
+class _Composer:
+    "An image input of a model, from the image where a region is visible and from the fill elsewhere."
+    def __init__(self, pixels:Callable[..., Tensor], # from an image and processor options to this input
+                 whole:Tensor, # this input for the image, on the device
+                 blank:Tensor, # for the fill
+                 regions:np.ndarray, # (H, W) int from 0
+                 resampled:bool # blend at the boundaries as the processor's resampling does
+                ):
+        self.whole, self.blank, self.resampled = whole, blank, resampled
+        self.labels = carry_labels(pixels, regions)
+        if self.labels.shape != whole.shape or blank.shape != whole.shape:
+            raise ValueError("the processor gives another layout to the label map or to the fill than to the image: "
+                             "use mode='pixels'")
+        tiled, n = self.labels.ndim > 3, int(regions.max()) + 1
+        tiles = self.labels.reshape(self.labels.shape[:-3].numel() if tiled else 1, -1)
+        self.touched = torch.stack([torch.bincount(t[t >= 0], minlength=n) > 0 for t in tiles]) # (tiles, N) bool
+        if resampled: self._find_boundaries(*carry_coverage(pixels, regions, self.labels), tiles.shape)
+        one_channel = self.labels.narrow(-3, 0, 1) if tiled else self.labels
+        self._index = (one_channel if bool((self.labels == one_channel).all()) else self.labels).to(whole.device)
+
+    def _find_boundaries(self, rim, share, tiles): # the first two from `carry_coverage`; (tiles, elements of each)
+        "Remember the elements on boundaries, and the coverage of each by the regions."
+        self.touched |= torch.stack([(share[:, rim//tiles[1] == t] != 0).any(1) for t in range(tiles[0])])
+        self._rim, self._share = rim.to(self.whole.device), share.to(self.whole.device)
+
+# %% ../../nbs/core/11_scores.ipynb #afdbdf49
+@patch
+def __call__(self:_Composer, keep:Tensor # (B, N) bool
+            )->Tensor: # (B*rows, ...), this input for all masked images, joined along the first axis
+    "Elements of the image or of the fill, depending on their region."
+    padding = torch.ones(len(keep), 1, dtype=torch.bool) # index -1 (padding) picks this last column: always visible
+    visible = torch.cat([keep, padding], 1).to(self.whole.device) # (B, N+1)
+    x = torch.where(visible[:, self._index], self.whole, self.blank) # (B, *whole.shape)
+    if self.resampled: self._blend(x, visible[:, :-1].float())
+    return x.flatten(0, 1)
+
+@patch
+def _blend(self:_Composer, x, visible): # (B, *whole.shape), changed in place; (B, N) float
+    "Give the elements on boundaries their share of image and fill."
+    a, b = (v.flatten()[self._rim].float() for v in (self.blank, self.whole)) # (R,)
+    mixed = torch.lerp(a, b, visible @ self._share) # (B, R)
+    x.view(len(x), -1)[:, self._rim] = mixed.to(x.dtype)
+
 # %% ../../nbs/core/11_scores.ipynb #93a35556
 MODES = ("nearest", "resampled", "pixels")
 
@@ -251,81 +296,64 @@ def _first_size(self:ModelScorer, model)->int:
     "Size of the first batch. CPU: chosen to fit the CPU cache; GPU: 8, to measure the memory per image."
     return 8 if model.device.type == "cuda" else max(1, min(32, 2048//len(self.forward)))
 
-# %% ../../nbs/core/11_scores.ipynb #5fcaca7a
+# %% ../../nbs/core/11_scores.ipynb #fd1ad7e1
 @patch
 def _prepare(self:ModelScorer, mode, fill, seed):
-    "The fill, and the region of every element of `pixel_values`."
+    "The fill, and what composes each image input."
     self.mode = "pixels" if "labels" in self.model.unsafe_shortcuts else mode
     self.fill = fill_image(self.image, fill, seed)
-    self.labels = carry_labels(self.forward.pixels, self.regions.labels)
-    if self.mode == "pixels": return
-    if self.labels.shape != self.forward.whole.shape:
-        raise ValueError("the processor gives another layout to the label map than to the image: "
-                         "use mode='pixels'")
-    self._to_device()
-
-# %% ../../nbs/core/11_scores.ipynb #42626686
-@patch
-def _to_device(self:ModelScorer):
-    "Move fill and region indices to the device, in the layout of `pixel_values`."
-    device, tiled = self.forward.whole.device, self.labels.ndim > 3
-    self.blank = self.model.place(self.forward.pixels(self.fill))
-    tiles = self.labels.reshape(self.labels.shape[:-3].numel() if tiled else 1, -1)
-    regions_in = [torch.bincount(tile[tile >= 0], minlength=self.n) > 0 for tile in tiles]
-    self.touched = torch.stack(regions_in) # (tiles, N) bool
-    if self.mode == "resampled": self._find_boundaries(tiles.shape)
-    one_channel = self.labels.narrow(-3, 0, 1) if tiled else self.labels
-    self._index = (one_channel if bool((self.labels == one_channel).all()) else self.labels).to(device)
+    self._composers = {} if self.mode == "pixels" else self._make_composers()
 
 @patch
-def _find_boundaries(self:ModelScorer, tiles): # (number of tiles, elements of each)
-    "Find the elements on boundaries, and the coverage of each by the regions."
-    rim, share = carry_coverage(self.forward.pixels, self.regions.labels, self.labels)
-    self.touched |= torch.stack([(share[:, rim//tiles[1] == t] != 0).any(1) for t in range(tiles[0])])
-    self._rim, self._share = rim.to(self.forward.whole.device), share.to(self.forward.whole.device)
+def _make_composers(self:ModelScorer)->dict[str, _Composer]:
+    "A composer for each image input of the model."
+    forward, blank = self.forward, self.forward.images_of(self.fill)
+    return {name: _Composer(partial(forward.pixels, name=name), whole, self.model.place(blank[name]),
+                            self.regions.labels, self.mode == "resampled")
+            for name, whole in forward.images.items()}
 
-# %% ../../nbs/core/11_scores.ipynb #332f0cdb
+# %% ../../nbs/core/11_scores.ipynb #365f8d12
 @patch
 def variants(self:ModelScorer, keep:Tensor # (B, N) bool
-            )->Tensor: # pixel_values of all masked images, joined along the first axis
+            )->dict[str, Tensor]: # by the name of each image input, all masked images joined along the first axis
     "The masked images as the model sees them."
-    return self._masked(keep) if self.mode == "pixels" else self._composed(keep)
-
-@patch
-def _masked(self:ModelScorer, keep)->Tensor: # as `variants`
-    "Pixels masked before the processor, one call per masked image."
+    if self.mode != "pixels": return {name: compose(keep) for name, compose in self._composers.items()}
     shown = [mask_image(self.image, self.regions.mask(k), self.fill) for k in keep.numpy()]
-    return torch.cat([self.model.place(self.forward.pixels(i)) for i in shown])
+    each = [self.forward.images_of(image) for image in shown]
+    return {name: torch.cat([self.model.place(x[name]) for x in each]) for name in self.forward.images}
 
-@patch
-def _composed(self:ModelScorer, keep)->Tensor: # as `variants`
-    "Elements of the image or of the fill, depending on their region."
-    whole, blank = self.forward.whole, self.blank # both as one image's pixel_values
-    padding = torch.ones(len(keep), 1, dtype=torch.bool) # index -1 (padding) picks this last column: always visible
-    visible = torch.cat([keep, padding], 1).to(whole.device) # (B, N+1)
-    x = torch.where(visible[:, self._index], whole, blank) # (B, *whole.shape)
-    if self.mode == "resampled":
-        a, b = (v.flatten()[self._rim].float() for v in (blank, whole)) # (R,) elements on boundaries
-        mixed = torch.lerp(a, b, visible[:, :-1].float() @ self._share) # (B, R)
-        x.view(len(keep), -1)[:, self._rim] = mixed.to(x.dtype)
-    return x.flatten(0, 1)
+@patch(as_prop=True)
+def touched(self:ModelScorer)->Tensor|None: # (tiles, N) bool; None if that is unknown, or there are several inputs
+    "The regions in each tile of the image input."
+    return next(iter(self._composers.values())).touched if len(self._composers) == 1 else None
 
 @patch
 def _alike(self:ModelScorer, keep)->tuple[Tensor, Tensor]|None:
     "Equal tiles among these masked images; None if the model cannot use them."
-    if self.mode == "pixels" or len(self.touched) == 1 or self.forward.tower is None: return None
+    if self.touched is None or len(self.touched) == 1 or self.forward.tower is None: return None
     return equal_tiles(keep, self.touched)
 
-# %% ../../nbs/core/11_scores.ipynb #3275d950
+# %% ../../nbs/core/11_scores.ipynb #bfec49c7
 @patch
-def _reaches_model(self:ModelScorer, region)->bool:
-    "Does any pixel of a region reach the model, by the processor's own resampling?"
-    mask = carry_mask(self.forward.pixels, self.regions.labels == region)
-    return bool((mask[self.labels >= 0] > 0).any())
+def _carried(self:ModelScorer)->list[tuple[Callable[..., Tensor], Tensor]]:
+    "For each image input, the way to it and the region of each of its elements."
+    ways = [partial(self.forward.pixels, name=name) for name in self.forward.images]
+    if self._composers: return list(zip(ways, (c.labels for c in self._composers.values())))
+    return [(way, carry_labels(way, self.regions.labels)) for way in ways]
 
 @patch(cached=True)
 def unseen(self:ModelScorer)->np.ndarray: # indices of regions
-    "Regions that can never matter, because the processor crops them away."
-    missing = np.setdiff1d(np.arange(len(self.regions)), np.unique(self.labels))
+    "Regions that can never matter, because the processor crops them away; none where that cannot be told."
+    try: carried = self._carried()
+    except Exception: return np.array([], int) # a processor that takes no label map
+    seen = np.concatenate([np.unique(labels) for _, labels in carried])
+    missing = np.setdiff1d(np.arange(len(self.regions)), seen)
     if self.mode == "nearest": return missing
-    return np.array([r for r in missing if not self._reaches_model(r)], int)
+    reaches = lambda r: any(self._reaches(r, *way) for way in carried)
+    return np.array([r for r in missing if not reaches(r)], int)
+
+@patch
+def _reaches(self:ModelScorer, region, way, labels)->bool:
+    "Does any pixel of a region reach the model, by the processor's own resampling?"
+    mask = carry_mask(way, self.regions.labels == region)
+    return bool((mask[labels >= 0] > 0).any())

@@ -2,6 +2,7 @@
 __all__ = ['MODES', 'insight', 'necessity', 'objective', 'Scorer', 'FunctionScorer', 'BatchMemory', 'ModelScorer']
 import copy
 from collections.abc import Callable
+from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
@@ -111,6 +112,24 @@ class BatchMemory:
     def fitting(self, n: int, size: int) -> int:
         """The size of the next batch."""
         ...
+
+class _Composer:
+    """An image input of a model, from the image where a region is visible and from the fill elsewhere."""
+
+    def __init__(self, pixels: Callable[..., Tensor], whole: Tensor, blank: Tensor, regions: np.ndarray, resampled: bool):
+        ...
+
+    def _find_boundaries(self, rim, share, tiles):
+        """Remember the elements on boundaries, and the coverage of each by the regions."""
+        ...
+
+    def __call__(self, keep: Tensor) -> Tensor:
+        """Elements of the image or of the fill, depending on their region."""
+        ...
+
+    def _blend(self, x, visible):
+        """Give the elements on boundaries their share of image and fill."""
+        ...
 MODES = ('nearest', 'resampled', 'pixels')
 
 class ModelScorer(Scorer):
@@ -129,40 +148,37 @@ class ModelScorer(Scorer):
         ...
 
     def _prepare(self, mode, fill, seed):
-        """The fill, and the region of every element of `pixel_values`."""
+        """The fill, and what composes each image input."""
         ...
 
-    def _to_device(self):
-        """Move fill and region indices to the device, in the layout of `pixel_values`."""
+    def _make_composers(self) -> dict[str, _Composer]:
+        """A composer for each image input of the model."""
         ...
 
-    def _find_boundaries(self, tiles):
-        """Find the elements on boundaries, and the coverage of each by the regions."""
-        ...
-
-    def variants(self, keep: Tensor) -> Tensor:
+    def variants(self, keep: Tensor) -> dict[str, Tensor]:
         """The masked images as the model sees them."""
         ...
 
-    def _masked(self, keep) -> Tensor:
-        """Pixels masked before the processor, one call per masked image."""
-        ...
-
-    def _composed(self, keep) -> Tensor:
-        """Elements of the image or of the fill, depending on their region."""
+    @property
+    def touched(self) -> Tensor | None:
+        """The regions in each tile of the image input."""
         ...
 
     def _alike(self, keep) -> tuple[Tensor, Tensor] | None:
         """Equal tiles among these masked images; None if the model cannot use them."""
         ...
 
-    def _reaches_model(self, region) -> bool:
-        """Does any pixel of a region reach the model, by the processor's own resampling?"""
+    def _carried(self) -> list[tuple[Callable[..., Tensor], Tensor]]:
+        """For each image input, the way to it and the region of each of its elements."""
         ...
 
     @property
     def unseen(self) -> np.ndarray:
-        """Regions that can never matter, because the processor crops them away."""
+        """Regions that can never matter, because the processor crops them away; none where that cannot be told."""
+        ...
+
+    def _reaches(self, region, way, labels) -> bool:
+        """Does any pixel of a region reach the model, by the processor's own resampling?"""
         ...
 
 def _check_inputs(image, regions, mode):

@@ -6,9 +6,7 @@
 __all__ = ['METHOD_COLOURS', 'wrap_title', 'figure_sentence', 'figure_words', 'figure_answer', 'figure_methods',
            'figure_settings', 'figure_steps']
 
-# %% ../../nbs/explanation/02_figures.ipynb #d5503148
-import textwrap
-
+# %% ../../nbs/explanation/02_figures.ipynb #d3dc67b1
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
@@ -17,17 +15,18 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from ..core.curves import auc
+from .typography import shorten, wrap_text
 from .plots import (INSERTION, PAGE, check_image, check_influence, check_labels, check_numbers,
                                         check_order, clean_text, check_curves, draw_image, new_figure, paper_style,
                                         show_curves, show_map, show_regions, show_words, unit_axes, word_layout,
                                         words_height)
 
-# %% ../../nbs/explanation/02_figures.ipynb #b9ce5d9b
+# %% ../../nbs/explanation/02_figures.ipynb #b8b43b98
 def wrap_title(title:str, # its line breaks are kept
-               width:int=105 # characters per line
+               width:int=105 # columns per line; a Chinese character takes two
               )->list[str]: # at least one line, which may be empty
     "The lines of a title."
-    return [line for part in str(title).split("\n") for line in textwrap.wrap(part, width) or [""]]
+    return [line for part in str(title).split("\n") for line in wrap_text(part, width) or [""]]
 
 
 def _left_title(fig, lines):
@@ -78,7 +77,7 @@ def figure_sentence(image:ArrayLike, # (H, W, 3) uint8
     show_words(words, influence, fig.add_axes(foot))
     return fig
 
-# %% ../../nbs/explanation/02_figures.ipynb #5076e2c8
+# %% ../../nbs/explanation/02_figures.ipynb #686f6fa5
 def _areas(item)->dict[str, float]:
     "The areas under the insertion and the deletion curve of an item."
     return {k: auc(item["area"], item[k]) for k in ("insertion", "deletion")}
@@ -91,8 +90,7 @@ def _area_text(areas)->str:
 def _map_title(name, areas, width)->str:
     "A name, cut to a width in inches, and below it the areas."
     name, most = clean_text(name), max(6, int(width*13))
-    short = name if len(name) <= most else name[:most-1] + "…"
-    return "\n".join(filter(None, (short, _area_text(areas))))
+    return "\n".join(filter(None, (shorten(name, most), _area_text(areas))))
 
 def _draw_maps(panels, image, maps, whole=True):
     "Draw the image, unless `whole` is False, and its maps, each given as arguments of `show_map`; hide axes left over."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['page_html', 'figure_html', 'table_html', 'Page', 'Saved', 'Reference']
 
-# %% ../../nbs/explanation/03_formats.ipynb #039c823d
+# %% ../../nbs/explanation/03_formats.ipynb #3396e28c
 import hashlib, html, io, json
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +20,7 @@ from ..core.images import open_image
 from ..core.regions import Regions
 from ..core.targets import Target
 from . import plots
+from .typography import direction, html_language
 
 _Kind = TypeVar("_Kind") # the class that inherits from a class of this page
 
@@ -38,7 +39,7 @@ def page_html(title:str, # plain text
     "A whole page that needs no other file."
     return _PAGE.format(title=html.escape(title), style=_STYLE, body=body)
 
-# %% ../../nbs/explanation/03_formats.ipynb #7640cbd6
+# %% ../../nbs/explanation/03_formats.ipynb #140765ad
 def figure_html(prompt:str, answer:str, # plain text
                 figure:Figure,
                 text:str # the content of the figure in plain text
@@ -46,18 +47,29 @@ def figure_html(prompt:str, answer:str, # plain text
     "Question, answer and figure as HTML."
     src = plots.data_uri(plots.figure_png(figure, dpi=110))
     alt = html.escape(text.replace("\n", "; "), quote=True)
-    return f'<p><b>{html.escape(prompt)}</b><br>{html.escape(answer)}</p><img src="{src}" alt="{alt}">'
+    lines = f"<b>{_line_html(prompt)}</b>{_line_html(answer)}"
+    return f'<p>{lines}</p><img src="{src}" alt="{alt}">'
 
-# %% ../../nbs/explanation/03_formats.ipynb #b271a636
+def _line_html(text)->str:
+    "A text on lines of its own, in its own direction."
+    return f'<span dir="auto" style="display:block"{html_language(text)}>{html.escape(text)}</span>'
+
+# %% ../../nbs/explanation/03_formats.ipynb #86efec43
 def table_html(rows:Iterable[Iterable], # one iterable of cells per row
                header:Iterable[str]=() # column names; none leaves the header out
               )->str:
     "A table of plain values as HTML."
-    def row(cells, tag): return "<tr>" + "".join(f"<{tag}>{html.escape(str(c))}</{tag}>" for c in cells) + "</tr>"
+    def row(cells, tag): return "<tr>" + "".join(_cell_html(str(c), tag) for c in cells) + "</tr>"
     head = row(header, "th") if header else ""
     return "<table>" + head + "".join(row(cells, "td") for cells in rows) + "</table>"
 
-# %% ../../nbs/explanation/03_formats.ipynb #6a373ad9
+def _cell_html(text, tag)->str:
+    "A cell; right-to-left text gets its direction but stays on the left, under its column's other cells."
+    inner = html.escape(text)
+    if direction(text) == "rtl": inner = f'<bdi dir="rtl">{inner}</bdi>'
+    return f"<{tag}{html_language(text)}>{inner}</{tag}>"
+
+# %% ../../nbs/explanation/03_formats.ipynb #0ffe014f
 class Page:
     "What an explanation looks like in a browser."
     def to_html(self, path:str|Path|None=None # the file to write; None returns the text only
@@ -76,9 +88,9 @@ class Page:
         "Figure and words as HTML."
         words, values = zip(*self.word_influence())
         figure = figure_html(self.prompt, self.answer.text, self.plot(), self.text())
-        return figure + f"<p>{plots.words_html(list(words), np.array(values))}</p>" + _prompt_words_html(self)
+        return figure + plots.words_html(list(words), np.array(values)) + _prompt_words_html(self)
 
-# %% ../../nbs/explanation/03_formats.ipynb #ad7358b4
+# %% ../../nbs/explanation/03_formats.ipynb #085855e5
 def _facts(e)->dict:
     "What the table of a page lists."
     return {"target": e.target.text, "foil": e.target.foil,
@@ -90,7 +102,8 @@ def _facts(e)->dict:
 def _prompt_words_html(e)->str:
     "The influence of the prompt's words as HTML; empty where only regions were ordered."
     if not e.prompt_words: return ""
-    return "".join(f"<p>{html.escape(line)}</p>" for line in e.text().splitlines() if line.startswith("asked"))
+    words = ", ".join(f"<bdi>{html.escape(w)}</bdi> {v:+.2f}" for w, v in e.prompt_influence())
+    return f"<p>asked {words} (what each word of the prompt changes)</p>"
 
 # %% ../../nbs/explanation/03_formats.ipynb #1cb5efa4
 _FORMAT = 1 # raised when a saved file can no longer be read as before

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from tqdm.auto import tqdm
 
 from ..core.checkpoints import load_checkpoint, save_processor, without_video
-from ..core.models import group_windows
+from ..core.models import grouped_windows
 from ..core.regions import slico
 from . import scenes
 from .scenes import make_sprites
@@ -415,7 +415,6 @@ def _start(recipe, device)->tuple: # processor, model and head together
     if recipe.language: start_language(model, processor.tokenizer, recipe.language)
     both = torch.nn.ModuleDict(dict(model=model, head=make_head(model))).to(device).train()
     if device == "cpu": model.set_attn_implementation("eager")
-    group_windows(model)
     return processor, both
 
 def _batches(recipe, tok, steps, device)->torch.utils.data.DataLoader:
@@ -427,7 +426,7 @@ def _batches(recipe, tok, steps, device)->torch.utils.data.DataLoader:
 def _learn(both, opt, b, recipe, step, autocast)->dict[str, float]: # the losses before it
     "One step of the optimizer."
     for g in opt.param_groups: g["lr"] = recipe.lr*rate(recipe, step)
-    with autocast: text, patch = losses(both["model"], both["head"], b, step < recipe.vision_steps)
+    with grouped_windows(both["model"]), autocast: text, patch = losses(both["model"], both["head"], b, step < recipe.vision_steps)
     opt.zero_grad()
     (text + recipe.patch_weight*patch).backward()
     torch.nn.utils.clip_grad_norm_(both.parameters(), 1.)

@@ -128,14 +128,14 @@ def test_a_spread_mask_hides_what_a_scorer_hides(m, size):
     f, l = opened(m, image)
     scorer = ModelScorer(m, image, PROMPT, target, regions, fill="noise", batch_size=1, seed=3)
     keep = torch.tensor([[True, False, True, False, False], [False]*5, [True]*5])[:, :len(regions)]
-    variants = scorer.variants(keep).unflatten(0, (3, -1))
+    variants = scorer.variants(keep)["pixel_values"].unflatten(0, (3, -1))
     blank = m.place(f.pixels(scorer.fill))
     for row, shown in zip(keep, variants):
         mask = torch.as_tensor(regions.mask(row.numpy()).astype(float))
         assert torch.equal(torch.where(l.spread(mask) > .5, f.whole, blank), shown)
         if row.all(): assert (l.spread(mask) == 1).all()
     scorer.mode = "pixels"
-    slow = scorer.variants(keep).unflatten(0, (3, -1))
+    slow = scorer.variants(keep)["pixel_values"].unflatten(0, (3, -1))
     value_range = float(f.whole.max() - f.whole.min())
     assert ((variants - slow).abs() > .02*value_range).float().mean() < .16, "only boundaries differ"
 

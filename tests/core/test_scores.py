@@ -150,7 +150,7 @@ def test_resampled_is_closer_to_pixels_than_nearest(family):
     target, regions = make_target(m, answer if len(answer) else m.read("A dog in a park.")), slico(image, 24)
     scorers = {mode: ModelScorer(m, image, PROMPT, target, regions, mode=mode) for mode in MODES}
     keep = random_keep(len(regions), 16)
-    pixels = {mode: s.variants(keep).float() for mode, s in scorers.items()}
+    pixels = {mode: s.variants(keep)["pixel_values"].float() for mode, s in scorers.items()}
     p = {mode: s(keep).float() for mode, s in scorers.items()}
     def gap(values, mode): return float((values[mode] - values["pixels"]).abs().mean())
     def largest(mode): return (pixels[mode] - pixels["pixels"]).abs().max()

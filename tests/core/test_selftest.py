@@ -13,7 +13,7 @@ from eagle_nb import scenes
 from eagle_nb.core import checkpoints
 from eagle_nb.core.regions import grid
 from eagle_nb.core.scores import ModelScorer
-from eagle_nb.core.selftest import self_test
+from eagle_nb.core.selftest import SHORTCUTS, self_test
 from eagle_nb.core.targets import make_target
 from eagle_nb.world import shapes
 
@@ -56,6 +56,7 @@ def test_every_family_passes(family):
     r = self_test(made(family))
     assert r.ok and not r.unsafe_shortcuts and r.positions, str(r)
     assert r.batched < 1e-5 and r.transport > .9 and r.image > 1e-3, str(r)
+    assert r.leak < 1e-6 and r.repeat < 1e-6 and r.images == ("pixel_values",), str(r)
 
 
 def test_images_that_mix_in_a_batch_are_scored_one_by_one(fresh, monkeypatch):
@@ -113,22 +114,72 @@ def test_tokens_read_at_the_wrong_positions_are_reported(fresh, monkeypatch):
     answer = fresh.answer
     def reversed_answer(*args, **kwargs): return fresh.read(answer(*args, **kwargs).ids[::-1] + [9])
     monkeypatch.setattr(fresh, "answer", reversed_answer)
-    assert "wrong places" in " ".join(self_test(fresh).problems)
+    assert "wrong places" in " ".join(self_test(fresh).errors)
 
 
 def test_probabilities_that_are_not_numbers_are_reported(fresh):
     fresh.model.get_output_embeddings().weight.data.fill_(float("nan"))
+    assert "not numbers" in " ".join(self_test(fresh).errors)
+
+
+def test_an_answer_that_is_seen_before_it_is_predicted_is_refused(fresh, monkeypatch):
+    "Each hidden state gets a share of the one after it, as under a mask that works in both directions."
+    def look_ahead(output):
+        h = output.last_hidden_state
+        output.last_hidden_state = h + .3*torch.cat([h[:, 1:], h[:, -1:]], 1)
+    replace_forward(monkeypatch, fresh.model.base_model, look_ahead)
     r = self_test(fresh)
-    assert not r.ok and "failed with ValueError" in r.problems[0] or "off those" in r.problems[0]
+    assert r.leak > 5e-5 and "before it is predicted" in " ".join(r.errors), str(r)
+    with pytest.raises(ValueError, match="does not pass the self-test.*before it is predicted"):
+        eagle_nb.load((fresh.model, fresh.processor))
 
 
-def test_load_warns_of_a_failed_test_and_returns_the_model(fresh, monkeypatch):
+def test_dropout_that_is_always_on_is_refused(fresh, monkeypatch):
+    def drop(output): output.last_hidden_state = torch.nn.functional.dropout(output.last_hidden_state, .1)
+    replace_forward(monkeypatch, fresh.model.base_model, drop)
+    r = self_test(fresh)
+    assert r.repeat > 1e-3 and "random" in " ".join(r.errors), str(r)
+
+
+def test_an_input_that_changes_with_the_image_and_is_not_masked_is_refused(fresh, monkeypatch):
+    "As in families with a second image input; here, a black image lacks the first token."
+    encode = type(fresh).encode
+    def revealing(self, *args, **kwargs):
+        x = encode(self, *args, **kwargs)
+        x["attention_mask"][:, 0] = int(x["pixel_values"][:, 0].std() > .1)
+        return x
+    monkeypatch.setattr(type(fresh), "encode", revealing)
+    r = self_test(fresh)
+    assert "shows the image in attention_mask" in " ".join(r.errors), str(r)
+
+
+def test_a_trial_that_raises_is_a_failed_trial(fresh, monkeypatch):
+    "The body without its head returns no hidden states, as in families whose decoder has a head of its own."
+    body = type(fresh.model.base_model)
+    plain, head = body.forward, fresh.model.forward
+    @functools.wraps(plain)
+    def bare(self, *args, **kwargs):
+        output = plain(self, *args, **kwargs)
+        if not inside: del output["last_hidden_state"]
+        return output
+    inside = []
+    @functools.wraps(head)
+    def whole(*args, **kwargs):
+        inside.append(True)
+        try: return head(*args, **kwargs)
+        finally: inside.pop()
+    monkeypatch.setattr(body, "forward", bare)
+    monkeypatch.setattr(fresh.model, "forward", whole)
+    r = self_test(fresh)
+    assert "head" in r.unsafe_shortcuts and not r.errors and r.batched < 1e-5, str(r)
+
+
+def test_load_refuses_a_model_that_fails(fresh, monkeypatch):
     pair = (fresh.model, fresh.processor)
     def broken(*args, **kwargs): raise RuntimeError("no kernel for this")
     monkeypatch.setattr(fresh.model, "generate", broken)
-    with pytest.warns(UserWarning, match="self-test of .* failed with RuntimeError: no kernel for this"):
-        m = eagle_nb.load(pair)
-    assert not m.report.ok
+    with pytest.raises(ValueError, match="self-test failed with RuntimeError: no kernel for this"):
+        eagle_nb.load(pair)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert eagle_nb.load(pair, check=False).report is None
@@ -151,6 +202,10 @@ def test_load_passes_every_argument_on(monkeypatch):
     assert received == {**given, "settings": {"token": "mine"}}
 
 
-def test_a_report_reads_well():
+def test_a_report_reads_as_a_list_of_capabilities():
     r = self_test(made("scenes-llava"))
-    assert "batched against single" in str(r) and "\n" not in str(r) and r.seconds < 30
+    lines = str(r).splitlines()
+    assert lines[0].startswith("self-test: ok") and r.seconds < 30
+    for what in ("against generate", "causality", "repeat", "image", "whole input", "label transport", *SHORTCUTS):
+        assert sum(line.strip().startswith(what + " ") for line in lines) == 1, what
+    assert len([line for line in lines if " on " in line]) >= len(SHORTCUTS)

@@ -5,9 +5,10 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
-from drawing import AREA, IMAGE, INFLUENCE, LABELS, NASTY, ORDER, SALIENCY, SHAPES, WORDS, assert_tidy, shaped
+from drawing import (AREA, IMAGE, INFLUENCE, LABELS, NASTY, ORDER, SALIENCY, SHAPES, WORDS, assert_tidy, shaped,
+                     texts)
 
-from eagle_nb.explanation import figures, plots
+from eagle_nb.explanation import figures, plots, typography
 
 
 def sentence(words=WORDS, influence=INFLUENCE, title="Describe the image.", **kwargs):
@@ -35,7 +36,7 @@ def test_sentence_hands_opacity_and_colours_to_the_heat_map_alone():
     assert np.array_equal(default.axes[1].images[0].get_array(), plots.overlay(IMAGE, SALIENCY))
 
 
-@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.filterwarnings("ignore:no installed font")
 def test_any_text_can_be_drawn():
     v = np.linspace(0, 1, len(NASTY))
     for fig in (sentence(words=NASTY, influence=v, title="$x_ <b> 猫 \\frac{ " + "long "*80),
@@ -55,6 +56,32 @@ def test_figures_are_tidy_at_any_shape(h, w):
     assert_tidy(figures.figure_steps(image, labels, order, area, 9))
     setting = dict(title="necessity twice", saliency=saliency, area=area, insertion=area, deletion=1 - area)
     assert_tidy(figures.figure_settings(image, [setting]*6))
+
+
+@pytest.mark.filterwarnings("ignore:no installed font")
+def test_latin_stays_in_its_font_and_the_rest_in_the_language_of_the_figure():
+    fig = sentence(words=["猫", "cat猫"], influence=[0, 1], title="猫がいる。a cat")
+    drawn = [t for t in texts(fig) if "猫" in t.get_text()]
+    assert len(drawn) == 3
+    for t in drawn: assert t.get_fontfamily() == typography.font_families(t.get_text(), "ja")[0]
+    assert all(t.get_fontfamily() == [typography.BASE] for t in texts(fig) if t.get_text().isascii())
+
+
+@pytest.mark.filterwarnings("ignore:no installed font")
+def test_titles_without_spaces_are_broken_at_the_width_of_their_characters():
+    title = "一只猫坐在沙发上"*20
+    lines = figures.wrap_title(title)
+    assert "".join(lines) == title and max(map(plots.text_columns, lines)) <= 105
+    if not typography.font_families(title)[1]: assert_tidy(sentence(title=title))   # boxes are wider than characters
+    assert figures.wrap_title("a  b\n\nc") == ["a b", "", "c"] and figures.wrap_title("") == [""]
+
+
+@pytest.mark.filterwarnings("ignore:no installed font")
+def test_names_are_cut_between_characters():
+    fig = figures.figure_words(IMAGE, [dict(word="e\u0301"*80, saliency=SALIENCY), dict(word="漢字"*20, saliency=SALIENCY)])
+    _, accents, han = (ax.get_title() for ax in fig.axes[:3])
+    assert accents.endswith("e\u0301…") and plots.text_columns(han) <= plots.text_columns(accents)
+    assert_tidy(fig)
 
 
 def test_settings_stand_next_to_each_other():

@@ -45,7 +45,7 @@ def parse(page):
     return p
 
 
-ALLOWED = set("html meta title style body h1 p b br img table tr td div span".split())
+ALLOWED = set("html meta title style body h1 p b bdi img table tr td div span".split())
 EVIL = ["<script>alert(1)</script>", "<img src=x onerror='alert(1)'>", "\"><b onmouseover=\"x\">", "' onload='x",
         "&lt;script&gt; & <i>", "</table></body><iframe>", "{title} {0} {body}", "$\\frac{1}$ \\textbf{x} $_"]
 
@@ -68,13 +68,14 @@ def test_no_text_becomes_markup(e, evil):
     for page in (x.to_html(), x._repr_html_()) if evil == EVIL[0] else (x.to_html(),):
         p = parse(page)
         assert set(p.tags) <= ALLOWED, set(p.tags) - ALLOWED
-        assert p.tags.count("b") == 1 and p.tags.count("img") == 1 and p.tags.count("p") == 2
+        assert p.tags.count("b") == 1 and p.tags.count("img") == 1 and p.tags.count("p") == 1
         assert not [a for a in p.attributes if a[1].startswith("on")]
         img = {k: v for tag, k, v in p.attributes if tag == "img"}
         assert set(img) == {"src", "alt"} and img["src"].startswith("data:image/png;base64,")
         assert evil in p.text, "and it is still there to read"
     p = parse(words_html(list(tokens) + [evil], np.ones(len(tokens) + 1)))
-    assert set(p.tags) == {"div", "span"} and not [a for a in p.attributes if a[1] not in ("style", "title")]
+    known = ("style", "title", "dir", "lang")
+    assert set(p.tags) == {"div", "span"} and not [a for a in p.attributes if a[1] not in known]
 
 
 def test_the_page_is_self_contained(e, tmp_path):
@@ -84,6 +85,41 @@ def test_the_page_is_self_contained(e, tmp_path):
     assert not [a for a in p.attributes if a[1] in ("src", "href") and not a[2].startswith("data:")]
     assert "http" not in "".join(v or "" for _, _, v in p.attributes if not (v or "").startswith("data:"))
     assert f"{e.insertion_auc:.4f}" in page and e.settings["model"] in page
+
+
+class Nesting(HTMLParser):
+    "Refuses a tag that is closed by another, and a block inside a paragraph."
+    def __init__(self, page):
+        super().__init__()
+        self.open = []
+        self.feed(page)
+        self.close()
+        assert self.open in ([], ["html"]), self.open
+    def handle_starttag(self, tag, attrs):
+        assert tag not in ("div", "p", "table") or "p" not in self.open, self.open
+        if tag not in ("img", "meta"): self.open.append(tag)
+    def handle_endtag(self, tag): assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("text, lang", [("קט שחור!", ""), ("قطة < سوداء", ""), ("猫がいる。", "ja"), ("고양이", "ko")])
+@pytest.mark.filterwarnings("ignore:no installed font")
+def test_any_script_keeps_its_direction_and_language(e, text, lang):
+    tokens = tuple(text)
+    page = evil_explanation(e, text, tokens).to_html()
+    Nesting(page)
+    p = parse(page)
+    assert p.text.count(text) >= 4   # prompt, answer, target and settings
+    assert [v for tag, k, v in p.attributes if (tag, k) == ("span", "dir")] == ["auto", "auto"]
+    assert p.tags.count("bdi") == (0 if lang else len([t for t in p.text if t == text]) - 2)
+    assert (("span", "lang", lang) in p.attributes) == bool(lang)
+
+
+def test_prompt_words_are_isolated_from_their_numbers(e):
+    x = replace(e, prompt_words=("קט", "<b>"), order=np.arange(11), token_insertion=e.token_insertion[[*range(10), 9, 9]],
+                token_deletion=e.token_deletion[[*range(10), 9, 9]])
+    page = x._repr_html_()
+    Nesting(page)
+    assert "<bdi>קט</bdi> " in page and "<bdi>&lt;b&gt;</bdi> " in page
 
 
 # ---- files

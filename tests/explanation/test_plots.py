@@ -1,8 +1,10 @@
 "Drawings from plain arrays: what is drawn, what is refused, and that nothing is clipped."
 import json
 import os
+import re
 import subprocess
 import sys
+import warnings
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from drawing import (AREA, H, IMAGE, INFLUENCE, LABELS, N, NASTY, ORDER, SALIENC
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from eagle_nb.explanation import plots
+from eagle_nb.explanation import plots, typography
+from eagle_nb.explanation.typography import clusters
 
 
 def test_import_needs_neither_torch_nor_pyplot():
@@ -129,13 +132,153 @@ def test_tokens_are_grouped_into_words():
     assert plots.word_groups(["Yes", ",", "(", "so", ")", "&", "$6"]) == [[0, 1], [2], [3, 4], [5], [6]]
 
 
-@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.filterwarnings("ignore:no installed font")
 def test_any_text_can_be_drawn():
     v = np.linspace(0, 1, len(NASTY))
     for fig in (plots.show_words(NASTY, v).figure, plots.show_word_curves(AREA, AREA[:, None]*v, NASTY, top=None)):
         assert plots.figure_png(fig, dpi=60)[:4] == b"\x89PNG"
     assert plots.words_text(NASTY, v).count("\n") == len(NASTY) - 1
     plots.words_html(NASTY, v).encode("utf-8")
+
+
+def test_pieces_of_a_character_stay_together_and_are_seen():
+    tokens = ["A", " ", "", "", "🐕", " ї", "", " x"]
+    assert plots.word_groups(tokens) == [[0], [1, 2, 3, 4], [5, 6], [7]]
+    boxes, _ = plots.word_layout(tokens, 200., 8.)
+    assert [i for i, *_ in boxes] == list(range(8)) and all(w > 0 for *_, w, _ in boxes)
+    assert [t for _, t, *_ in boxes] == ["A", "·", "", "", "🐕", "ї", "", "x"]
+    right = {i: x + w for i, _, x, w, _ in boxes}
+    left = {i: x for i, _, x, _, _ in boxes}
+    assert all(abs(right[i] - left[i+1]) < 1e-6 for i in (1, 2, 3, 5)) and left[5] > right[4]
+    page = Tags(plots.words_html(tokens, np.linspace(0, 1, 8)))
+    assert [t.startswith("part of a character") for t in page.titles] == [t == "" for t in tokens]
+
+
+def test_joiners_stay_and_marks_of_direction_go():
+    assert plots.clean_text("👨\u200d👩\u200d👧") == "👨\u200d👩\u200d👧" and plots.clean_text("می\u200cشود") == "می\u200cشود"
+    assert plots.clean_text("\u200fقط\u200e") == "قط" and plots.clean_text("\u200b") == "·"
+    assert plots.clean_text("a\u202eb\u2066") == "a·b·" and plots.clean_text("a\u3000b\xa0c") == "a b c"
+
+
+def test_a_long_word_is_never_torn_inside_a_character():
+    for word in ("e\u0301"*60, "👨\u200d👩\u200d👧"*12, "ก็ที่"*20, "क्षि"*20):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            boxes, lines = plots.word_layout([word], 60., 8.)
+        texts_ = [t for _, t, *_ in boxes]
+        assert lines > 1 and "".join(texts_) == word
+        assert sum((clusters(t) for t in texts_), []) == clusters(word)
+
+
+def lefts(words, width=400.):
+    "The words of one line from left to right."
+    boxes, lines = plots.word_layout(words, width, 8.)
+    assert lines == 1
+    return [words[i] for i, *_ in sorted(boxes, key=lambda b: b[2])], boxes
+
+
+def test_right_to_left_words_run_from_right_to_left():
+    order, boxes = lefts("قطة سوداء على iPhone 15 .".split())
+    assert order == [".", "iPhone", "15", "على", "سوداء", "قطة"]
+    assert abs(max(x + w for _, _, x, w, _ in boxes) - 400) < 1e-6, "the first word stands at the right edge"
+    order, boxes = lefts("the word شجرة كبيرة means tree".split())
+    assert order == "the word كبيرة شجرة means tree".split() and min(x for _, _, x, _, _ in boxes) == 0
+    assert [i for i, *_ in boxes] == list(range(6)), "boxes come in reading order"
+
+
+@pytest.mark.parametrize("text, expected", [
+    ("עמודים 15 16", "16 15 עמודים"), ("pages 15 16 שם", "pages 15 16 שם"), ("שם 15 cat 16", "cat 16 15 שם"),
+    ("a ٣٤ ٥", "a ٥ ٣٤"), ("שם & שם", "שם & שם"), ("cat & שם & dog", "cat & שם & dog"), ("قط ! cat", "cat ! قط"),
+    ("15 קט", "קט 15"), ("15 cat", "15 cat")])
+def test_numbers_and_signs_follow_the_rules_of_unicode(text, expected):
+    assert lefts(text.split())[0] == expected.split()
+
+
+def test_each_line_is_ordered_by_itself():
+    words = "שני חתולים שחורים על שולחן גדול".split()
+    boxes, lines = plots.word_layout(words, 70., 8.)
+    assert lines > 1 and [b[4] for b in boxes] == sorted(b[4] for b in boxes)
+    for n in range(lines):
+        xs = [x for _, _, x, _, line in boxes if line == n]
+        assert xs == sorted(xs, reverse=True)
+
+
+def test_html_states_direction_and_language():
+    def opening(words): return re.match("<div ([^>]*)>", plots.words_html(words, np.ones(len(words)))).group(1)
+    assert 'dir="rtl"' in opening(["קט", "cat"]) and 'dir="ltr"' in opening(["cat", "קט"])
+    assert 'lang="ja"' in opening(["猫", "が"]) and 'lang="ko"' in opening(["고양이"]) and "lang" not in opening(["cat"])
+    page = Tags(plots.words_html(["קט", "<b>", "שחור"], np.ones(3)))
+    assert "קט" in page.text and "<b>" in page.text and "bdi" not in page.names, "an isolated word leaves its run"
+
+
+def test_bars_stay_on_the_right_of_hebrew():
+    assert plots.words_text(["קט", "a"], [1, 1], width=1) == "קט\u200e  █ 1.000\na   █ 1.000"
+
+
+# Fonts
+
+@pytest.mark.parametrize("script, text", [("Han", "一只猫"), ("Thai", "ที่นี่"), ("Devanagari", "बिल्ली"), ("Khmer", "ឆ្មា"),
+                                          ("Symbols", "🐕"), ("Korean", "고양이"), ("Japanese", "ねこ")])
+def test_one_warning_where_no_font_has_a_script(monkeypatch, script, text):
+    only = {typography.BASE: typography.installed_fonts()[typography.BASE]}
+    monkeypatch.setattr(typography, "installed_fonts", lambda: only)
+    monkeypatch.setattr(typography, "_told", set())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            fig = plots.show_words([text, "cat", text[::-1]], [0, .5, 1]).figure
+            plots.figure_png(fig, dpi=60)
+            draw(fig)
+            fig.savefig(os.devnull, format="png", bbox_inches="tight")
+    assert len(caught) == 1, [str(w.message) for w in caught]
+    message = str(caught[0].message)
+    assert f"({script})" in message and set(text) & set(message) and "install Noto" in message and "fonts-" in message
+    assert [t.get_text() for t in fig.axes[0].texts[:2]] == [text, "cat"], "the text stays whole"
+
+
+@pytest.mark.parametrize("lang, text", [("ja", "猫がいる"), ("ko", "고양이 猫"), ("zh", "一只猫")])
+def test_a_font_is_chosen_by_script_and_language(monkeypatch, lang, text):
+    "Fonts of the machine are stood in for by one that claims to have everything."
+    names = {"ja": "Noto Sans CJK JP", "ko": "Noto Sans CJK KR", "zh": "Noto Sans CJK SC"}
+    base = typography.installed_fonts()[typography.BASE]
+    fonts = {typography.BASE: base, **{n: (n, 0) for n in names.values()}}
+    latin, everything = typography._characters(*base), frozenset(range(0x110000))
+    monkeypatch.setattr(typography, "installed_fonts", lambda: fonts)
+    monkeypatch.setattr(typography, "_characters", lambda path, face: latin if path == base[0] else everything)
+    families, missing = typography.font_families(text)
+    assert families[:2] == [typography.BASE, names[lang]] and not missing
+    assert typography.font_families("a cat") == ([typography.BASE], {})
+
+
+SAMPLES = {"一只猫": "Han", "ねこ": "Japanese", "고양이": "Korean", "แมว": "Thai", "बिल्ली": "Devanagari", "বিড়াল": "Bengali",
+           "பூனை": "Tamil", "పిల్లి": "Telugu", "ឆ្មា": "Khmer", "ကြောင်": "Myanmar", "ድመት": "Ethiopic", "قطة": "Arabic",
+           "חָתוּל": "Hebrew", "кот": "Cyrillic", "γάτα": "Greek", "ї": "Cyrillic"}
+
+
+@pytest.mark.parametrize("text", SAMPLES)
+def test_fonts_of_this_machine_draw_the_text_without_a_word_or_it_is_told(monkeypatch, text):
+    monkeypatch.setattr(typography, "_told", set())
+    missing = typography.font_families(text)[1]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ax = plots.show_words([text], [1])
+        draw(ax.figure)
+    assert set(missing) <= {SAMPLES[text]}
+    unjoined = [w for w in caught if "unjoined" in str(w.message)]
+    assert len(caught) - len(unjoined) == len(missing), [str(w.message) for w in caught]
+    assert ax.texts[0].get_text() == text
+
+
+def test_titles_and_the_users_own_fonts():
+    fig = Figure()
+    ax = fig.add_subplot()
+    mine = ax.text(0, 0, "猫", family="serif")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plots.show_map(IMAGE, SALIENCY, ax, title="猫")
+    families = typography.font_families("猫")[0]
+    assert mine.get_fontfamily() == ["serif", *families], "the user's font first, others for what it lacks"
+    assert ax.title.get_fontfamily() == ["sans-serif", *families]
 
 
 def test_type_shrinks_until_words_fit_given_axes():
@@ -217,9 +360,19 @@ def test_bars_in_text():
     (lambda: plots.words_text(["a"], [np.nan]), "finite"),
     (lambda: plots.words_html(["a", "b"], [1]), "one value per word"),
     (lambda: plots.show_words(["a"], [1], vmax=0), "vmax"),
+    (lambda: plots.show_word_curves(AREA, AREA[:, None], ["one"], top=0), "top must be at least 1, got 0"),
+    (lambda: plots.show_word_curves(AREA, AREA[:, None], ["one"], top=-2), "top must be at least 1, got -2"),
 ])
 def test_bad_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message): call()
+
+
+@pytest.mark.parametrize("ax", [Figure(), "axes", np.array([None]), 0])
+def test_axes_of_another_type_are_refused(ax):
+    for draw_into in (lambda: plots.show_words(["a"], [1], ax), lambda: plots.show_map(IMAGE, SALIENCY, ax),
+                      lambda: plots.show_curves(AREA, AREA, AREA, ax), lambda: plots.draw_image(ax, IMAGE),
+                      lambda: plots.show_regions(IMAGE, LABELS, ax)):
+        with pytest.raises(TypeError, match=f"ax must be one matplotlib Axes, got {type(ax).__name__}"): draw_into()
 
 
 # Figures and files

@@ -64,14 +64,11 @@ def test_grouped_windows_give_the_same_logits_in_fewer_calls(family, monkeypatch
     for size in SIZES:
         found, n = [], []
         for on in (True, False):
-            assert models.group_windows(net, on)
             calls.clear()
-            found.append(logits(m, image(size)))
+            with m.inference(plain=not on): found.append(logits(m, image(size)))
             n.append(len(calls))
-        models.group_windows(net)
         assert (found[0] - found[1]).abs().max() < 2e-4
         if family == "qwen2_5_vl": assert n[0] < n[1], n
-    assert not models.group_windows(made("llava")[0])
 
 
 PARAMETERS = {"llava-1.5-7b": 7.06e9, "qwen2.5-vl-3b": 3.75e9, "qwen2.5-vl-7b": 8.29e9, "internvl3.5-4b": 4.73e9}
@@ -165,8 +162,8 @@ def test_a_device_map_changes_no_logits(tmp_path):
         checkpoints.load_checkpoint(path, device="cpu", device_map="auto")
 
 
-def test_a_quantised_model_is_explained_as_it_is():
-    "8-bit linear layers of torch, in a model given as a pair."
+def test_a_quantised_model_whose_scale_depends_on_the_call_is_refused():
+    "8-bit linear layers of torch, in a model given as a pair: one token at a time, they round otherwise than all."
     if torch.backends.quantized.supported_engines in ([], ["none"]):
         pytest.skip("this build of torch has no engine for 8-bit layers")
     net, processor = made("llava")
@@ -176,7 +173,7 @@ def test_a_quantised_model_is_explained_as_it_is():
         small = torch.ao.quantization.quantize_dynamic(net, {torch.nn.Linear}, dtype=torch.qint8)
     m = checkpoints.load_checkpoint((small, processor))
     r = self_test(m)
-    assert r.positions and r.image > 1e-3 and not [p for p in r.problems if "do not trust" in p], str(r)
+    assert r.batched > .01 and "quantise with a scale per token" in " ".join(r.errors), str(r)
     assert not torch.equal(logits(m), logits(whole))
 
 
