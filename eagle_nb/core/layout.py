@@ -257,14 +257,14 @@ def _agreement(forward:Forward, layout:Layout, grid:TokenGrid)->float: # 0 to 1
         if moved.any(): ranks.append(float((moved < moved[k]).sum()/(len(grid) - 1))) # else it is not looked at
     return float(np.mean(ranks)) if ranks else 0.
 
-# %% ../../nbs/core/10_layout.ipynb #243a6f24
+# %% ../../nbs/core/10_layout.ipynb #39435738
 _AGREE = .75 # chance gives .5, with a standard deviation of .07
 
 def token_grid(forward:Forward, layout:Layout)->TokenGrid:
     "The image tokens of an image; an error where they form no grid, or none that the model agrees with."
     model, remedy = forward.model, "use a method that masks regions, such as occlusion or EAGLE"
     positions = (forward.inputs["input_ids"][0] == _image_token(model.model)).nonzero()[:, 0].tolist()
-    others = sorted(k for k in forward.inputs if k.startswith("pixel_values"))
+    others = [name for name in forward.images if name != "pixel_values"]
     if others: raise ValueError(f"{model.name!r} sees the image in {', '.join(others)}, too: {remedy}")
     grid = _patch_grid(forward, positions) or _tile_grid(forward, layout, positions)
     if grid is None or len(grid) < 2:
