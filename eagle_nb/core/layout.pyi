@@ -1,5 +1,5 @@
 """Generated from layout.py by .ci/stubs.py; do not edit."""
-__all__ = ['as_gray', 'carry_labels', 'carry_mask', 'carry_coverage', 'Layout', 'layout', 'TokenGrid', 'token_grid', 'from_tokens', 'token_regions', 'regions_for']
+__all__ = ['as_gray', 'carry_labels', 'carry_mask', 'carry_coverage', 'Layout', 'layout', 'TokenGrid', 'from_tokens', 'token_grid', 'token_regions', 'regions_for']
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,12 +86,28 @@ def _image_token(model) -> int:
     """The id of an image token."""
     ...
 
-def _merged_shape(processor, patches) -> tuple[int, int]:
-    """Rows and columns of tokens, from an `image_grid_thw` of patches that are merged."""
+def _runs(positions: list[int]) -> list[list[int]]:
+    """Positions that follow each other, together."""
     ...
 
-def token_grid(forward: Forward, layout: Layout) -> TokenGrid:
-    """The image tokens of an image."""
+def _patch_shape(forward: Forward) -> tuple[int, int, int] | None:
+    """The patches of the image, where the processor tells."""
+    ...
+
+def _patch_grid(forward, positions) -> TokenGrid | None:
+    """The grid of an image in its own shape: the last tokens, if there are as many without a gap."""
+    ...
+
+def _tile_grid(forward, layout, positions) -> TokenGrid | None:
+    """The grid of the tile that shows the whole image, if its tokens are the first or the last."""
+    ...
+
+def _proportional(n: int, height: int, width: int) -> tuple[int, int] | None:
+    """Rows and columns of n tokens with the proportions of a tile; None where there are none."""
+    ...
+
+def _tokens_per_tile(model, runs, tiles: int) -> int:
+    """Tokens of one tile: from gaps between the tokens, the configuration, or the processor."""
     ...
 
 def _whole_tile(layout) -> int:
@@ -101,16 +117,38 @@ def _whole_tile(layout) -> int:
 def _span(v) -> float:
     ...
 
-def _tokens_per_tile(model, default) -> int:
-    """Tokens of one tile, from the model's configuration or its processor."""
-    ...
-
 def from_tokens(layout: Layout, grid: TokenGrid, values: np.ndarray) -> np.ndarray:
     """A value for each image token as a map over the image, bilinear between the centers of the tokens."""
+    ...
+_PROBES = 16
+
+class _Entrance(Exception):
+    """What the language half gets is known; there is nothing more to compute."""
+
+@torch.no_grad()
+def _entrance(forward: Forward, pixels: Tensor) -> Tensor:
+    """What the language half gets at every position."""
+    ...
+
+def _contrast(forward, layout, shown: np.ndarray) -> Tensor:
+    """The image with some pixels as bright or dark as can be, whichever is farther."""
+    ...
+
+def _agreement(forward: Forward, layout: Layout, grid: TokenGrid) -> float:
+    """How much more than others the token under a change moves: the share of tokens that move less."""
+    ...
+_AGREE = 0.75
+
+def token_grid(forward: Forward, layout: Layout) -> TokenGrid:
+    """The image tokens of an image; an error where they form no grid, or none that the model agrees with."""
     ...
 
 def token_regions(model: Model, image: np.ndarray, prompt: str | list[dict]='') -> Regions:
     """One region for each image token, for models that lay one grid of tokens over the whole image."""
+    ...
+
+def _whole_grid(forward, where: Layout) -> TokenGrid:
+    """The grid of tokens, if it spans the image from edge to edge."""
     ...
 
 def regions_for(model: Model, image: np.ndarray, prompt: str | list[dict]='', regions: int | str | Regions | np.ndarray=64, seed: int=0) -> Regions:

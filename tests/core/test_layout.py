@@ -9,7 +9,7 @@ from PIL import Image
 
 from eagle_nb.core import checkpoints, models
 from eagle_nb.core.forward import Forward
-from eagle_nb.core.layout import Layout, from_tokens, layout, token_grid
+from eagle_nb.core.layout import Layout, from_tokens, layout, token_grid, token_regions
 from eagle_nb.core.regions import Regions
 from eagle_nb.core.scores import ModelScorer
 from eagle_nb.core.targets import make_target
@@ -285,3 +285,81 @@ def test_one_tile_of_several_is_gathered_alone():
     assert l.tiles == 3 and g.tile == 2
     np.testing.assert_allclose(l.gather(v, g.tile), 1, atol=1e-6)
     assert l.gather(v).mean() < .7
+
+
+# ---- families that keep the shape of an image, and what must not pass for a grid
+
+NEWER = [f for f in shapes.FAMILIES if f not in shapes.TINY]
+NO_GRID = ("minicpmv4_6", "deepseek_ocr2", "step3p7")  # a strip of patches; two inputs
+
+
+def opened_or_skipped(family, size):
+    "A tiny model before a noise image; skipped where `Model` refuses the pair."
+    try: return opened(tiny(family), noise(size))
+    except ValueError as e:
+        if "does not fit" in str(e): pytest.skip(str(e))
+        raise
+
+
+@pytest.mark.parametrize("size", [(130, 200), (220, 60)], ids=["wide", "high"])
+@pytest.mark.parametrize("family", NEWER)
+def test_a_grid_of_any_shape_lies_where_the_image_moves_it(family, size):
+    f, l = opened_or_skipped(family, size)
+    if family in NO_GRID:
+        with pytest.raises(ValueError, match="form no grid|sees the image in pixel_values_local, too"): token_grid(f, l)
+        return
+    image = noise(size)
+    g = token_grid(f, l)
+    assert len(g) == g.shape[0]*g.shape[1] == len(set(g.positions)) and list(g.positions) == sorted(g.positions)
+    assert g.tile is not None or (g.shape[0] < g.shape[1]) == (size[0] < size[1]), "in the shape of the image"
+    assert np.mean(moves_most(f, l, g, image)) >= .7, "one of 20 or more by chance"
+
+
+@pytest.mark.parametrize("family,tokens", [("mistral3", (3, 5)), ("pixtral", (5, 8)), ("gemma4", (6, 10)), ("lfm2_vl", (3, 4)),
+                                           ("glm4v", (5, 7)), ("qwen2_vl", (5, 7))])
+def test_the_tokens_of_a_wide_image_are_regions_of_it(family, tokens):
+    image = noise((130, 200))
+    regions = token_regions(tiny(family), image)
+    rows, columns = tokens if family not in ("mistral3", "pixtral") else token_shape(tiny(family), image)
+    assert len(regions) == rows*columns and regions.labels[0, -1] == columns - 1
+
+
+def token_shape(m, image):
+    "Rows and columns of tokens, counted by the marks that end each row."
+    ids, processor = m.encode(image, PROMPT)["input_ids"][0].tolist(), m.processor
+    rows = ids.count(processor.image_break_token_id) + ids.count(processor.image_end_token_id)
+    return rows, ids.count(processor.image_token_id)//rows
+
+
+def test_a_row_of_tokens_is_no_square():
+    "Four tokens side by side, as many as two by two."
+    m = tiny("mistral3")
+    image = noise((14, 90))
+    f, l = opened(m, image)
+    rows, columns = token_shape(m, image)
+    assert rows == 1 and columns >= 4
+    assert token_grid(f, l).shape == (1, columns)
+
+
+def test_tiles_whose_tokens_happen_to_be_a_square_number_are_no_regions():
+    m = tiny("internvl")
+    image = noise((60, 180))
+    x = m.encode(image, PROMPT)
+    assert len(x["pixel_values"]) == 4 and int((x["input_ids"] == m.model.config.image_token_id).sum()) == 8**2
+    with pytest.raises(ValueError, match="use regions='grid' instead"): token_regions(m, image)
+
+
+@pytest.mark.parametrize("fault", ["mixed", "shuffled", "turned"])
+def test_tokens_that_lie_elsewhere_than_a_grid_says_are_refused(fault, monkeypatch):
+    "As learned queries do, which come in square numbers, too; or a raster by columns."
+    m = models.Model(*shapes.tiny("llava"), "llava")
+    f, l = opened(m, noise((130, 200)))
+    token_grid(f, l)
+    order = torch.randperm(64, generator=torch.Generator().manual_seed(0))
+    mix = torch.linalg.qr(torch.randn(64, 64, generator=torch.Generator().manual_seed(0))).Q
+    change = {"mixed": lambda h: mix @ h, "shuffled": lambda h: h[:, order],
+              "turned": lambda h: h.unflatten(1, (8, 8)).transpose(1, 2).flatten(1, 2)}[fault]
+    hook = m.model.model.multi_modal_projector.register_forward_hook(lambda module, args, out: change(out))
+    try:
+        with pytest.raises(ValueError, match="does not move the token over it more than others"): token_grid(f, l)
+    finally: hook.remove()
