@@ -5,14 +5,15 @@
 # %% auto #0
 __all__ = ['ImageLike', 'FILLS', 'open_image', 'fill_image', 'mask_image']
 
-# %% ../../nbs/core/03_images.ipynb #6cd10489
+# %% ../../nbs/core/03_images.ipynb #854d2e0d
+import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-# %% ../../nbs/core/03_images.ipynb #4e7523dd
+# %% ../../nbs/core/03_images.ipynb #11e5020f
 def _eight_bits(a:np.ndarray)->np.ndarray: # uint8, same shape
     "Scale bool, 16-bit and float pixels to 0..255."
     kind = a.dtype.kind, a.dtype.itemsize
@@ -35,7 +36,30 @@ def _check_floats(a:np.ndarray):
         raise ValueError(f"float pixels must lie in [0, 1], got {a.min():g} to {a.max():g}: "
                          "divide by the largest value, 255 say")
 
-# %% ../../nbs/core/03_images.ipynb #2830e7b7
+# %% ../../nbs/core/03_images.ipynb #bc261952
+def _check_sixteen(top:int # the largest value
+                  ):
+    "Refuse 16-bit pixels that leave the upper half of their range empty: scaled by it they turn dark."
+    if not 0 < top <= 2**15: return
+    bits = next(b for b in (8, 10, 12, 14, 15) if top <= 2**b)
+    raise ValueError(f"16-bit pixels must fill 0..65535, got none above {top}, which would turn dark "
+                     f"({bits}-bit values?): scale them, (a*(65535/{2**bits - 1})).astype(np.uint16) "
+                     "say, or pass uint8 if the image is that dark")
+
+def _check_filled(a:np.ndarray # colours, without alpha
+                 ):
+    "Refuse pixels that fill so little of their range that they turn black; warn about a mask."
+    top = a.max()
+    if (a.dtype.kind, a.dtype.itemsize) == ("u", 2): _check_sixteen(int(top))
+    if a.dtype.kind == "f" and 0 < top < 1/15:
+        raise ValueError(f"float pixels must fill [0, 1], got none above {top:.3g}, almost black: divide "
+                         "by the largest value that the camera can give, or pass uint8 if the image "
+                         "is that dark")
+    if a.dtype == np.uint8 and top == 1:
+        warnings.warn("uint8 pixels run from 0 to 255, got none above 1, which is black: multiply by "
+                      "255, or pass bool, if this is a mask", stacklevel=5)
+
+# %% ../../nbs/core/03_images.ipynb #b54c2b06
 def _from_array(a:np.ndarray)->np.ndarray: # (H, W, 3) uint8, a fresh array
     "Check the shape, scale to 8 bits, then make three channels."
     if a.ndim not in (2, 3) or (a.ndim == 3 and a.shape[2] not in (1, 3, 4)):
@@ -44,23 +68,27 @@ def _from_array(a:np.ndarray)->np.ndarray: # (H, W, 3) uint8, a fresh array
     if a.size == 0:
         raise ValueError(f"an image needs at least 1 pixel, got shape {a.shape}: check how it was "
                          "cropped")
-    a = _eight_bits(np.asarray(a)).reshape(*a.shape[:2], -1)
-    if a.shape[2] == 4: return _on_white(a)
-    return np.array(np.broadcast_to(a, (*a.shape[:2], 3)), order="C")
+    a = np.asarray(a).reshape(*a.shape[:2], -1)
+    scaled = _eight_bits(a)
+    _check_filled(a[..., :3])
+    if a.shape[2] == 4: return _on_white(scaled)
+    return np.array(np.broadcast_to(scaled, (*a.shape[:2], 3)), order="C")
 
 def _on_white(a:np.ndarray)->np.ndarray: # (H, W, 4) uint8 to (H, W, 3) uint8
     "An image with alpha on a white page."
     alpha = a[..., 3:].astype(np.uint32)
     return ((a[..., :3]*alpha + 255*(255 - alpha) + 127)//255).astype(np.uint8)
 
-# %% ../../nbs/core/03_images.ipynb #5298be9b
-_READ_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+# %% ../../nbs/core/03_images.ipynb #ae134648
+_READ_ERRORS = (OSError, SyntaxError, ValueError)
 
 def _from_pil(im:Image.Image, name:str # for the message
              )->np.ndarray: # (H, W, 3) uint8
     "A PIL image of any mode as RGB."
+    deep = any(";16" in str(tile.args) for tile in getattr(im, "tile", ()))
     try:
         im.load()
+        brightest = _brightest(im) if deep else None
         im = ImageOps.exif_transpose(im)
         transparent = "transparency" in im.info or im.mode in ("RGBA", "RGBa", "LA", "La", "PA")
         if im.mode == "La": im = im.convert("LA") # Pillow cannot convert La directly
@@ -68,7 +96,16 @@ def _from_pil(im:Image.Image, name:str # for the message
     except (*_READ_ERRORS, EOFError, IndexError) as e:
         raise ValueError(f"image must be a readable image, got {name}, mode {im.mode} ({e}): "
                          "save it again as PNG or JPEG") from e
-    return _from_array(_deep(im))
+    try:
+        if brightest is not None: _check_sixteen(brightest)
+        return _from_array(_deep(im))
+    except ValueError as e: raise ValueError(f"{name}: {e}") from None
+
+def _brightest(im)->int|None: # in 16 bits; None for grey, which keeps its bits
+    "The largest value of an image whose 16-bit colours Pillow has cut to 8."
+    bands = im.getbands()
+    if len(bands) == 1: return None
+    return 257*max(high for band, (_, high) in zip(bands, im.getextrema()) if band != "A")
 
 def _deep(im:Image.Image)->np.ndarray: # (H, W) or (H, W, C), uint8, uint16 or float
     "The values of an image; 32-bit integers hold 16-bit grey."
@@ -79,7 +116,7 @@ def _deep(im:Image.Image)->np.ndarray: # (H, W) or (H, W, C), uint8, uint16 or f
                          "them to 16 bits")
     return a.astype(np.uint16)
 
-# %% ../../nbs/core/03_images.ipynb #a2561973
+# %% ../../nbs/core/03_images.ipynb #690a0221
 def _open_file(path:Path)->np.ndarray:
     "Read a file, or say which file is at fault and why."
     if path.is_dir():
@@ -88,6 +125,9 @@ def _open_file(path:Path)->np.ndarray:
         raise FileNotFoundError(f"no image at {str(path)!r}: check the path (working folder "
                                 f"{str(Path.cwd())!r}); a web address must be downloaded first")
     try: im = Image.open(path)
+    except Image.DecompressionBombError as e:
+        raise ValueError(f"an image may have {2*Image.MAX_IMAGE_PIXELS} pixels at most, {str(path)!r} has "
+                         f"more ({e}): make it smaller, or raise PIL.Image.MAX_IMAGE_PIXELS") from e
     except _READ_ERRORS as e:
         raise ValueError(f"image must be a readable image, got {str(path)!r} ({e}): "
                          "save it again as PNG or JPEG") from e
