@@ -138,7 +138,7 @@ def private_uses(code):
     return found
 
 
-OF_OTHER_LIBRARIES = ("config._", "model._update_model_kwargs", "torch.cpu._", "model._no_split", "_repr_", "ax._", "fig._", "parser._", "_replace", "V._", "kernel._", "_allow_stdin", "_instances")
+OF_OTHER_LIBRARIES = ("part._forward_hooks", "config._", "model._update_model_kwargs", "torch.cpu._", "model._no_split", "_repr_", "ax._", "fig._", "parser._", "_replace", "V._", "kernel._", "_allow_stdin", "_instances")
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -1,5 +1,5 @@
 """Generated from regions.py by .ci/stubs.py; do not edit."""
-__all__ = ['PARTITIONS', 'Regions', 'slico', 'felzenszwalb', 'slico_cv', 'seeds', 'grid', 'tokens', 'from_masks', 'segment']
+__all__ = ['LARGE', 'PARTITIONS', 'Regions', 'slico', 'felzenszwalb', 'slico_cv', 'seeds', 'grid', 'tokens', 'rle_mask', 'from_masks', 'segment']
 import colorsys, heapq, json, operator, warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +14,10 @@ def _check_labels(labels) -> np.ndarray:
 
 def _check_gaps(a: np.ndarray):
     """Refuse numbers that no pixel has."""
+    ...
+
+def _are_masks(given) -> bool:
+    """Is this a list of masks or of SAM's dicts, not a label map?"""
     ...
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -196,7 +200,23 @@ def grid(image_or_shape: ImageLike | tuple[int, int], rows: int=8, cols: int=8) 
 def tokens(image_or_shape: ImageLike | tuple[int, int], grid: tuple[int, int]) -> Regions:
     """The model's own token grid."""
     ...
-_Masks = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
+
+def _unpack(counts: bytes) -> list[int]:
+    """Run lengths of COCO's compressed text."""
+    ...
+
+def _runs(rle) -> tuple[list[int], list[int]]:
+    """Size and run lengths of an RLE."""
+    ...
+
+def rle_mask(rle: dict) -> np.ndarray:
+    """Run lengths as a mask."""
+    ...
+_Masks = np.ndarray | Sequence[np.ndarray | dict] | Mapping[str, np.ndarray | dict]
+
+def _as_mask(m) -> np.ndarray:
+    """A mask, also out of a record of SAM and of run lengths."""
+    ...
 
 def _check_masks(masks: list, shape: tuple | None) -> list[np.ndarray]:
     """Boolean masks of one shape, at least one with a pixel."""
@@ -205,6 +225,11 @@ def _check_masks(masks: list, shape: tuple | None) -> list[np.ndarray]:
 def _warn_dropped(dropped: list[int], names: list[str] | None):
     """Say which masks own no pixel."""
     ...
+
+def _warn_large(share: float, what: str):
+    """Say that one region is most of the image."""
+    ...
+LARGE = 0.5
 
 def from_masks(masks: _Masks, shape: tuple[int, int] | None=None, rest: bool=True) -> Regions:
     """Regions from masks that may overlap and leave gaps."""
@@ -223,11 +248,16 @@ def _cells(image: np.ndarray, n: int) -> Regions:
     """About n cells, as many rows as columns or nearly so."""
     ...
 
-def segment(image: ImageLike, regions: int | str | Regions | np.ndarray=64, seed: int=0) -> Regions:
+def segment(image: ImageLike, regions: int | str | Regions | np.ndarray | list=64, seed: int=0) -> Regions:
     """The image's regions, however they were requested.
 
     A number is about how many by `slico`. A name is one of `PARTITIONS`, with or without a number
-    after it, such as "felzenszwalb 36". Labels are (H, W) integers."""
+    after it, such as "felzenszwalb 36". Labels are (H, W) integers. Masks are a list of (H, W)
+    bool or of SAM's dicts; see `from_masks`."""
+    ...
+
+def _given(labels: np.ndarray) -> Regions:
+    """A label map as regions; a background of most of the image is told."""
     ...
 
 def _as_number(regions) -> int:

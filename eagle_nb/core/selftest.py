@@ -283,7 +283,7 @@ def self_test(model:Model # its `unsafe_shortcuts` and `report` are set
     model.report = Report(**found, unsafe_shortcuts=model.unsafe_shortcuts, seconds=seconds)
     return model.report
 
-# %% ../../nbs/core/14_selftest.ipynb #9a22b20e
+# %% ../../nbs/core/14_selftest.ipynb #39c76030
 def load(source:str|Path|tuple="scenes-llava", # an embedded model, a folder, a hub id, or (model, processor)
          dtype:str|torch.dtype|None=None, # None: float32 on a CPU, bfloat16 on a GPU
          device:str|None=None, # None: a GPU where there is one
@@ -291,14 +291,14 @@ def load(source:str|Path|tuple="scenes-llava", # an embedded model, a folder, a 
          device_map:str|dict|None=None, # spread the model over devices, as accelerate does; instead of `device`
          system:str|None=None, # what the system turn says
          chat_template:str|None=None, # a Jinja template in place of the processor's own
-         chat_template_kwargs:dict|None=None, # variables of the template, such as dict(enable_thinking=False)
          trust_remote_code:bool=False, # run code that comes with the checkpoint: read it first
+         chat_template_kwargs:dict|None=None, # variables of the template, such as dict(enable_thinking=False)
          *, check:bool=True, # run the self-test; refuse a model whose probabilities would be wrong
          **settings # for `from_pretrained`, such as quantization_config or attn_implementation
         )->Model:
     "Load an image-text-to-text checkpoint and test the scorer on it."
     model = checkpoints.load_checkpoint(source, dtype, device, revision, device_map, system, chat_template,
-                                        chat_template_kwargs, trust_remote_code, **settings)
+                                        trust_remote_code, chat_template_kwargs, **settings)
     if check: _pass_on(model.name, self_test(model))
     return model
 

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['naming_answer', 'coco_objects', 'coco_captions']
 
-# %% ../../nbs/evaluation/04_coco.ipynb #d39728ec
-import contextlib, difflib, io
+# %% ../../nbs/evaluation/04_coco.ipynb #3f4484c0
+import contextlib, difflib, io, math, warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -16,10 +16,30 @@ from ..core.answers import Answer
 from ..core.models import Model
 from ..core.targets import find
 from .lists import PROMPTS
-from .samples import (Dataset, Sample, check_missing, find_image, image_folder, keep_present,
+from .samples import (ORIENTED, Dataset, Sample, check_images, check_missing, count_text,
+                                         find_image, fit_sample, image_folder, image_keys, keep_present,
                                          make_dataset, make_key, name_some, read_json)
 
-# %% ../../nbs/evaluation/04_coco.ipynb #9a4ec9a2
+# %% ../../nbs/evaluation/04_coco.ipynb #dee33c26
+def _once(entries:Iterable[dict], without:str="" # a field that may differ
+         )->list[dict]:
+    "Entries without exact repetitions."
+    seen = {}
+    for e in entries: seen.setdefault(repr(sorted((k, v) for k, v in e.items() if k != without)), e)
+    return list(seen.values())
+
+def _check_distinct(path, images):
+    "Refuse an id that means two images, and a name that has two ids."
+    for field, other, remedy in (("id", "file_name", "number the images anew where files were joined"),
+                                 ("file_name", "id", "join the annotations of an image under one id")):
+        first = {}
+        for i in images:
+            was = first.setdefault(i[field], i[other])
+            if was != i[other]:
+                raise ValueError(f"{path}: each image needs one id, but {field} {i[field]!r} has {was!r} and "
+                                 f"{i[other]!r}: {remedy}")
+
+# %% ../../nbs/evaluation/04_coco.ipynb #685cc04f
 def _read_coco(path, *fields): # a pycocotools COCO
     "A COCO file with these fields, indexed."
     from pycocotools.coco import COCO
@@ -30,24 +50,29 @@ def _read_coco(path, *fields): # a pycocotools COCO
                          "Give instances_*.json for objects, captions_*.json for captions")
     coco.dataset = content
     try:
+        content["images"] = _once(content["images"])
+        _check_distinct(path, content["images"])
         with contextlib.redirect_stdout(io.StringIO()): coco.createIndex()
-        for i in content["images"]: i["file_name"]
-    except (KeyError, TypeError) as e: raise ValueError(f"{path} is damaged: an entry lacks {e}") from None
+    except (KeyError, TypeError, AttributeError) as e:
+        raise ValueError(f"{path} is damaged: an entry lacks {e}") from None
+    if content["annotations"] and not coco.imgs.keys() & coco.imgToAnns.keys():
+        raise ValueError(f"{path}: no annotation belongs to an image of the file: image_id must be the id of an image, got "
+                         f"{name_some([repr(k) for k in coco.imgToAnns])} for ids {name_some([repr(k) for k in coco.imgs])}")
     return coco
 
-# %% ../../nbs/evaluation/04_coco.ipynb #0f1361a4
-def _annotated(coco)->dict[str, int]: # name -> id
+# %% ../../nbs/evaluation/04_coco.ipynb #bd022339
+def _annotated(coco)->set[str]: # names
     "The categories that have an annotation."
     unnamed = coco.catToImgs.keys() - coco.cats.keys()
     if unnamed:
         raise ValueError(f"annotations name the category ids {name_some(sorted(unnamed))}, which the file does not "
                          "explain: was it downloaded whole?")
-    return {c["name"]: c["id"] for c in coco.cats.values() if coco.catToImgs.get(c["id"])}
+    return {c["name"] for c in coco.cats.values() if coco.catToImgs.get(c["id"])}
 
-def _wanted(coco, categories)->set[int]: # ids
-    "The ids of the wanted categories."
+def _wanted(coco, categories)->set[str]: # names
+    "The wanted categories."
     known = _annotated(coco)
-    if categories is None: return set(known.values())
+    if categories is None: return known
     categories = [categories] if isinstance(categories, str) else categories
     if not len(categories):
         raise ValueError("categories is empty, so no object is wanted: name some, or None for all")
@@ -55,36 +80,56 @@ def _wanted(coco, categories)->set[int]: # ids
         if name in known: continue
         near = difflib.get_close_matches(name, known, cutoff=.4) or sorted(known)[:20]
         raise ValueError(f"no annotation of category {name!r}: choose from {', '.join(near)}")
-    return {known[name] for name in categories}
+    return set(categories)
 
-# %% ../../nbs/evaluation/04_coco.ipynb #476e01cc
+# %% ../../nbs/evaluation/04_coco.ipynb #ac7825da
 def _only_annotation(annotations)->dict:
     "The annotation of an object that is alone of its kind."
+    annotations = _once(annotations, without="id")
     if len(annotations) > 1: raise ValueError("more than one in its image")
     a = annotations[0]
     if a.get("iscrowd"): raise ValueError("a crowd")
     if not a.get("segmentation") or not a.get("bbox"): raise ValueError("no box or segmentation")
     return a
 
-def _coco_sample(key, image, annotations, name, folder, prompt)->Sample:
-    "An object as a sample."
-    a = _only_annotation(annotations)
-    x, y, w, h = a["bbox"]
-    return Sample(key, find_image(folder, image["file_name"]), prompt, target=name, box=(x, y, x + w, y + h),
-                  segmentation=a["segmentation"], category=name,
-                  meta={"id": image["id"], "annotation": a.get("id")})
+def _corners(box)->tuple: # x0, y0, x1, y1
+    "The corners of COCO's x, y, width, height."
+    numbers = isinstance(box, (list, tuple)) and all(isinstance(v, (int, float)) and math.isfinite(v) for v in box)
+    if not numbers or len(box) != 4 or min(box[2:]) <= 0:
+        raise ValueError(f"its box is x, y, width and height with an area, got {box!r:.60}")
+    x, y, w, h = box
+    return x, y, x + w, y + h
 
-# %% ../../nbs/evaluation/04_coco.ipynb #9d61133a
-def _coco_samples(coco, folder, wanted, prompt)->Iterator[Sample|tuple]:
+def _image_size(image)->tuple[int, int]|None: # width and height
+    "The size that the file gives for an image."
+    size = image.get("width"), image.get("height")
+    return size if all(type(v) is int and v > 0 for v in size) else None
+
+def _coco_sample(key, image, annotations, name, folder, prompt, oriented=None)->Sample:
+    "An object as a sample, on the image as it is shown."
+    a = _only_annotation(annotations)
+    s = Sample(key, find_image(folder, image["file_name"]), prompt, target=name, box=_corners(a["bbox"]),
+               segmentation=a["segmentation"], category=name, meta={"id": image["id"], "annotation": a.get("id")})
+    return fit_sample(s, _image_size(image), oriented) if s.image.is_file() else s
+
+# %% ../../nbs/evaluation/04_coco.ipynb #c14f5aa0
+def _named_images(coco, folder)->Iterator[tuple[str, dict]]:
+    "The key and the entry of each image."
+    images = coco.dataset["images"]
+    names = [i["file_name"] for i in images]
+    check_images(folder, names)
+    keys = image_keys(names)
+    yield from ((keys[i["file_name"]], i) for i in images)
+
+def _coco_samples(coco, folder, wanted, prompt, oriented=None)->Iterator[Sample|tuple]:
     "Every wanted object that is alone of its kind, and the key and reason of the others."
-    for image in coco.dataset["images"]:
-        by_category = {}
-        for a in coco.imgToAnns[image["id"]]: by_category.setdefault(a["category_id"], []).append(a)
-        for c in by_category:
-            if c not in wanted: continue
-            name = coco.cats[c]["name"]
-            key = make_key(Path(image["file_name"]).stem, name)
-            try: yield _coco_sample(key, image, by_category[c], name, folder, prompt)
+    for stem, image in _named_images(coco, folder):
+        by_name = {}
+        for a in coco.imgToAnns[image["id"]]: by_name.setdefault(coco.cats[a["category_id"]]["name"], []).append(a)
+        for name, annotations in by_name.items():
+            if name not in wanted: continue
+            key = make_key(stem, name)
+            try: yield _coco_sample(key, image, annotations, name, folder, prompt, oriented)
             except ValueError as e: yield key, str(e)
 
 # %% ../../nbs/evaluation/04_coco.ipynb #6bf87e7a
@@ -106,29 +151,41 @@ def _with_answers(model, found, limit)->Iterator[Sample|tuple]:
         except ValueError: yield s.key, "the model does not name the object"
         else: yield replace(s, answer=answer)
 
-# %% ../../nbs/evaluation/04_coco.ipynb #3f758993
+# %% ../../nbs/evaluation/04_coco.ipynb #b821e4eb
+def _warn_scaled(found):
+    "Say once that annotations were made for another size."
+    scaled = [s for s in found if isinstance(s, Sample) and "scaled" in s.meta]
+    if not scaled: return
+    factors = " and ".join(f"{k:.3g}" for k in sorted({*scaled[0].meta["scaled"]}))
+    warnings.warn(f"{count_text(len(scaled), 'image')} of another size than the COCO file gives ({name_some([s.key for s in scaled])}): "
+                  f"boxes and masks are scaled with them, by {factors} for the first; if the images were cropped "
+                  "instead, give the original ones", stacklevel=3)
+
 def coco_objects(annotations:str|Path, # instances_*.json
                  images:str|Path, # the folder of the images
                  model:Model|None=None, # answers for each image; None leaves that to later
                  categories:list[str]|str|None=None, # names; None for all
                  limit:int|None=None, # at most so many samples
                  missing:str="raise", # or "skip", to leave out samples whose image is missing
-                 prompt:str=PROMPTS["object"]
+                 prompt:str=PROMPTS["object"],
+                 oriented:str|None=None # "stored" or "upright": what was annotated, where EXIF turns an image; None decides by the size
                 )->Dataset: # with box and segmentation; the target is the name
     "Objects that occur once in their image."
     check_missing(missing)
+    if oriented not in (None, *ORIENTED):
+        raise ValueError(f"unknown oriented {oriented!r}: choose one of {', '.join(ORIENTED)}, or None to decide by the size")
     coco, folder = _read_coco(annotations, "images", "annotations", "categories"), image_folder(images)
-    samples = _coco_samples(coco, folder, _wanted(coco, categories), prompt)
+    samples = _coco_samples(coco, folder, _wanted(coco, categories), prompt, oriented)
     found = keep_present(samples, folder, missing, None if model else limit)
+    _warn_scaled(found)
     if model: found = _with_answers(model, found, limit)
     return make_dataset(Path(annotations).stem, found, limit)
 
-# %% ../../nbs/evaluation/04_coco.ipynb #a201d53d
+# %% ../../nbs/evaluation/04_coco.ipynb #dfa34763
 def _caption_samples(coco, folder, prompt)->Iterator[Sample|tuple]:
     "Images with captions, and the key and reason of those without."
-    for image in coco.dataset["images"]:
+    for key, image in _named_images(coco, folder):
         captions = [a.get("caption") for a in coco.imgToAnns[image["id"]]]
-        key = make_key(Path(image["file_name"]).stem)
         meta = {"id": image["id"], "gt_caption": captions}
         if any(captions): yield Sample(key, find_image(folder, image["file_name"]), prompt, meta=meta)
         else: yield key, "no caption"

@@ -1,16 +1,18 @@
 """Generated from samples.py by .ci/stubs.py; do not edit."""
-__all__ = ['Sample', 'count_text', 'name_some', 'Dataset', 'read_text', 'read_json', 'image_folder', 'find_image', 'make_key', 'check_missing', 'check_count', 'keep_present', 'make_dataset']
-import json, operator, re
+__all__ = ['ORIENTED', 'Sample', 'fit_sample', 'count_text', 'name_some', 'Dataset', 'read_text', 'read_json', 'image_folder', 'find_image', 'check_images', 'make_key', 'image_keys', 'check_missing', 'check_count', 'keep_present', 'make_dataset', 'warn_turned']
+import json, re, warnings, zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+import cv2
 import numpy as np
 import pandas as pd
 from ..core.answers import Answer, prompt_text
-from ..core.images import open_image
+from ..core.images import open_image, stored_size
 from ..core.patching import patch
+from ..core.regions import rle_mask
 
 def _check_key(key):
     """Refuse a key that cannot be a file name."""
@@ -63,16 +65,8 @@ def _polygons(polygons, height, width) -> list:
     """Polygons that lie in the image."""
     ...
 
-def _unpack(counts: bytes) -> list[int]:
-    """Run lengths of COCO's compressed text."""
-    ...
-
-def _runs(rle) -> tuple[list[int], list[int]]:
-    """Size and run lengths of an RLE."""
-    ...
-
-def _decode_rle(rle: dict, height: int, width: int) -> dict:
-    """An RLE that fills the image."""
+def _of_shape(mask, height, width, what) -> np.ndarray:
+    """Refuse a mask of another size."""
     ...
 
 def _decode(segmentation: list | dict, height: int, width: int) -> np.ndarray:
@@ -86,6 +80,33 @@ def _fitting_mask(segmentation, shape) -> np.ndarray:
 @lru_cache(8)
 def _mask(sample) -> np.ndarray | None:
     """The segmentation of a sample in pixels."""
+    ...
+_TURNED = {2: lambda x, y, w, h: (w - x, y), 3: lambda x, y, w, h: (w - x, h - y), 4: lambda x, y, w, h: (x, h - y), 5: lambda x, y, w, h: (y, x), 6: lambda x, y, w, h: (h - y, x), 7: lambda x, y, w, h: (h - y, w - x), 8: lambda x, y, w, h: (y, w - x)}
+_TURNED_MASK = {2: lambda m: m[:, ::-1], 3: lambda m: m[::-1, ::-1], 4: lambda m: m[::-1], 5: lambda m: m.T, 6: lambda m: np.rot90(m, -1), 7: lambda m: m[::-1, ::-1].T, 8: np.rot90}
+
+def _moved(segmentation, box, size, turned, scale) -> tuple:
+    """An annotation of stored pixels on the upright image, scaled."""
+    ...
+ORIENTED = ('stored', 'upright')
+
+def _plain_scale(size, to) -> tuple[float, float] | None:
+    """The factors from one size to another, if it is the same shape but for rounding."""
+    ...
+
+def _meaning(size, stored, turned, oriented) -> str:
+    """What was annotated: the pixels as they are stored, or as they are shown."""
+    ...
+
+def _check_extent(box, mask):
+    """Refuse a box that lies out of the image, or elsewhere than its mask."""
+    ...
+
+def fit_sample(s: Sample, size: tuple[int, int] | None=None, oriented: str | None=None) -> Sample:
+    """A sample whose box and segmentation mean the upright image, or the reason why they cannot."""
+    ...
+
+def _fitted(s, size, turned, scale) -> Sample:
+    """Box and segmentation, checked at the size that was annotated, on the upright image."""
     ...
 
 def count_text(n: int, noun: str) -> str:
@@ -151,8 +172,16 @@ def find_image(folder: Path, name: str) -> Path:
     """Where an image lies, or should."""
     ...
 
+def check_images(folder: Path, names: Iterable[str]):
+    """Refuse two names that would be read from one file."""
+    ...
+
 def make_key(*parts) -> str:
     """Parts joined to a key that is usable as a file name."""
+    ...
+
+def image_keys(names: Iterable[str]) -> dict[str, str]:
+    """A key for each image, the stem of its name where no other has it."""
     ...
 
 def check_missing(missing: str):
@@ -169,4 +198,12 @@ def keep_present(found: Iterable[Sample | tuple], folder: Path, missing: str, li
 
 def make_dataset(name: str, found: Iterable[Sample | tuple], limit: int | None=None) -> Dataset:
     """A data set of what was found, which must not be empty."""
+    ...
+
+def _is_turned(path) -> bool:
+    """Whether an EXIF record turns a file; one that is damaged is reported when its pixels are read."""
+    ...
+
+def warn_turned(found: Iterable):
+    """Warn once about boxes and masks on images that their EXIF record turns; they are taken for the upright image."""
     ...

@@ -212,3 +212,69 @@ def test_arrays_that_are_no_image_are_refused(array, message):
 
 def test_an_empty_pil_image_is_refused():
     with pytest.raises(ValueError, match="pixel|picture"): open_image(Image.new("RGB", (0, 3)))
+
+
+# ---- integers and floats that do not fill their range
+
+def filled(top, dtype, h=4, w=5): return (np.linspace(0, 1, h*w)*top).reshape(h, w).astype(dtype)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 15])
+@pytest.mark.parametrize("way,dtype", [("array", "<u2"), ("array", ">u2"), ("PIL", "<u2"), ("PIL", ">u2"),
+                                       ("PIL", "<i4"), ("png", "<u2"), ("tiff", "<u2"), ("tiff", "<i4")])
+def test_sixteen_bits_that_are_not_filled_are_refused(bits, way, dtype, tmp_path):
+    a = filled(2**bits - 1, dtype)
+    source = a if way == "array" else Image.fromarray(a)
+    if way in ("png", "tiff"): source.save(tmp_path/f"a.{way}")
+    if way in ("png", "tiff"): source = tmp_path/f"a.{way}"
+    with pytest.raises(ValueError, match=rf"none above {2**bits - 1}.*\({bits}-bit values\?\): scale them"):
+        open_image(source)
+    remedy = (a.astype(np.uint16)*(65535/(2**bits - 1))).astype(np.uint16)
+    assert abs(int(open_image(remedy).max()) - 255) <= 1
+
+
+@pytest.mark.parametrize("suffix,alpha", [("png", False), ("png", True), ("tiff", False)])
+def test_sixteen_bit_colours_that_pillow_cuts_are_refused_too(suffix, alpha, tmp_path):
+    colours = np.repeat(filled(4095, np.uint16)[..., None], 3, -1)
+    opaque = np.full((*colours.shape[:2], 1), 65535, np.uint16)
+    stored = np.concatenate([colours, opaque], -1) if alpha else colours
+    cv2.imwrite(str(tmp_path/f"a.{suffix}"), stored)
+    with pytest.raises(ValueError, match=rf"a\.{suffix}'.*16-bit pixels must fill"): open_image(tmp_path/f"a.{suffix}")
+    with pytest.raises(ValueError, match="16-bit pixels must fill"): open_image(stored)
+    cv2.imwrite(str(tmp_path/f"a.{suffix}"), stored*np.uint16([16, 16, 16, 1][:stored.shape[2]]))
+    assert open_image(tmp_path/f"a.{suffix}").max() == 255
+
+
+def test_blank_and_bright_sixteen_bits_pass():
+    assert not open_image(np.zeros((3, 3), np.uint16)).any() and not open_image(np.zeros((3, 3))).any()
+    assert open_image(np.full((2, 2), 2**15 + 1, np.uint16)).max() == 128
+
+
+@pytest.mark.parametrize("top", [1/255, 4095/65535, .06])
+def test_floats_that_are_divided_twice_are_refused(top):
+    with pytest.raises(ValueError, match=r"must fill \[0, 1\], got none above"): open_image(filled(top, np.float32))
+    assert open_image(filled(.1, np.float32)).max() == 26
+
+
+def test_a_mask_as_an_image_is_told():
+    mask = np.eye(4, dtype=np.uint8)
+    with pytest.warns(UserWarning, match="none above 1, which is black"): open_image(mask)
+    assert open_image(mask.astype(bool)).max() == 255
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert open_image(mask*2).max() == 2 and open_image(mask*0).max() == 0
+
+
+def test_lab_keeps_its_colours(tmp_path):
+    from PIL import ImageCms
+    profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    change = ImageCms.buildTransform(*profiles, "RGB", "LAB")
+    ImageCms.applyTransform(Image.new("RGB", (3, 2), (200, 30, 60)), change).save(tmp_path/"l.tif")
+    assert np.abs(open_image(tmp_path/"l.tif")[0, 0].astype(int) - [200, 30, 60]).max() <= 2
+
+
+def test_an_image_larger_than_pillow_opens_is_refused_from_its_header(tmp_path, monkeypatch):
+    Image.new("L", (60, 50)).save(tmp_path/"large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(ValueError, match=r"may have 2000 pixels at most, .*large\.png' has more .*make it smaller"):
+        open_image(tmp_path/"large.png")

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
+from pycocotools.mask import encode
 
 from eagle_nb.core.regions import (PARTITIONS, Regions, felzenszwalb, from_masks, grid, seeds, segment, slico,
                                    slico_cv, tokens)
@@ -271,7 +272,8 @@ def test_masks_keep_names_and_order():
     r = from_masks({"sky": top, "all": everything})
     assert r.settings == {"masks": [0, 1], "rest": False, "names": ["sky", "all"]}
     assert r.labels[:, 0].tolist() == [0, 1, 1]
-    r = from_masks({"sky": top}, shape=(3, 3))
+    with pytest.warns(UserWarning, match="what no mask covers is 67% of the image"):
+        r = from_masks({"sky": top}, shape=(3, 3))
     assert r.settings["names"] == ["sky", "rest"] and r.n == 2
     assert from_masks([top, ~top], rest=False).n == 2 and from_masks(np.stack([top, everything])).n == 2
     with pytest.warns(UserWarning, match="but hidden, empty had none left"):
@@ -294,6 +296,66 @@ def test_impossible_masks_are_refused(call, message):
     a[0] = True
     with pytest.raises(ValueError) as e: call(a)
     assert message in str(e.value)
+
+
+# ---- SAM's list of dicts
+
+def sam_record(mask, coded):
+    "What SAM's automatic generator gives for a mask."
+    y, x = np.nonzero(mask)
+    box = [int(x.min()), int(y.min()), int(np.ptp(x)), int(np.ptp(y))]
+    return dict(segmentation=coded(mask), area=int(mask.sum()), bbox=box, predicted_iou=.98, stability_score=.96,
+                point_coords=[[float(x[0]), float(y[0])]], crop_box=[0, 0, mask.shape[1], mask.shape[0]])
+
+
+def packed(mask): return encode(np.asfortranarray(mask, np.uint8))
+
+
+def as_text(mask): return {**packed(mask), "counts": packed(mask)["counts"].decode()}
+
+
+def run_lengths(mask):
+    flat = mask.T.ravel()
+    cuts = np.flatnonzero(np.diff(np.concatenate([[False], flat, [not flat[-1]]])))
+    return {"size": list(mask.shape), "counts": np.diff(np.concatenate([[0], cuts])).tolist()}
+
+
+@pytest.mark.parametrize("coded", [lambda m: m, packed, as_text, run_lengths])
+def test_sam_s_masks_become_regions_the_smaller_on_top(coded):
+    table, cup, hidden = np.zeros((3, 12, 16), bool)
+    table[4:], cup[6:10, 3:8], hidden[7:9, 4:6] = True, True, True
+    records = [sam_record(m, coded) for m in (hidden, table, cup)]
+    expected = from_masks([hidden, table, cup])
+    for r in (from_masks(records), segment(make_image(12, 16), records), Regions(records), Regions(tuple(records))):
+        assert np.array_equal(r.labels, expected.labels) and r.method == "masks"
+        assert r.settings == {"masks": [0, 1, 2], "rest": True} and r.labels[0, 0] == 3
+        assert [r.labels[7, 4], r.labels[11, 0], r.labels[6, 3]] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("records,message", [
+    ([], "at least 1 mask"), ([dict(area=4)], "an RLE is"), ([dict(segmentation=np.ones((4, 4)))], "boolean, got float64"),
+    ([dict(segmentation=np.ones((4, 4), bool))], "shape (12, 16), got (4, 4)"),
+    ([dict(segmentation=dict(size=[12, 16], counts=[5, 5]))], "cover 10 of 192 pixels")])
+def test_sam_s_masks_that_do_not_fit_are_refused(records, message):
+    with pytest.raises(ValueError) as e: segment(make_image(12, 16), records)
+    assert message in str(e.value)
+
+
+@pytest.mark.parametrize("rows,told", [(1, True), (5, True), (6, False), (12, False)])
+def test_a_background_that_is_most_of_the_image_is_told_once(rows, told):
+    covered = np.zeros((12, 16), bool)
+    covered[:rows] = True
+    records, labels = [sam_record(covered, packed)], covered.astype(int)
+    if rows == 12: labels[:6] = 0
+    with warnings.catch_warnings(record=True) as w:
+        warnings.simplefilter("always")
+        segment(make_image(12, 16), records)
+    assert len(w) == told
+    if told: assert f"what no mask covers is {1 - rows/12:.0%} of the image" in str(w[0].message)
+    with warnings.catch_warnings(record=True) as w:
+        warnings.simplefilter("always")
+        segment(make_image(12, 16), labels)
+    assert len(w) == told and (not told or "region 0 of the label map is" in str(w[0].message))
 
 
 # ---- one call for all

@@ -6,7 +6,7 @@ from PIL import Image
 from pycocotools import mask as M
 
 from eagle_nb import datasets as D
-from eagle_nb.evaluation.samples import find_image
+from eagle_nb.evaluation.samples import find_image, image_keys
 
 
 def blank(height=5, width=6): return np.zeros((height, width), np.uint8)
@@ -23,6 +23,7 @@ def encoded(mask): return M.encode(np.asfortranarray(mask, np.uint8))
 
 RLE = encoded(square())
 MASKS = {"polygon": [[1, 1, 4, 1, 4, 4, 1, 4]],
+         "flat polygon": [1, 1, 4, 1, 4, 4, 1, 4],
          "two polygons": [[1, 1, 4, 1, 4, 3, 1, 3], [1, 3, 4, 3, 4, 4, 1, 4]],
          "compressed": RLE,
          "compressed text": {"size": [5, 6], "counts": RLE["counts"].decode()},
@@ -57,7 +58,9 @@ MISFITS = [
     ({"size": [5, 6], "counts": [30]}, "no pixel in the image"),
     ([[1, 1, 4, 4]], "at least 3 points"),
     ([[1, 1, 4, 4, 2, float("nan")]], "at least 3 points"),
-    ([1, 1, 4, 4, 2, 2], "a polygon is a list"),
+    ([1, 1, 4, 4], "at least 3 points"),
+    ([1, 1, 4, 4, 2], "at least 3 points"),
+    ([[1, 1, 4, 4], 3], "at least 3 points"),
     ([], "no polygon"),
     ([[50, 50, 60, 50, 60, 60]], "made for another size"),
     (np.zeros((5, 6), bool), "no pixel in the image"),
@@ -119,3 +122,18 @@ def test_an_image_is_never_looked_for_outside_its_folder(tmp_path, name):
     (tmp_path/"images").mkdir()
     (tmp_path/"secret.png").write_bytes(b"x")
     assert find_image(tmp_path/"images", name) == tmp_path/"images"/"secret.png"
+
+
+def test_keys_depend_on_the_names_alone():
+    names = ["a/x.png", "b/x.png", "c d.png", "c_d.png", "e.png", "sub\\e.jpg", "lone.png"]
+    keys = image_keys(names)
+    assert keys == image_keys(names[::-1]) and len({k.casefold() for k in keys.values()}) == len(names)
+    assert keys["lone.png"] == "lone" and keys["a/x.png"] == "a_x.png" and keys["sub\\e.jpg"] == "sub_e.jpg"
+    assert keys["c d.png"].startswith("c_d.png-") and keys["c_d.png"].startswith("c_d.png-")
+    assert all(D.Sample(k, "x").key == k for k in keys.values())
+
+
+def test_an_image_of_a_list_made_on_windows_is_found(tmp_path):
+    (tmp_path/"val").mkdir()
+    (tmp_path/"val"/"a.png").write_bytes(b"x")
+    assert find_image(tmp_path, "val\\a.png") == tmp_path/"val"/"a.png"
