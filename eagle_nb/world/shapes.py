@@ -66,13 +66,14 @@ _BUILD |= {"qwen2_vl": _qwen2,
            "qwen3_5_moe": lambda: _qwen3_5("Qwen3_5Moe", **_EXPERTS, shared_expert_intermediate_size=64),
            "minicpmv4_6": lambda: families.minicpm(_LINEAR, dict(_SEE, model_type="minicpmv4_6_vision"), 4)}
 
-# %% ../../nbs/world/03_shapes.ipynb #9bdccad7
+# %% ../../nbs/world/03_shapes.ipynb #3452e9b6
 _GLM_EXPERTS = dict(n_routed_experts=4, n_shared_experts=1, num_experts_per_tok=2, moe_intermediate_size=64,
                     first_k_dense_replace=1)
 
 def _glm(name:str, text:dict, processor:str="Glm4v", **vision):
     text = {**_TEXT, "rope_parameters": _HALF, **text}
-    return families.glm(name, text, dict(_PACK, patch_size=14, image_size=112, **vision), 256, processor)
+    vision = {**_PACK, "patch_size": 14, "image_size": 112, "initializer_range": .1, **vision} # .2 magnifies rounding
+    return families.glm(name, text, vision, 256, processor)
 
 def _glm46v():
     text = dict(_GLM_EXPERTS, model_type="glm4v_moe_text")
