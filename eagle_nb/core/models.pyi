@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from .answers import Answer, conversation, prompt_text, read_tokens
+from .answers import Answer, conversation, encode_text, prompt_text, read_tokens
 from .images import open_image
 from .patching import patch
 
