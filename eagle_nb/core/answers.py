@@ -165,17 +165,18 @@ def encode_text(tokenizer, # a transformers tokenizer
     return next((ids for ids in found if same_text(read_tokens(tokenizer, ids).text, text)), encode(text))
 
 # %% ../../nbs/core/05_answers.ipynb #e4c3a7ff
-_ALONE = r"[\p{Han}\p{Hiragana}\p{Katakana}ー\p{Line_Break=Complex_Context}]" # written without spaces
+_ALONE = r"[\p{Han}\p{Hiragana}\p{Katakana}ーﾞﾟ\p{Line_Break=Complex_Context}]" # written without spaces
 _LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}]--{_ALONE}]"
 _FORMAT = r"[\p{Cf}--\u200b]" # joiners and marks of direction; not the zero-width space
-_RUN = rf"[{_LETTER}--\p{{M}}](?:{_FORMAT}*{_LETTER}|_+{_LETTER})*" # letters without hyphens
-_KATAKANA = r"[\p{Katakana}ー][\p{Katakana}ー\p{M}]*"
+_RUN = rf"[{_LETTER}--\p{{M}}](?:{_FORMAT}*[{_LETTER}\p{{M}}]|_+{_LETTER})*" # letters without hyphens
+_KATAKANA = r"[\p{Katakana}ー][\p{Katakana}ーﾞﾟ\p{M}]*"
 _EMOJI = r"(?=\p{Emoji_Presentation}|\p{Emoji}\ufe0f)\X"
 
 _JOINT = r"['’‘\-‐‑·׳]|(?<=\d)\.(?=\d)|(?<=\p{Hebrew})[\"״](?=\p{Hebrew})" # between two runs
-_WORD = regex.compile(rf"{_EMOJI}|{_RUN}(?:(?:{_JOINT}){_RUN})*|\p{{Han}}\p{{M}}*|{_KATAKANA}"
-                      r"|\p{Hiragana}[\p{Hiragana}ー\p{M}]*|\p{Line_Break=Complex_Context}"
-                      rf"(?:{_FORMAT}*[\p{{Line_Break=Complex_Context}}\p{{M}}])*", regex.V1)
+_THAI = rf"\p{{Line_Break=Complex_Context}}(?:{_FORMAT}*[\p{{Line_Break=Complex_Context}}\p{{M}}])*"
+_HIRAGANA = r"\p{Hiragana}[\p{Hiragana}ー\p{M}]*"
+_WORDS = rf"{_EMOJI}|{_RUN}(?:(?:{_JOINT}){_RUN})*|\p{{Han}}|{_KATAKANA}|{_HIRAGANA}|{_THAI}"
+_WORD = regex.compile(rf"(?:{_WORDS})[\p{{M}}\u200c\u200d]*", regex.V1) # with marks and joiners at its end
 
 def word_spans(text:str)->list[tuple[int, int]]: # (start, end) of each word, in characters
     "The words of a text of any script; punctuation belongs to none."

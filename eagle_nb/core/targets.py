@@ -53,7 +53,7 @@ def _folded(character:str)->str:
     "A character without case, in one of the forms that it has."
     if character.isspace(): return " "
     folded = unicodedata.normalize("NFD", character).casefold().translate(_ONE_FORM)
-    return unicodedata.normalize("NFC", folded).replace("i\u0307", "i")
+    return unicodedata.normalize("NFC", folded).replace("i\u0307", "i").rstrip("\u200c\u200d")
 
 def _spell(text:str, form:Callable[[str], str] # of a character
           )->tuple[str, list[int]]: # the text in this form; for each place in it the place in `text`, -1 within a character
@@ -215,7 +215,7 @@ def _foil_ids(model:Model, answer:Answer, first:int, # token of the target
     "Ids that say a foil from a place in the answer."
     text = answer.text[:start] + foil
     read = model.read(text)
-    if same_text(read.text, text) and _parts_at_foil(read, answer, start): return read.ids
+    if same_text(read.text, text) and _parts_well(model, answer, first, start, read): return read.ids
     kept = answer.ids[:first]
     before = model.read(kept).text
     found = _after(model, kept, text[len(before):]) if text.startswith(before) else None
@@ -224,10 +224,11 @@ def _foil_ids(model:Model, answer:Answer, first:int, # token of the target
                          "foil as ids, or a target that begins with a whole character")
     return found
 
-def _parts_at_foil(read:Answer, answer:Answer, start:int)->bool:
-    "Whether the first token that differs from the answer holds a part of the foil."
+def _parts_well(model:Model, answer:Answer, first:int, start:int, read:Answer)->bool:
+    "Whether an answer with a foil parts from the answer because of the foil, not because of how the answer was cut."
     k = _shared(read.ids, answer.ids)
-    return k == len(read) or read.spans[k][1] > len(unicodedata.normalize("NFC", answer.text[:start]))
+    if k >= first or read.spans[k][1] > len(unicodedata.normalize("NFC", answer.text[:start])): return True
+    return model.read(answer.text).ids == answer.ids
 
 # %% ../../nbs/core/08_targets.ipynb #adacea35
 def _foil_target(model:Model, answer:Answer, target, foil)->Target:
