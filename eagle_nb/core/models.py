@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
-from .answers import Answer, conversation, prompt_text, read_tokens
+from .answers import Answer, conversation, encode_text, prompt_text, read_tokens
 from .images import open_image
 from .patching import patch
 
@@ -529,15 +529,15 @@ def read(self:Model,
         )->Answer: # the same as an `Answer`
     "An answer that need not be the model's own."
     if isinstance(answer, Answer): return answer
-    if isinstance(answer, str): ids = self.tokenizer.encode(answer, add_special_tokens=False)
+    if isinstance(answer, str): ids = encode_text(self.tokenizer, answer)
     else: ids = _as_ids(answer)
     bad = [i for i in ids if not 0 <= i < len(self.tokenizer)]
     if bad:
         raise ValueError(f"answer ids must lie in 0..{len(self.tokenizer)-1} (this tokenizer), got "
                          f"{bad[:3]}: give the text instead")
     mark = _image_id(self.model, self.processor)
-    if mark is not None and mark in ids:
-        token = self.tokenizer.convert_ids_to_tokens(mark)
+    token = None if mark is None else self.tokenizer.convert_ids_to_tokens(mark)
+    if mark in ids or token and isinstance(answer, str) and token in answer:
         raise ValueError(f"the answer must not contain {token!r} (id {mark}), which stands for an "
                          "image: leave it out")
     return read_tokens(self.tokenizer, ids)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import nn
-from .answers import Answer, conversation, prompt_text, read_tokens
+from .answers import Answer, conversation, encode_text, prompt_text, read_tokens
 from .images import open_image
 from .patching import patch
 

@@ -5,44 +5,46 @@
 # %% auto #0
 __all__ = ['prompt_words', 'PromptScorer']
 
-# %% ../../nbs/core/13_prompts.ipynb #64414a41
-import re
+# %% ../../nbs/core/13_prompts.ipynb #064bac91
+import unicodedata
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .answers import prompt_text, read_tokens
+from .answers import Answer, edges, prompt_text, read_tokens, word_spans
 from .models import Model
 from .regions import Regions
 from .scores import ModelScorer
 from .targets import Target
 
-# %% ../../nbs/core/13_prompts.ipynb #9a52100f
-def _find_prompt(read, ids, text:str, special:set[int])->int: # character position; -1 where it does not occur
-    "The last occurrence of the prompt outside special tokens."
-    special_spans = [span for i, span in zip(ids, read.spans) if i in special]
-    def in_special(start): return any(a < start + len(text) and b > start for a, b in special_spans)
+# %% ../../nbs/core/13_prompts.ipynb #fafde38b
+def _find_prompt(read:Answer, text:str)->int: # character position; -1 where it does not occur
+    "The last occurrence of the prompt as a whole, outside special tokens."
+    special_spans, whole = [read.spans[k] for k in read.special], edges(read.text)
+    def is_prompt(start):
+        end = start + len(text)
+        return {start, end} <= whole and not any(i < end and j > start for i, j in special_spans)
     start = read.text.rfind(text)
-    while start >= 0 and in_special(start): start = read.text.rfind(text, 0, start + len(text) - 1)
+    while start >= 0 and not is_prompt(start): start = read.text.rfind(text, 0, start + len(text) - 1)
     return start
 
-# %% ../../nbs/core/13_prompts.ipynb #7edaa2b5
+# %% ../../nbs/core/13_prompts.ipynb #073a612a
 def prompt_words(model:Model, ids:list[int], # all tokens that the model reads before its answer
                  prompt:str # what the user says
                 )->list[tuple[str, tuple[int, ...]]]: # each word with the positions of its tokens
     "The words of a prompt among the tokens of the conversation; punctuation belongs to no word."
     read, text = read_tokens(model.tokenizer, ids), prompt.strip()
-    start = _find_prompt(read, ids, text, set(model.tokenizer.all_special_ids))
+    if text not in read.text: text = unicodedata.normalize("NFC", text)
+    start = _find_prompt(read, text)
     if not text or start < 0:
         raise ValueError(f"the prompt {text[:80]!r} does not stand in one piece in what {model.name!r} reads, "
                          "so its words cannot be hidden: use a plain question of one turn")
     spans, taken, found = read.spans, set(), []
-    for m in re.finditer(r"\w+(?:[-'’]\w+)*", text):
-        i, j = m.start() + start, m.end() + start
+    for i, j in ((start + i, start + j) for i, j in word_spans(text)):
         positions = tuple(k for k, (a, b) in enumerate(spans) if a < j and b > i and k not in taken)
         taken |= set(positions)
-        if positions: found.append((m.group(), positions))
+        if positions: found.append((read.text[i:j], positions))
     if not found: raise ValueError(f"the prompt {text[:80]!r} has no word that could be hidden: ask with words")
     return found
 

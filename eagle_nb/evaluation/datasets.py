@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 
 from ..core.models import Model
-from ..core.targets import words
+from ..core.targets import first_word, words
 from .coco import coco_captions, coco_objects, naming_answer
 from .lists import LIST_KINDS, PROMPTS, check_ids, read_list, report_ids
 from .samples import Dataset, Sample, check_count, count_text, make_dataset
@@ -92,7 +92,7 @@ def _question_samples(model, n, split, seed)->Iterator[Sample|tuple]:
     asked = ((s, s.pixels, scenes.question(_tempting_pair(s.seed)[1])) for s in tempting)
     for s, answer in naming_answer(model, asked, n):
         trigger, partner = _tempting_pair(s.seed)
-        first = words(answer)[0][0] if words(answer) else ""
+        first = first_word(answer) or ""
         if first.lower() == "yes":
             yield _scene_sample("question", s, trigger, {"partner": partner, "label": "no"},
                                 prompt=scenes.question(partner), answer=answer, target=first, foil="No")

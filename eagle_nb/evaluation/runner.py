@@ -25,7 +25,7 @@ from ..core.patching import patch
 from ..core.regions import Regions
 from ..core.scores import MODES, ModelScorer
 from ..core.selftest import load
-from ..core.targets import Target, make_target, words
+from ..core.targets import Target, first_word, make_target
 from . import datasets, lists, tables
 from .methods import METHODS, Attribution, attribute, find_method, method_name, same_regions
 from .metrics import Curves, as_mask, energy, evaluate_order, iou, pixel_regions, pointing
@@ -181,7 +181,7 @@ def run_method(model:Model, case:Case, meaning:dict, label:str, # of a method, s
     own, sample, target = {k: v for k, v in meaning.items() if k != "of"} | {"name": label}, case.sample, case.target
     turned = meaning.get("of") == "answer" and target.foil is not None
     if turned:
-        word = words(case.answer)[0][0] if sample.target is None else sample.target
+        word = first_word(case.answer) if sample.target is None else sample.target
         target = make_target(model, case.answer, word)
     found = attribute(own, model, case.pixels, sample.prompt, target, case.regions, settings["fill"], settings["seed"],
                       settings["batch_size"], case.truth, sample.key)

@@ -16,7 +16,7 @@ from ..core.patching import patch
 from ..core.regions import Regions
 from ..core.scores import MODES, ModelScorer
 from ..core.selftest import load
-from ..core.targets import Target, make_target, words
+from ..core.targets import Target, first_word, make_target
 from . import datasets, lists, tables
 from .methods import METHODS, Attribution, attribute, find_method, method_name, same_regions
 from .metrics import Curves, as_mask, energy, evaluate_order, iou, pixel_regions, pointing

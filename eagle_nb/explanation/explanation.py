@@ -147,7 +147,7 @@ def modality(self:Explanation)->np.ndarray: # (T,) in [0, 1]
 def target_words(self:Explanation)->list[tuple[str, tuple[int, ...]]]: # each with its columns in the curves
     "The words of the target; its tokens where there is no whole word."
     t = self.target
-    found = split_words(Answer("".join(t.tokens), list(t.ids), list(t.tokens)))
+    found = split_words(Answer("".join(t.tokens), list(t.ids), list(t.tokens), t.spans))
     return found or [(token, (k,)) for k, token in enumerate(t.tokens)]
 
 @patch

@@ -8,6 +8,7 @@ __all__ = ['page_html', 'figure_html', 'table_html', 'Page', 'Saved', 'Reference
 # %% ../../nbs/explanation/03_formats.ipynb #3396e28c
 import hashlib, html, io, json
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
@@ -117,10 +118,10 @@ def _arrays(e)->dict[str, np.ndarray]:
 
 def _record(e)->dict:
     "All else, as plain values."
-    a, t = e.answer, e.target
-    record = dict(format=_FORMAT, prompt=e.prompt, answer=dict(text=a.text, ids=a.ids, tokens=a.tokens),
+    t = e.target
+    record = dict(format=_FORMAT, prompt=e.prompt, answer=asdict(e.answer),
                   target=dict(positions=t.positions, ids=t.ids, tokens=t.tokens, forced=t.forced,
-                              text=t.text, foil=t.foil),
+                              text=t.text, foil=t.foil, spans=t.spans),
                   regions=dict(method=e.regions.method, settings=e.regions.settings),
                   forwards=e.forwards, seconds=e.seconds, settings=e.settings)
     if e.prompt_words: record["prompt_words"] = e.prompt_words

@@ -9,7 +9,7 @@ __all__ = ['REPAIRS', 'matches_foil', 'removed_area', 'answers_while_masking', '
 # %% ../../nbs/explanation/06_hallucination.ipynb #cbef0cae
 import html, textwrap, unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from ..core.answers import Answer
+from ..core.answers import Answer, word_spans
 from ..core.files import write_whole
 from ..core.forward import Forward
 from ..core.images import FILLS, ImageLike, fill_image, mask_image, open_image
@@ -26,7 +26,7 @@ from ..core.models import Model
 from ..core.patching import patch
 from ..core.regions import Regions
 from ..core.selftest import load as load_model
-from ..core.targets import Target, make_target, words
+from ..core.targets import Target, make_target, occurrences
 from . import plots
 from .explanation import Explanation, explain
 from .figures import wrap_title
@@ -39,15 +39,24 @@ def matches_foil(answer:Answer, # what a model says
     "Whether an answer says what the foil asks for."
     if target.foil is None:
         raise ValueError("the target has no foil, so nothing tells which answer is right: make_target(..., foil='No')")
-    said, want, wrong = (_plain_words(text) for text in (answer.text, target.foil, target.text))
-    if not want: return target.foil.strip() in answer.text
-    if target.positions[0] == 0: return said[:len(want)] == want
-    return _contains(said, want) and (_contains(want, wrong) or not _contains(said, wrong))
+    if not _plain_words(target.foil): return target.foil.strip() in answer.text
+    if target.positions[0] == 0: return _says(answer.text, target.foil, first=True)
+    replaced = _says(target.foil, target.text) or not _says(answer.text, target.text)
+    return _says(answer.text, target.foil) and replaced
+
+def _says(text:str, phrase:str, first:bool=False # as its first words
+         )->bool:
+    "Whether a text has the words of a phrase; where words are not told apart by spaces, the phrase itself."
+    said, want = _plain_words(text), _plain_words(phrase)
+    if said[:len(want)] == want if first else _contains(said, want): return True
+    places = occurrences(text, phrase) if any(unicodedata.category(c) == "Lo" for c in phrase) else [] # scripts without case
+    return any(not first or not _plain_words(text[:i]) for i, _ in places)
 
 def _plain_words(text:str)->list[str]:
-    "Words without capitals and punctuation, in one Unicode form."
+    "Words without capitals, emoji and punctuation, in one Unicode form."
     text = unicodedata.normalize("NFC", text)
-    return [w.casefold() for w, _ in words(Answer(text, [0], [text]))]
+    found = (text[i:j].casefold() for i, j in word_spans(text))
+    return [w for w in found if any(map(str.isalnum, w))]
 
 def _contains(sentence:list[str], phrase:list[str])->bool:
     "Whether a phrase occurs in a list of words."
@@ -428,7 +437,7 @@ def save(self:Correction, path:str|Path # the file to write, whole or not at all
     Arguments:
         path: the file to write, whole or not at all
     """
-    answers = [dict(text=a.text, ids=a.ids, tokens=a.tokens) for a in self.answers]
+    answers = [asdict(a) for a in self.answers]
     record = dict(answers=answers, right=self.right.tolist())
     return replace(self.explanation, settings={**self.explanation.settings, "correction": record}).save(path)
 

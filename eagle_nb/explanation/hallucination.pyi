@@ -2,14 +2,14 @@
 __all__ = ['REPAIRS', 'matches_foil', 'removed_area', 'answers_while_masking', 'correction_region', 'amcr', 'csr', 'correction_curve', 'correction_auc', 'Correction', 'correct', 'figure_correction', 'contrast', 'repair']
 import html, textwrap, unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
-from ..core.answers import Answer
+from ..core.answers import Answer, word_spans
 from ..core.files import write_whole
 from ..core.forward import Forward
 from ..core.images import FILLS, ImageLike, fill_image, mask_image, open_image
@@ -17,7 +17,7 @@ from ..core.models import Model
 from ..core.patching import patch
 from ..core.regions import Regions
 from ..core.selftest import load as load_model
-from ..core.targets import Target, make_target, words
+from ..core.targets import Target, make_target, occurrences
 from . import plots
 from .explanation import Explanation, explain
 from .figures import wrap_title
@@ -27,8 +27,12 @@ def matches_foil(answer: Answer, target: Target) -> bool:
     """Whether an answer says what the foil asks for."""
     ...
 
+def _says(text: str, phrase: str, first: bool=False) -> bool:
+    """Whether a text has the words of a phrase; where words are not told apart by spaces, the phrase itself."""
+    ...
+
 def _plain_words(text: str) -> list[str]:
-    """Words without capitals and punctuation, in one Unicode form."""
+    """Words without capitals, emoji and punctuation, in one Unicode form."""
     ...
 
 def _contains(sentence: list[str], phrase: list[str]) -> bool:

@@ -11,8 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
+from ..core.answers import Answer
 from ..core.scores import Scorer
-from ..core.targets import Target
+from ..core.targets import Target, joined_spans
 from .explanation import Explanation, attribution, explain_scores, paint
 from ..search.fast import orders_from_scored
 
@@ -102,7 +103,8 @@ def refine(e:Explanation, # fresh, with its scorer
 def _word_target(t:Target, text:str, columns:tuple[int, ...])->Target:
     "The target of one word."
     positions, ids, tokens = (tuple(field[k] for k in columns) for field in (t.positions, t.ids, t.tokens))
-    return Target(positions, ids, tokens, t.forced, text, t.foil)
+    whole = Answer("".join(t.tokens), list(t.ids), list(t.tokens), t.spans)
+    return Target(positions, ids, tokens, t.forced, text, t.foil, joined_spans(whole, columns))
 
 # what of a record holds for the word too: the model's part, not the search's
 _OF_THE_MODEL = ("model", "revision", "architecture", "processor", "dtype", "device", "fill", "mode", "unseen",
