@@ -129,7 +129,7 @@ def _list_keys(rows, kind)->list[str]:
     count = Counter(k.casefold() for k in keys)
     return [k if count[k.casefold()] == 1 else f"{k}-{i}" for i, k in enumerate(keys)]
 
-# %% ../../nbs/evaluation/02_lists.ipynb #bed7e48f
+# %% ../../nbs/evaluation/02_lists.ipynb #986fba1d
 def _list_samples(path, rows, kind, folder, missing, prompt)->Iterator[Sample|tuple]:
     "Samples, and a key with the reason for each damaged entry."
     end, keys = _common_end(rows), _list_keys(rows, kind)
@@ -142,7 +142,10 @@ def _list_samples(path, rows, kind, folder, missing, prompt)->Iterator[Sample|tu
 
 def _list_rows(path)->list[dict]:
     "The entries of a list."
-    rows = read_json(path)
+    try: rows = read_json(path)
+    except ValueError as e:
+        if "Extra data" not in str(e): raise
+        raise ValueError(f"{path} holds several JSON values, one per line, as POPE and RePOPE do: read it with read_table") from None
     if not isinstance(rows, list) or not all(isinstance(r, dict) for r in rows):
         raise ValueError(f"{path} is no evaluation list: it must hold a JSON array of objects, "
                          f"got {type(rows).__name__}")
