@@ -22,9 +22,9 @@ from . import figures, plots
 from .formats import Page, Reference, Saved
 from .modality import by_word, influence
 from ..search.search import read_budget, read_weights, search as run_search
-MAPS = ('gain', 'paper')
+MAPS = ('gain', 'paper', 'per_area')
 
-def attribution(f: np.ndarray, kind: str='gain') -> np.ndarray:
+def attribution(f: np.ndarray, kind: str='gain', area: np.ndarray | None=None) -> np.ndarray:
     """A value for each step of an order."""
     ...
 
@@ -54,7 +54,7 @@ class Explanation(Saved, Page, Reference):
         """The value of each region on its pixels.
 
         Arguments:
-            kind: "gain" in [-1, 1], or "paper" in [0, 1]
+            kind: "gain" or "per_area" in [-1, 1], or "paper" in [0, 1]
         """
         ...
 
@@ -132,7 +132,7 @@ class Explanation(Saved, Page, Reference):
         """The explanation in plain text."""
         ...
 
-    def plot(self, title: str='', ax: Axes | None=None, alpha: float | None=None, cmap: str | None=None) -> Figure | Axes:
+    def plot(self, title: str='', ax: Axes | None=None, alpha: float | None=None, cmap: str | None=None, per_area: bool=False) -> Figure | Axes:
         """Regions, heat map, curves and words in one figure.
 
     Arguments:
@@ -140,6 +140,7 @@ class Explanation(Saved, Page, Reference):
         ax: draw only the heat map into these axes; None makes the whole figure
         alpha: opacity of the heat map, from 0 to 1; None for the default
         cmap: a matplotlib colour map; None for the default
+        per_area: divide gains by the area of their region, for regions of very different sizes
     """
         ...
 
