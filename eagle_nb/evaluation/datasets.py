@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SCENES_PER_SAMPLE', 'scenes_captions', 'scenes_words', 'scenes_questions', 'Dataset', 'Sample', 'LIST_KINDS',
-           'PROMPTS', 'check_ids', 'read_list', 'report_ids', 'read_table', 'coco_captions', 'coco_objects']
+           'PROMPTS', 'check_ids', 'read_list', 'report_ids', 'stored_prompt', 'with_stored_prompt', 'read_table',
+           'coco_captions', 'coco_objects']
 
 # %% ../../nbs/evaluation/05_datasets.ipynb #b26ae2f5
 import warnings
@@ -13,13 +14,13 @@ from collections.abc import Iterator
 from ..core.models import Model
 from ..core.targets import first_word, words
 from .coco import coco_captions, coco_objects, naming_answer
-from .lists import LIST_KINDS, PROMPTS, check_ids, read_list, report_ids
+from .lists import LIST_KINDS, PROMPTS, check_ids, read_list, report_ids, stored_prompt, with_stored_prompt
 from .samples import Dataset, Sample, check_count, count_text, make_dataset
 from .tables import read_table
 from ..world import scenes
 
-_all_ = ["Dataset", "Sample", "LIST_KINDS", "PROMPTS", "check_ids", "read_list", "report_ids",
-         "read_table", "coco_captions", "coco_objects"]
+_all_ = ["Dataset", "Sample", "LIST_KINDS", "PROMPTS", "check_ids", "read_list", "report_ids", "stored_prompt",
+         "with_stored_prompt", "read_table", "coco_captions", "coco_objects"]
 
 # %% ../../nbs/evaluation/05_datasets.ipynb #b11f00ab
 def _scene_sample(kind, scene, name=None, facts=None, **fields)->Sample:

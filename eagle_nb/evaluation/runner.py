@@ -57,7 +57,7 @@ def prepare_case(model:Model, sample:Sample, regions:int|str|Regions=64,
     "Let the model answer where the sample has no answer, and make target, regions and judge."
     pixels = sample.pixels
     _check_truth(sample, pixels)
-    _check_ids(model, sample)
+    sample = _as_asked(model, sample)
     answer = model.answer(pixels, sample.prompt) if sample.answer is None else model.read(sample.answer)
     target = make_target(model, answer, sample.target, sample.foil)
     partition = regions_for(model, pixels, sample.prompt, regions, seed)
@@ -75,6 +75,11 @@ def _check_truth(sample, pixels):
     if not inside:
         raise ValueError(f"the box {sample.box} reaches out of the image of {width} x {height} pixels "
                          "(width x height): it was made for another size")
+
+def _as_asked(model, sample)->Sample:
+    "A sample with the prompt that its list was made with, if its ids are ids of this model."
+    _check_ids(model, sample)
+    return lists.with_stored_prompt(model, sample)
 
 def _check_ids(model, sample):
     "Refuse ids that a list stores and that mean something else to this tokenizer."
@@ -300,6 +305,7 @@ def judge_sample(self:_Run, sample, done, bar):
     todo = [label for label in self.labels if (sample.key, label) not in done]
     bar.update(len(self.labels) - len(todo))
     try:
+        sample = _as_asked(self.model, sample)
         digests = {} if self.store.path is None else _digests(sample)
         _check_sample(self.store, sample.key, digests)
         if not todo: return

@@ -46,6 +46,10 @@ def _check_truth(sample, pixels):
     """Refuse an object that cannot lie in this image, before anything is computed."""
     ...
 
+def _as_asked(model, sample) -> Sample:
+    """A sample with the prompt that its list was made with, if its ids are ids of this model."""
+    ...
+
 def _check_ids(model, sample):
     """Refuse ids that a list stores and that mean something else to this tokenizer."""
     ...

@@ -31,17 +31,21 @@ from .formats import Page, Reference, Saved
 from .modality import by_word, influence
 from ..search.search import read_budget, read_weights, search as run_search
 
-# %% ../../nbs/explanation/04_explanation.ipynb #b9b60489
-MAPS = ("gain", "paper")
+# %% ../../nbs/explanation/04_explanation.ipynb #07151f98
+MAPS = ("gain", "paper", "per_area")
 
 def attribution(f:np.ndarray, # (N+1,) F along the order, from no region to all
-                kind:str="gain" # one of `MAPS`
-               )->np.ndarray: # (N,) in the sequence of the order; "paper" in [0, 1], "gain" in [-1, 1]
+                kind:str="gain", # one of `MAPS`
+                area:np.ndarray|None=None # (N+1,) share of the image along the order, for "per_area"
+               )->np.ndarray: # (N,) in the sequence of the order; "paper" in [0, 1], the others in [-1, 1]
     "A value for each step of an order."
     f = np.asarray(f, float)
     if f.ndim != 1 or len(f) < 2 or not np.isfinite(f).all():
         raise ValueError(f"F along an order needs at least 2 finite values, got shape {f.shape}")
-    if kind == "gain": return np.diff(f)/max(np.abs(np.diff(f)).max(), 1e-12)
+    if kind == "per_area" and np.shape(area) != f.shape:
+        raise ValueError(f"gains per area need the area along the order, of shape {f.shape}, got {np.shape(area)}: pass e.area")
+    gain = np.diff(f)/np.diff(area) if kind == "per_area" else np.diff(f)
+    if kind in ("gain", "per_area"): return gain/max(np.abs(gain).max(), 1e-12)
     if kind != "paper": raise ValueError(f"unknown map {kind!r}: choose one of {', '.join(MAPS)}")
     value = -np.abs(np.diff(f)).cumsum()
     return (value - value.min())/max(np.ptp(value), 1e-12)
@@ -56,7 +60,7 @@ def paint(labels:np.ndarray, # (H, W) int, the region of each pixel
     by_region[np.asarray(order)] = values
     return by_region[labels]
 
-# %% ../../nbs/explanation/04_explanation.ipynb #2abbc5b4
+# %% ../../nbs/explanation/04_explanation.ipynb #30cad316
 @dataclass(frozen=True, eq=False)
 class Explanation(Saved, Page, Reference):
     "Which regions an answer depends on, for one target."
@@ -75,14 +79,14 @@ class Explanation(Saved, Page, Reference):
     fill:np.ndarray|None = None # (H, W, 3) uint8, custom fill image, if given
     prompt_words:tuple[str, ...] = () # ranked together with the regions, as numbers N, N+1, ...
 
-    def attribution(self, kind:str="gain" # "gain" in [-1, 1], or "paper" in [0, 1]
+    def attribution(self, kind:str="gain" # "gain" or "per_area" in [-1, 1], or "paper" in [0, 1]
                    )->np.ndarray: # (H, W)
         """The value of each region on its pixels.
 
         Arguments:
-            kind: "gain" in [-1, 1], or "paper" in [0, 1]
+            kind: "gain" or "per_area" in [-1, 1], or "paper" in [0, 1]
         """
-        return paint(self.regions.labels, self.order, attribution(self.objective, kind))
+        return paint(self.regions.labels, self.order, attribution(self.objective, kind, self.area))
     def __repr__(self): return self.text()
 
 # %% ../../nbs/explanation/04_explanation.ipynb #f46ad805
@@ -192,13 +196,14 @@ def _listed(words, form=".2f")->str:
     "Words with their values."
     return ", ".join(f"{w} {v:{form}}" for w, v in words)
 
-# %% ../../nbs/explanation/04_explanation.ipynb #62209428
+# %% ../../nbs/explanation/04_explanation.ipynb #fdb89b45
 @patch
 def plot(self:Explanation,
          title:str="", # above the figure
          ax:Axes|None=None, # draw only the heat map into these axes; None makes the whole figure
          alpha:float|None=None, # opacity of the heat map, from 0 to 1; None for the default
-         cmap:str|None=None # a matplotlib colour map; None for the default
+         cmap:str|None=None, # a matplotlib colour map; None for the default
+         per_area:bool=False # divide gains by the area of their region, for regions of very different sizes
         )->Figure|Axes: # the figure, or the axes that were given
     """Regions, heat map, curves and words in one figure.
 
@@ -207,13 +212,15 @@ def plot(self:Explanation,
         ax: draw only the heat map into these axes; None makes the whole figure
         alpha: opacity of the heat map, from 0 to 1; None for the default
         cmap: a matplotlib colour map; None for the default
+        per_area: divide gains by the area of their region, for regions of very different sizes
     """
+    heat = self.attribution("per_area").clip(0, 1) if per_area else self.saliency
     given = {k: v for k, v in dict(alpha=alpha, cmap=cmap).items() if v is not None}
     if ax is not None:
-        plots.draw_image(ax, plots.overlay(self.image, self.saliency, **given), title)
+        plots.draw_image(ax, plots.overlay(self.image, heat, **given), title)
         return ax
     words, values = zip(*self.word_influence())
-    return figures.figure_sentence(self.image, self.saliency, self.regions.labels, self.region_order, self.area,
+    return figures.figure_sentence(self.image, heat, self.regions.labels, self.region_order, self.area,
                                    self.insertion, self.deletion, list(words), np.array(values), title=title, **given)
 
 # %% ../../nbs/explanation/04_explanation.ipynb #fc942f05
@@ -293,7 +300,7 @@ def _warn_unseen(scorer:ModelScorer, regions:Regions):
     warnings.warn(f"{len(scorer.unseen)} of {len(regions)} regions are cropped away by the processor and can never "
                   "matter: resize or pad the image to the model's shape to have them seen")
 
-# %% ../../nbs/explanation/04_explanation.ipynb #805b3198
+# %% ../../nbs/explanation/04_explanation.ipynb #73bab853
 def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a folder, (model, processor)
             image:ImageLike, # a path, a PIL image or an array
             prompt:str|list[dict]="Describe the image.", # the question, or a conversation; see `Model.encode`
@@ -301,7 +308,7 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
             # None: the whole answer; "cat": a word, ("cat", 1): its second occurrence; 3 or slice(2, 5): positions
             target:None|str|tuple|int|slice|list=None,
             foil:str|int|list[int]|None=None, # the contrastive answer, scored in place of the target
-            regions:int|str|Regions|np.ndarray=64, # a number (SLICO), a method, "tokens", a label map or a `Regions`
+            regions:int|str|Regions|np.ndarray|list=64, # a number (SLICO), a method, "tokens", a label map, masks or a `Regions`
             fill:str|np.ndarray="black", # what replaces a hidden region: black, mean, blur, noise or an image
             lam:tuple[float, float]=(1, 1), # weights of insight and necessity
             prompt_words:bool=False, # rank the words of the prompt together with the regions; see `PromptScorer`
@@ -325,7 +332,7 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
         answer: text, ids or an `Answer`; None lets the model answer
         target: None: the whole answer; "cat": a word, ("cat", 1): its second occurrence; 3 or slice(2, 5): positions
         foil: the contrastive answer, scored in place of the target
-        regions: a number (SLICO), a method, "tokens", a label map or a `Regions`
+        regions: a number (SLICO), a method, "tokens", a label map, masks or a `Regions`
         fill: what replaces a hidden region: black, mean, blur, noise or an image
         lam: weights of insight and necessity
         prompt_words: rank the words of the prompt together with the regions; see `PromptScorer`

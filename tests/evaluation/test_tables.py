@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from eagle_nb import datasets as D, scenes
 
@@ -179,3 +180,139 @@ def test_keys_and_foils_that_pandas_made_numbers(folder):
 @pytest.mark.parametrize("table", [["a.png"], {"image": "a.png"}, None, 3])
 def test_what_is_no_table_is_refused(table):
     with pytest.raises(ValueError, match="a table is a file of one of .*, or a DataFrame, got a "): D.read_table(table)
+
+
+# ---- published questions
+
+POPE = [dict(question_id=1, image="000000000001.jpg", text="Is there a car in the image?", label="yes"),
+        dict(question_id=2, image="000000000001.jpg", text="Is there a dog in the image?", label="no"),
+        dict(question_id=3, image="000000000002.jpg", text="Is there a dog in the image?", label="no")]
+
+
+def lines(rows): return "\n".join(map(json.dumps, rows)) + "\n"
+
+
+@pytest.mark.parametrize("name,content", [("coco_pope_random.json", lines(POPE)), ("coco_repope_random.jsonl", lines(POPE)),
+                                          ("pope.json", json.dumps(POPE, indent=1)), ("one.json", lines(POPE[:1]))])
+def test_pope_and_repope_as_they_are_published(folder, name, content):
+    (folder/name).write_text(content)
+    data = D.read_table(folder/name)
+    assert [s.prompt for s in data] == [r["text"] for r in POPE][:len(data)]
+    assert [s.key for s in data] == ["000000000001-1", "000000000001-2", "000000000002-3"][:len(data)]
+    assert [s.meta["label"] for s in data] == ["yes", "no", "no"][:len(data)] and data[0].answer is None
+    with_demand = D.read_table(folder/name, prompt="{question} Yes or No?")
+    assert with_demand[0].prompt == "Is there a car in the image? Yes or No?"
+    assert D.read_table(pd.DataFrame(POPE), images=folder)[0].prompt == POPE[0]["text"]
+
+
+def test_mmvp_as_it_is_published(folder):
+    (folder/"MMVP Images").mkdir()
+    for k in (1, 2): scenes.sample(k).image.save(folder/"MMVP Images"/f"{k}.jpg")
+    rows = ["Index,Question,Options,Correct Answer", '1,Are the wings open or closed?,(a) Open (b) Closed,(a)',
+            '2,"Is it {odd}, or not?",(a) Yes (b) No,(b)']
+    (folder/"Questions.csv").write_text("\n".join(rows) + "\n")
+    data = D.read_table(folder/"Questions.csv", folder/"MMVP Images")
+    assert [(s.key, s.image.name) for s in data] == [("1", "1.jpg"), ("2", "2.jpg")]
+    assert [s.prompt for s in data] == ["Are the wings open or closed?", "Is it {odd}, or not?"]
+    assert data[0].meta["Options"] == "(a) Open (b) Closed" and data[1].meta["Correct Answer"] == "(b)"
+    full = D.read_table(folder/"Questions.csv", folder/"MMVP Images", prompt="{question} {Options}")
+    assert full[1].prompt == "Is it {odd}, or not? (a) Yes (b) No"
+    with pytest.raises(FileNotFoundError, match=r"2 of 2 images missing .*1\.jpg"): D.read_table(folder/"Questions.csv", folder)
+    frame = pd.read_csv(folder/"Questions.csv")
+    assert [s.prompt for s in D.read_table(frame, folder/"MMVP Images")] == [s.prompt for s in data]
+
+
+@pytest.mark.parametrize("name", ["question", "Question", "QUESTION", "text"])
+def test_a_column_of_questions_is_asked(folder, name):
+    assert D.read_table(two(**{name: ["Is it red?", "Is it blue?"]}), folder)[1].prompt == "Is it blue?"
+    (folder/"a.csv").write_text(f"image,{name}\n000000000001.jpg,Is it red?\n")
+    assert D.read_table(folder/"a.csv")[0].prompt == "Is it red?"
+
+
+@pytest.mark.parametrize("column,values", [
+    ("text", ["A red car.", "A dog."]), ("query", ["Name it.", "Name it."]), ("instruction", ["Name it.", "Count."]),
+    ("asked", ["Is it red?", "Is it blue?"]), ("Frage", ["Ist es rot?", "Wo?"]), ("q", ["<image>\nName it.", "<image> Go."]),
+    ("conversations", ["", ""]), ("chat", [[{"from": "human", "value": "Hi"}]]*2)])
+def test_a_question_that_is_not_read_is_an_error(folder, column, values):
+    message = f"the column {column!r} may hold the questions, and none is called prompt or question: rename it to prompt"
+    with pytest.raises(ValueError, match=message): D.read_table(two(**{column: values}), folder)
+    assert D.read_table(two(**{column: values}), folder, prompt="Describe it.")[0].prompt == "Describe it."
+    renamed = two(**{column: values}, prompt=["Look.", "See."])
+    assert D.read_table(renamed, folder)[1].prompt == "See."
+
+
+def test_facts_are_no_questions(folder):
+    frame = two(source=["web", "Who knows?"], year=[2020, 2021], caption=["A car.", "A dog."], label=["yes", "no"])
+    assert [s.prompt for s in D.read_table(frame, folder)] == ["Describe the image."]*2
+
+
+def test_rows_without_their_question_are_refused(folder):
+    rows = [dict(image="000000000001.jpg", question="Where?"), dict(image="000000000002.jpg")]
+    (folder/"a.jsonl").write_text(lines(rows))
+    with pytest.raises(ValueError, match="line 2: question is the question, got an empty cell"): D.read_table(folder/"a.jsonl")
+    (folder/"a.jsonl").write_text(lines([rows[0], rows[1] | dict(prompt="Look.")]))
+    assert [s.prompt for s in D.read_table(folder/"a.jsonl")] == ["Where?", "Look."]
+    (folder/"a.csv").write_text("image,text,question_id\n000000000001.jpg,,1\n")
+    with pytest.raises(ValueError, match="line 2: text is the question, got an empty cell"): D.read_table(folder/"a.csv")
+
+
+def test_a_prompt_for_a_table_of_questions_holds_them(folder):
+    frame = two(question=["Where?", "Who?"])
+    with pytest.raises(ValueError, match="holds {question} where they stand, got 'Look.'"): D.read_table(frame, folder, prompt="Look.")
+    with pytest.raises(ValueError, match="prompt is text with the names of columns in braces, got 3"):
+        D.read_table(frame, folder, prompt=3)
+    asked = D.read_table(two(prompt=["Where?", "Who?"]), folder, prompt="{prompt} Now, in {json}.")
+    assert asked[1].prompt == "Who? Now, in {json}."
+
+
+def test_files_of_other_readers_are_named(folder, tmp_path):
+    (folder/"coco.json").write_text(json.dumps(dict(images=[], annotations=[])))
+    with pytest.raises(ValueError, match="is a COCO file, no table: read it with coco_objects"): D.read_table(folder/"coco.json")
+    (folder/"list.json").write_text(json.dumps([dict(generated_ids=[1])]))
+    with pytest.raises(ValueError, match="evaluation list .* read it with read_list"): D.read_table(folder/"list.json")
+    (folder/"pope.json").write_text(lines(POPE))
+    with pytest.raises(ValueError, match="as POPE and RePOPE do: read it with read_table"): D.read_list(folder/"pope.json", folder)
+    (folder/"odd.json").write_text('[{"image": "000000000001.jpg"}, 3]')
+    with pytest.raises(ValueError, match=r"odd\.json, entry 1: an entry is a JSON object, got 3"): D.read_table(folder/"odd.json")
+
+
+# ---- cells
+
+@pytest.mark.parametrize("row,message", [
+    ('{"image": "https://example.org/a.png"}', "got the web address 'https://example.org/a.png': download it first"),
+    ('{"image": "1.jpg", "target": 2.5}', "got 2.5: positions are whole numbers"),
+    ('{"image": "1.jpg", "target": true}', "got True: positions are whole numbers"),
+    ('{"image": NaN}', "image is the path of an image, got None")])
+def test_cells_that_mean_nothing_are_refused(tmp_path, row, message):
+    (tmp_path/"a.jsonl").write_text(row)
+    with pytest.raises(ValueError, match=f"line 1: .*{message}"): D.read_table(tmp_path/"a.jsonl")
+
+
+def test_cells_of_nothing_and_positions_that_pandas_wrote(folder):
+    (folder/"a.jsonl").write_text('{"image": "000000000001.jpg", "target": NaN, "answer": NaN, "key": NaN, "target": 3.0}')
+    s, = D.read_table(folder/"a.jsonl")
+    assert (s.target, s.answer, s.key) == (3, None, "000000000001") and type(s.target) is int
+    two(target=[3, None]).to_csv(folder/"a.csv", index=False)
+    assert [s.target for s in D.read_table(folder/"a.csv")] == [3, None]
+    (folder/"empty.csv").write_text("")
+    with pytest.raises(ValueError, match="line 1: the header .*got nothing, it is empty"): D.read_table(folder/"empty.csv")
+
+
+def test_made_keys_never_meet(folder):
+    for name in ("x.png", "x-2.png"): scenes.sample(0).image.save(folder/name)
+    (folder/"a.csv").write_text("image\nx.png\nx-2.png\nx.png\nx.png\nx-2.png\n")
+    keys = [s.key for s in D.read_table(folder/"a.csv")]
+    assert len(set(keys)) == 5 and keys[:2] == ["x", "x-2"]
+
+
+def test_a_box_on_an_image_that_is_shown_turned_is_told(folder):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    scenes.sample(0).image.save(folder/"side.jpg", exif=exif)
+    (folder/"a.csv").write_text("image,x0,y0,x1,y1\nside.jpg,1,2,30,40\n")
+    with pytest.warns(UserWarning, match=r"turns 1 image with a box or a mask \(side\)"): D.read_table(folder/"a.csv")
+
+
+def test_braces_without_a_column_are_refused(folder):
+    with pytest.raises(ValueError, match="prompt asks for {question}, but there is no column of questions among 'image'"):
+        D.read_table(two(), folder, prompt="{question} Yes or No?")

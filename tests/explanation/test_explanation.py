@@ -17,7 +17,7 @@ from PIL import Image
 import eagle_nb
 from eagle_nb import Correction, Explanation, scenes
 from eagle_nb.core import checkpoints
-from eagle_nb.core.regions import grid
+from eagle_nb.core.regions import Regions, grid
 from eagle_nb.core.scores import FunctionScorer
 from eagle_nb.evaluation.metrics import evaluate_order
 from eagle_nb.explanation.explanation import attribution, explain_scores, paint
@@ -357,8 +357,9 @@ def test_special_tokens_in_an_answer(model, scene):
 def test_probabilities_that_are_not_numbers(model, scene):
     broken = copy.deepcopy(model.model)
     with torch.no_grad(): broken.get_output_embeddings().weight[3, 0] = float("nan")
-    m = eagle_nb.load((broken, model.processor))
     message = r"gave \d+ probabilities that are not numbers: load the model with dtype='float32'"
+    with pytest.raises(ValueError, match=message): eagle_nb.load((broken, model.processor))
+    m = eagle_nb.load((broken, model.processor), check=False)
     for mode in ("nearest", "pixels"):
         with pytest.raises(ValueError, match=message): run(m, scene.image, scene.caption, mode=mode)
 
@@ -426,3 +427,18 @@ def test_help_completion_and_tracebacks_know_the_methods():
         assert methods and all(f.__qualname__.startswith(f"{cls.__name__}.") for f in methods)
         page = pydoc.plain(pydoc.render_doc(cls))
         for name in ("plot", "save", "load", "to_html", "text"): assert re.search(rf"\b{name}\(", page), name
+
+
+def test_gains_per_area_tell_a_small_cause_from_a_large_background(e):
+    "The background gains more by its size; a pixel of the object counts more."
+    labels = np.zeros(e.image.shape[:2], int)
+    labels[:20, :20] = 1
+    share, tokens = 400/labels.size, e.token_insertion.shape[1]
+    rising = np.repeat([[0.], [.6], [1.]], tokens, 1)
+    x = replace(e, regions=Regions(labels), order=np.array([0, 1]), token_insertion=rising, token_deletion=1 - rising)
+    gain, dense = x.attribution(), x.attribution("per_area")
+    assert gain[-1, -1] == 1 and gain[0, 0] == pytest.approx(.4/.6)
+    assert dense[0, 0] == 1 and dense[-1, -1] == pytest.approx((.6/(1 - share))/(.4/share))
+    plain, per_area = (fig.axes for fig in (x.plot(), x.plot(per_area=True)))
+    assert any(not np.array_equal(a.images[0].get_array(), b.images[0].get_array())
+               for a, b in zip(plain, per_area) if a.images and b.images), "the figure shows the gains as before"
