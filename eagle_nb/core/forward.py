@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .costs import spent
 from .images import ImageLike
-from .models import Model
+from .models import Model, in_this_thread
 from .patching import patch
 
 # %% ../../nbs/core/09_forward.ipynb #712ee24c
@@ -89,6 +89,7 @@ class _Known(Exception): "The decoder's arguments are known; there is nothing mo
 def _positions(self:Forward)->Tensor|None: # (3, 1, len(self))
     "Positions in time, height and width, as the decoder gets them; passed in, no earlier call can change them."
     arguments = {}
+    @in_this_thread
     def stop(module, args, kwargs):
         arguments.update(kwargs)
         raise _Known
@@ -209,9 +210,11 @@ def _each_once(tower, first, kind): # the last two from `equal_tiles`
     "Show the tower each distinct tile once, and hand its output to all tiles that are alike."
     reduced = [] # for each call in progress, whether its rows were reduced
     def reduce(v): return v[first.to(v.device)] if _has_rows(v, len(kind)) else v
+    @in_this_thread
     def before(module, args, kwargs):
         reduced.append(any(_has_rows(v, len(kind)) for v in (*args, *kwargs.values())))
         if reduced[-1]: return tuple(map(reduce, args)), {k: reduce(v) for k, v in kwargs.items()}
+    @in_this_thread
     def after(module, args, kwargs, output):
         if not reduced.pop(): return None
         if not hasattr(output, "items"): return _expanded(output, len(first), kind)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from .costs import spent
 from .images import ImageLike
-from .models import Model
+from .models import Model, in_this_thread
 from .patching import patch
 
 def _with_answer(model, image, prompt, forced) -> tuple[dict, int]:
