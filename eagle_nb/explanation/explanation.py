@@ -19,7 +19,7 @@ from ..core.costs import versions
 from ..core.curves import auc, trace
 from ..core.images import ImageLike, fill_image as make_fill, open_image
 from ..core.layout import regions_for
-from ..core.models import Model
+from ..core.models import Model, warn_cut_off
 from ..core.patching import patch
 from ..core.prompts import PromptScorer
 from ..core.regions import Regions
@@ -280,7 +280,8 @@ def _model_record(model:Model)->dict:
 
 def _conversation_record(model:Model, prompt:str|list[dict])->dict:
     "System prompt, custom chat template, and a conversation with the hashes of its images."
-    custom = {k: v for k in ("system", "chat_template") if (v := getattr(model, k)) is not None}
+    names = ("system", "chat_template", "chat_template_kwargs")
+    custom = {k: v for k in names if (v := getattr(model, k)) is not None}
     if isinstance(prompt, str): return custom
     turns, images = conversation(prompt)
     remaining = iter(images)
@@ -294,6 +295,12 @@ def _image_hash(image)->str|None: # None for the explained image, which is store
     return None if image is None else hashlib.sha256(open_image(image).tobytes()).hexdigest()
 
 # %% ../../nbs/explanation/04_explanation.ipynb #dc2080b3
+def _own_answer(model:Model, pixels:np.ndarray, prompt, max_new_tokens:int|None)->Answer:
+    "The model's answer, with a warning where it is cut off."
+    answer = model.answer(pixels, prompt, max_new_tokens)
+    if max_new_tokens is not None: warn_cut_off([answer], max_new_tokens) # without a limit it has warned already
+    return answer
+
 def _warn_unseen(scorer:ModelScorer, regions:Regions):
     "Warn about regions that the model cannot see."
     if not len(scorer.unseen): return
@@ -319,6 +326,7 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
             batch_size:int|None=None, # masked images per forward pass; None for what fits
             show_progress:bool=True, # whether to draw a progress bar
             callback:Callable[[dict], None]|None=None, # called after each step of the search with what it knows
+            max_new_tokens:int|None=None, # of the model's answer; None for 64
             **search_settings # for the search, such as stop_at=.95
            )->Explanation: # with its scorer
     """Explain an answer of a multimodal LLM: which regions of the image it needs, most important first.
@@ -343,13 +351,14 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
         batch_size: masked images per forward pass; None for what fits
         show_progress: whether to draw a progress bar
         callback: called after each step of the search with what it knows
+        max_new_tokens: of the model's answer; None for 64
         search_settings: for the search, such as stop_at=.95
     """
     lam, _ = read_weights(lam), read_budget(budget)
     model = model if isinstance(model, Model) else load(model)
     pixels = open_image(image)
     partition = regions_for(model, pixels, prompt, regions, seed)
-    answer = model.answer(pixels, prompt) if answer is None else model.read(answer)
+    answer = _own_answer(model, pixels, prompt, max_new_tokens) if answer is None else model.read(answer)
     target = make_target(model, answer, target, foil)
     make_scorer = PromptScorer if prompt_words else ModelScorer
     scorer = make_scorer(model, pixels, prompt, target, partition, fill, mode, batch_size, seed)
