@@ -184,7 +184,7 @@ def _warn_unseen(scorer: ModelScorer, regions: Regions):
     """Warn about regions that the model cannot see."""
     ...
 
-def explain(model: Model | str | tuple, image: ImageLike, prompt: str | list[dict]='Describe the image.', answer: str | list | Answer | None=None, target: None | str | tuple | int | slice | list=None, foil: str | int | list[int] | None=None, regions: int | str | Regions | np.ndarray=64, fill: str | np.ndarray='black', lam: tuple[float, float]=(1, 1), prompt_words: bool=False, mode: str='nearest', search: str | Callable='fast', budget: int | str | None=None, seed: int=0, batch_size: int | None=None, show_progress: bool=True, callback: Callable[[dict], None] | None=None, **search_settings) -> Explanation:
+def explain(model: Model | str | tuple, image: ImageLike, prompt: str | list[dict]='Describe the image.', answer: str | list | Answer | None=None, target: None | str | tuple | int | slice | list=None, foil: str | int | list[int] | None=None, regions: int | str | Regions | np.ndarray | list=64, fill: str | np.ndarray='black', lam: tuple[float, float]=(1, 1), prompt_words: bool=False, mode: str='nearest', search: str | Callable='fast', budget: int | str | None=None, seed: int=0, batch_size: int | None=None, show_progress: bool=True, callback: Callable[[dict], None] | None=None, **search_settings) -> Explanation:
     """Explain an answer of a multimodal LLM: which regions of the image it needs, most important first.
 
     The curves cost at most 2(N+1) forwards beyond the budget, with N regions.
@@ -196,7 +196,7 @@ def explain(model: Model | str | tuple, image: ImageLike, prompt: str | list[dic
         answer: text, ids or an `Answer`; None lets the model answer
         target: None: the whole answer; "cat": a word, ("cat", 1): its second occurrence; 3 or slice(2, 5): positions
         foil: the contrastive answer, scored in place of the target
-        regions: a number (SLICO), a method, "tokens", a label map or a `Regions`
+        regions: a number (SLICO), a method, "tokens", labels, masks, a `Regions`
         fill: what replaces a hidden region: black, mean, blur, noise or an image
         lam: weights of insight and necessity
         prompt_words: rank the words of the prompt together with the regions; see `PromptScorer`
