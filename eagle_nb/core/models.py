@@ -189,6 +189,13 @@ def output_rows(self:Model, ids:torch.Tensor # (n,) token ids
     "Rows of the output head, one per token."
     return self.model.get_output_embeddings().weight[ids]
 
+# %% ../../nbs/core/06_models.ipynb #7c1e5ad3
+@patch(as_prop=True)
+def image_id(self:Model)->int|None:
+    "The id that the tokens of an image have among the input ids."
+    ids = (_token_id(owner) for owner in (self.model.config, self.processor))
+    return next((i for i in ids if i is not None), None)
+
 # %% ../../nbs/core/06_models.ipynb #48e93ab2
 @patch
 @contextlib.contextmanager

@@ -90,6 +90,11 @@ class Model:
         """Rows of the output head, one per token."""
         ...
 
+    @property
+    def image_id(self) -> int | None:
+        """The id that the tokens of an image have among the input ids."""
+        ...
+
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
         """Gradients of the inputs, but none of the weights."""

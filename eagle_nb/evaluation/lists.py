@@ -188,24 +188,19 @@ def _difference(model, stored, mine, what)->str:
     def token(ids): return f"{model.tokenizer.decode([ids[k]])!r} (id {ids[k]})" if k < len(ids) else "its end"
     return f"{what} differs at token {k}: the list has {token(stored)}, this tokenizer gives {token(mine)}"
 
-# %% ../../nbs/evaluation/02_lists.ipynb #ea854956
+# %% ../../nbs/evaluation/02_lists.ipynb #08ab2d5e
 def _decode(model, ids)->str:
     "Ids as text, marks included."
     return model.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
-def _image_mark(model)->int|None:
-    "The id that stands for a part of the image."
-    names = ("image_token_id", "image_token_index")
-    return next((i for n in names if (i := getattr(model.model.config, n, None)) is not None), None)
-
 def _image_once(model, ids)->list[int]:
     "The ids with one mark in place of everything from the first to the last token of the image."
-    at = [k for k, i in enumerate(ids) if i == _image_mark(model)]
+    at = [k for k, i in enumerate(ids) if i == model.image_id]
     return [*ids[:at[0] + 1], *ids[at[-1] + 1:]] if at else list(ids)
 
 def _as_text(model, ids)->str:
     "What the ids say, with the image written once and without spaces next to it."
-    mark, text = _image_mark(model), _decode(model, _image_once(model, ids))
+    mark, text = model.image_id, _decode(model, _image_once(model, ids))
     if mark is None: return text
     return re.sub(f" *({re.escape(model.tokenizer.convert_ids_to_tokens(mark))}) *", r"\1", text)
 
@@ -276,7 +271,7 @@ def with_stored_prompt(model:Model, s:Sample)->Sample: # the same where its prom
     same = _written(model, s, s.prompt) == s.meta["prompt_ids"]
     return replace(s, prompt=s.prompt if same else stored_prompt(model, s), meta=s.meta | {"prompt_from": "ids"})
 
-# %% ../../nbs/evaluation/02_lists.ipynb #9287cc6a
+# %% ../../nbs/evaluation/02_lists.ipynb #a2f9fc47
 def _prompt_verdict(model, s)->tuple[bool|None, str]: # None if no ids are stored
     "Are the stored ids those of image and prompt in the chat template?"
     if "prompt_ids" not in s.meta: return None, ""
@@ -290,7 +285,7 @@ def _compare_prompts(model, stored, mine)->tuple[bool, str]:
     "Is it the text that differs, the image or only the ids?"
     if (text := _as_text(model, stored)) != _as_text(model, mine):
         return False, f"{_difference(model, stored, mine, 'prompt')}; the list's prompt reads {text!r:.400}"
-    image = [ids.count(_image_mark(model)) for ids in (stored, mine)]
+    image = [ids.count(model.image_id) for ids in (stored, mine)]
     if image[0] != image[1]:
         return False, (f"prompt has {image[0]} tokens of the image in the list and {image[1]} here, the text is "
                        "the same: the processor cuts this image into another number of tokens")
