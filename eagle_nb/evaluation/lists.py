@@ -152,14 +152,15 @@ def _list_rows(path)->list[dict]:
                          f"got {type(rows).__name__}")
     return rows
 
-# %% ../../nbs/evaluation/02_lists.ipynb #80e3b986
+# %% ../../nbs/evaluation/02_lists.ipynb #ea76e31b
 def read_list(path:str|Path, # a JSON file in the format of the reference lists
               images:str|Path, # the folder of its images
               kind:str|None=None, # one of `LIST_KINDS`; None recognises it by its fields
               missing:str="raise", # or "skip", to leave out samples whose image is missing or whose entry is damaged
               limit:int|None=None, # at most so many samples, from the front
               # with {question} where the question stands; None for what the list stores, see `stored_prompt`
-              prompt:str|None=None
+              prompt:str|None=None,
+              model:Model|None=None # reads the prompts that the list stores; None leaves that to `evaluate`
              )->Dataset: # answers as ids without the end of sequence
     "A reference evaluation list."
     rows = _list_rows(path)
@@ -171,6 +172,7 @@ def read_list(path:str|Path, # a JSON file in the format of the reference lists
     samples = _list_samples(path, rows, kind, image_folder(images), missing, prompt)
     found = keep_present(samples, images, missing, limit)
     warn_turned(found)
+    if model is not None: found = list(_with_prompts(model, path, found, missing))
     return make_dataset(Path(path).stem, found)
 
 # %% ../../nbs/evaluation/02_lists.ipynb #560c6dac
@@ -229,7 +231,7 @@ def _match(form:str, text:str)->dict[str, str]|None: # hole -> text
     found = re.fullmatch(pattern, text, re.DOTALL)
     return found and found.groupdict()
 
-# %% ../../nbs/evaluation/02_lists.ipynb #236fca7b
+# %% ../../nbs/evaluation/02_lists.ipynb #f64a5172
 def _written(model, s, prompt)->list[int]:
     "The ids of image and prompt."
     return model.encode(s.pixels, prompt)["input_ids"][0].tolist()
@@ -270,6 +272,15 @@ def with_stored_prompt(model:Model, s:Sample)->Sample: # the same where its prom
     if s.meta.get("prompt_from") != "kind": return s
     same = _written(model, s, s.prompt) == s.meta["prompt_ids"]
     return replace(s, prompt=s.prompt if same else stored_prompt(model, s), meta=s.meta | {"prompt_from": "ids"})
+
+
+def _with_prompts(model, path, found, missing)->Iterator[Sample|tuple]:
+    "Samples with their stored prompts; one that cannot be written is damaged for this model."
+    for s in found:
+        try: yield with_stored_prompt(model, s) if isinstance(s, Sample) else s
+        except ValueError as e:
+            if missing == "raise": raise ValueError(f"{path}, {s.key}: {e}") from None
+            yield s.key, f"prompt: {e}"
 
 # %% ../../nbs/evaluation/02_lists.ipynb #a2f9fc47
 def _prompt_verdict(model, s)->tuple[bool|None, str]: # None if no ids are stored
