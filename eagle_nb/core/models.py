@@ -341,6 +341,13 @@ def output_rows(self:Model, ids:torch.Tensor # (n,) token ids
         bias = head(torch.zeros_like(basis[:1]))[:, ids]
         return torch.cat([head(part)[:, ids] - bias for part in basis.split(64)]).T
 
+# %% ../../nbs/core/06_models.ipynb #7c1e5ad3
+@patch(as_prop=True)
+def image_id(self:Model)->int|None:
+    "The id that the tokens of an image have among the input ids."
+    ids = (_token_id(owner) for owner in (self.model.config, self.processor))
+    return next((i for i in ids if i is not None), None)
+
 # %% ../../nbs/core/06_models.ipynb #50a9462d
 @patch
 @contextlib.contextmanager

@@ -162,6 +162,11 @@ class Model:
         """Rows of the output head, one per token, with what adapters add."""
         ...
 
+    @property
+    def image_id(self) -> int | None:
+        """The id that the tokens of an image have among the input ids."""
+        ...
+
     @contextlib.contextmanager
     def inference(self, plain: bool=False) -> Iterator[None]:
         """A block to compute in: every part in evaluation mode; afterwards the model is as it was."""

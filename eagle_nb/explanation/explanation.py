@@ -31,7 +31,7 @@ from .formats import Page, Reference, Saved
 from .modality import by_word, influence
 from ..search.search import read_budget, read_weights, search as run_search
 
-# %% ../../nbs/explanation/04_explanation.ipynb #07151f98
+# %% ../../nbs/explanation/04_explanation.ipynb #85ad2656
 MAPS = ("gain", "paper", "per_area")
 
 def attribution(f:np.ndarray, # (N+1,) F along the order, from no region to all
@@ -43,7 +43,8 @@ def attribution(f:np.ndarray, # (N+1,) F along the order, from no region to all
     if f.ndim != 1 or len(f) < 2 or not np.isfinite(f).all():
         raise ValueError(f"F along an order needs at least 2 finite values, got shape {f.shape}")
     if kind == "per_area" and np.shape(area) != f.shape:
-        raise ValueError(f"gains per area need the area along the order, of shape {f.shape}, got {np.shape(area)}: pass e.area")
+        raise ValueError(f"gains per area need the area along the order, of shape {f.shape}, got {np.shape(area)}: "
+                         "pass e.area")
     gain = np.diff(f)/np.diff(area) if kind == "per_area" else np.diff(f)
     if kind in ("gain", "per_area"): return gain/max(np.abs(gain).max(), 1e-12)
     if kind != "paper": raise ValueError(f"unknown map {kind!r}: choose one of {', '.join(MAPS)}")
@@ -307,7 +308,7 @@ def _warn_unseen(scorer:ModelScorer, regions:Regions):
     warnings.warn(f"{len(scorer.unseen)} of {len(regions)} regions are cropped away by the processor and can never "
                   "matter: resize or pad the image to the model's shape to have them seen")
 
-# %% ../../nbs/explanation/04_explanation.ipynb #73bab853
+# %% ../../nbs/explanation/04_explanation.ipynb #9ebd163c
 def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a folder, (model, processor)
             image:ImageLike, # a path, a PIL image or an array
             prompt:str|list[dict]="Describe the image.", # the question, or a conversation; see `Model.encode`
@@ -315,7 +316,7 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
             # None: the whole answer; "cat": a word, ("cat", 1): its second occurrence; 3 or slice(2, 5): positions
             target:None|str|tuple|int|slice|list=None,
             foil:str|int|list[int]|None=None, # the contrastive answer, scored in place of the target
-            regions:int|str|Regions|np.ndarray|list=64, # a number (SLICO), a method, "tokens", a label map, masks or a `Regions`
+            regions:int|str|Regions|np.ndarray|list=64, # a number (SLICO), a method, "tokens", labels, masks, a `Regions`
             fill:str|np.ndarray="black", # what replaces a hidden region: black, mean, blur, noise or an image
             lam:tuple[float, float]=(1, 1), # weights of insight and necessity
             prompt_words:bool=False, # rank the words of the prompt together with the regions; see `PromptScorer`
@@ -340,7 +341,7 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
         answer: text, ids or an `Answer`; None lets the model answer
         target: None: the whole answer; "cat": a word, ("cat", 1): its second occurrence; 3 or slice(2, 5): positions
         foil: the contrastive answer, scored in place of the target
-        regions: a number (SLICO), a method, "tokens", a label map, masks or a `Regions`
+        regions: a number (SLICO), a method, "tokens", labels, masks, a `Regions`
         fill: what replaces a hidden region: black, mean, blur, noise or an image
         lam: weights of insight and necessity
         prompt_words: rank the words of the prompt together with the regions; see `PromptScorer`

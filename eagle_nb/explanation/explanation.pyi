@@ -200,7 +200,7 @@ def explain(model: Model | str | tuple, image: ImageLike, prompt: str | list[dic
         answer: text, ids or an `Answer`; None lets the model answer
         target: None: the whole answer; "cat": a word, ("cat", 1): its second occurrence; 3 or slice(2, 5): positions
         foil: the contrastive answer, scored in place of the target
-        regions: a number (SLICO), a method, "tokens", a label map, masks or a `Regions`
+        regions: a number (SLICO), a method, "tokens", labels, masks, a `Regions`
         fill: what replaces a hidden region: black, mean, blur, noise or an image
         lam: weights of insight and necessity
         prompt_words: rank the words of the prompt together with the regions; see `PromptScorer`
