@@ -440,10 +440,7 @@ d = { 'settings': { 'branch': 'main',
                                       'eagle_nb.core.models.Model.fingerprint': ( 'core/models.html#model.fingerprint',
                                                                                   'eagle_nb/core/models.py'),
                                       'eagle_nb.core.models.Model.frozen': ('core/models.html#model.frozen', 'eagle_nb/core/models.py'),
-<<<<<<< HEAD
                                       'eagle_nb.core.models.Model.image_id': ('core/models.html#model.image_id', 'eagle_nb/core/models.py'),
-=======
->>>>>>> wt-state
                                       'eagle_nb.core.models.Model.inference': ( 'core/models.html#model.inference',
                                                                                 'eagle_nb/core/models.py'),
                                       'eagle_nb.core.models.Model.model_type': ( 'core/models.html#model.model_type',

@@ -292,25 +292,14 @@ def load(source:str|Path|tuple="scenes-llava", # an embedded model, a folder, a 
          system:str|None=None, # what the system turn says
          chat_template:str|None=None, # a Jinja template in place of the processor's own
          trust_remote_code:bool=False, # run code that comes with the checkpoint: read it first
-<<<<<<< HEAD
          chat_template_kwargs:dict|None=None, # variables of the template, such as dict(enable_thinking=False)
          *, check:bool=True, # run the self-test; refuse a model whose probabilities would be wrong
-=======
-         chat_template_kwargs:dict|None=None, # variables of the template, such as enable_thinking
-         *, check:bool=True, # run the self-test, and warn of what it finds
->>>>>>> wt-state
          **settings # for `from_pretrained`, such as quantization_config or attn_implementation
         )->Model:
     "Load an image-text-to-text checkpoint and test the scorer on it."
     model = checkpoints.load_checkpoint(source, dtype, device, revision, device_map, system, chat_template,
                                         trust_remote_code, chat_template_kwargs, **settings)
-<<<<<<< HEAD
     if check: _pass_on(model.name, self_test(model))
-=======
-    if check:
-        report = self_test(model)
-        if report.problems or report.unsafe_shortcuts: warnings.warn(str(report), stacklevel=2)
->>>>>>> wt-state
     return model
 
 def _pass_on(name:str, report:Report):
