@@ -84,7 +84,7 @@ def _refuse(model, names:list[str]):
                          "regions would stay visible: only float tensors that keep their shape can be masked, so "
                          "this model cannot be explained with this image")
 
-# %% ../../nbs/core/09_forward.ipynb #fcbdcf22
+# %% ../../nbs/core/09_forward.ipynb #05c97059
 class Forward:
     "An image, a prompt and a given answer: variants of the image in, probabilities of the answer's tokens out."
     def __init__(self, model:Model, image:ImageLike,
@@ -117,6 +117,7 @@ class Forward:
         spent["forwards"] += n
         x = self._with_images(pixels, n)
         if read is not None: x["attention_mask"] = x["attention_mask"]*read.to(x["attention_mask"])
+        self._head_apart # found out before the tower is shared
         shared = contextlib.nullcontext() if alike is None else _each_once(self.tower, *alike)
         with self._computing(), shared: return self._probabilities(x)
 
@@ -209,15 +210,33 @@ def _computing(self:Forward)->Iterator[None]:
     windows_apart = "windows" in self.model.unsafe_shortcuts
     with self.model.inference(plain=windows_apart), full_float32(self.whole): yield
 
-# %% ../../nbs/core/09_forward.ipynb #99b09044
+# %% ../../nbs/core/09_forward.ipynb #fc5244d0
 LOGITS_AT_ONCE = 2**25  # float32 values of logits held at the same time: 128 MB
 
 @patch
 def _probabilities(self:Forward, x:dict)->Tensor: # (n, T)
     "Probabilities of the answer's tokens, given all inputs of the model."
-    if "head" in self.model.unsafe_shortcuts:
-        return self._chosen(self.model.model(**x).logits[:, self.at], nn.Identity())
+    if not self._head_apart: return self._chosen(self.model.model(**x).logits[:, self.at], nn.Identity())
     return self._chosen(self._body(**x).last_hidden_state[:, self.at], self.model.model.get_output_embeddings())
+
+@patch(as_prop=True)
+def _head_apart(self:Forward)->bool:
+    "Are the logits what the output head makes of the last hidden states, and nothing more?"
+    model = self.model
+    if model.has_plain_head is None: model.has_plain_head = self._has_plain_head()
+    return model.has_plain_head and "head" not in model.unsafe_shortcuts
+
+@patch
+@torch.inference_mode()
+def _has_plain_head(self:Forward)->bool:
+    "Compare the logits of the model with those of its head, at one position of the image as it is."
+    with torch.inference_mode(False): x = self._with_images(self.images, 1)
+    with self._computing():
+        whole = self.model.model(**x).logits[0, self.at[0]].float()
+        hidden = getattr(self._body(**x), "last_hidden_state", None)
+        if hidden is None: return False
+        apart = self.model.model.get_output_embeddings()(hidden[0, self.at[0]]).float()
+    return whole.shape == apart.shape and torch.allclose(whole, apart, rtol=1e-2, atol=1e-3)
 
 @patch
 def _chosen(self:Forward, h:Tensor, # (n, T, D)
@@ -251,7 +270,7 @@ def pixels(self:Forward, image:ImageLike, name:str="pixel_values", # one of `ima
     "One image input for another image in place of the explained one."
     return self.images_of(image, **images_kwargs)[name]
 
-# %% ../../nbs/core/09_forward.ipynb #363f42c6
+# %% ../../nbs/core/09_forward.ipynb #e1123649
 @patch
 def hidden(self:Forward, pixels:Tensor|dict[str, Tensor], # of n variants
            n:int # number of variants
@@ -266,7 +285,7 @@ def logits(self:Forward, pixels:Tensor|dict[str, Tensor], # of n variants
            columns:list[int] # positions in the answer
           )->Tensor: # (n, columns, V) float32, on the device
     "Logits of the whole vocabulary at some positions of the answer, differentiable."
-    if "head" not in self.model.unsafe_shortcuts:
+    if self._head_apart:
         h, head = self.hidden(pixels, n)[:, self.at[columns]], self.model.model.get_output_embeddings()
         with self._computing(): return head(h).float()
     spent["forwards"] += n

@@ -80,6 +80,16 @@ class Forward:
         """Probabilities of the answer's tokens, given all inputs of the model."""
         ...
 
+    @property
+    def _head_apart(self) -> bool:
+        """Are the logits what the output head makes of the last hidden states, and nothing more?"""
+        ...
+
+    @torch.inference_mode()
+    def _has_plain_head(self) -> bool:
+        """Compare the logits of the model with those of its head, at one position of the image as it is."""
+        ...
+
     def _chosen(self, h: Tensor, head: nn.Module) -> Tensor:
         """Probability of the given token at each position, some rows at a time."""
         ...

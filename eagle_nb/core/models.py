@@ -51,41 +51,37 @@ def _check_wrapper(model):
 
 def _as_list(names)->list[str]: return [names] if isinstance(names, str) else list(names)
 
-# %% ../../nbs/core/06_models.ipynb #491f988b
+# %% ../../nbs/core/06_models.ipynb #1336f690
 def _check_vision(model, processor, name:str):
     "Refuse a model or a processor that takes no image."
     if not hasattr(processor, "image_processor"):
         raise ValueError(f"{name!r} has no image processor ({type(processor).__name__}): eagle-nb "
                          "explains models that take images, such as scenes-llava or "
                          "Qwen/Qwen2.5-VL-3B-Instruct")
+    if getattr(model.config, "is_encoder_decoder", False):
+        raise ValueError(f"{name!r} ({type(model).__name__}) reads its prompt with an encoder of its own, so an answer "
+                         "cannot be appended to it: choose a model whose language half is a decoder, such as "
+                         "Qwen/Qwen2.5-VL-3B-Instruct")
     if not (hasattr(model.config, "vision_config") and hasattr(model, "generate")):
         raise ValueError(f"{name!r} ({type(model).__name__}) has no vision tower: "
                          "choose an image-text-to-text checkpoint")
 
-# %% ../../nbs/core/06_models.ipynb #beaaa33a
-def _token_id(owner # a processor or a configuration
+# %% ../../nbs/core/06_models.ipynb #8bfbcf41
+def _token_id(owner # a processor, a tokenizer or a configuration
              )->int|None:
     "The id of the image token as its owner knows it."
     ids = (getattr(owner, name, None) for name in ("image_token_id", "image_token_index"))
     return next((int(i) for i in ids if i is not None), None)
 
-def _image_id(model, processor)->int|None:
-    "The id of the token that stands for an image, or for a part of one."
-    ids = (_token_id(owner) for owner in (processor, model.config))
-    return next((i for i in ids if i is not None), None)
+def _image_ids(model, processor)->list[int]:
+    "Ids of tokens that stand for an image, or for a part of one; the model's own is the first."
+    ids = (_token_id(owner) for owner in (model.config, processor, processor.tokenizer))
+    return list(dict.fromkeys(i for i in ids if i is not None))
 
-# %% ../../nbs/core/06_models.ipynb #93ccf233
+# %% ../../nbs/core/06_models.ipynb #99100675
 def _check_pair(model, processor, name:str):
     "Refuse a processor that was made for another model."
-    made_for = f"{type(processor).__name__} does not fit {name!r}"
-    remedy = "load the processor that belongs to the model"
-    known = _token_id(model.config)
-    # Gemma's processor means the start of an image, its tokenizer a part of one
-    ids = [getattr(owner, "image_token_id", None) for owner in (processor, processor.tokenizer)]
-    used = sorted({int(i) for i in ids if i is not None})
-    if known is not None and used and known not in used:
-        raise ValueError(f"{made_for}: an image is token {' or '.join(map(str, used))} for the "
-                         f"processor and {known} for the model: {remedy}")
+    made_for, remedy = f"{type(processor).__name__} does not fit {name!r}", "load the processor that belongs to the model"
     rows, words = model.get_input_embeddings().weight.shape[0], len(processor.tokenizer)
     if words > rows:
         raise ValueError(f"{made_for}: its tokenizer has {words} tokens, the model knows {rows}: "
@@ -233,7 +229,7 @@ def grouped_windows(net:nn.Module # a transformers model
     AttentionInterface.register(_GROUPED, _grouped_attention)
     return _holding(lambda: _in_one_call(net))
 
-# %% ../../nbs/core/06_models.ipynb #c44b0721
+# %% ../../nbs/core/06_models.ipynb #d154bf60
 class Model:
     "A multimodal LLM with its processor; made by `load`."
     def __init__(self, model, # a transformers model that takes images and generates text
@@ -251,6 +247,7 @@ class Model:
         # both set by `self_test`: shortcuts that are wrong for this model, and what it found
         self.unsafe_shortcuts:frozenset[str] = frozenset()
         self.report = None
+        self.has_plain_head:bool|None = None # are logits the output head alone? found out by the first forward pass
         _check_vision(self.model, processor, name)
         _check_pair(self.model, processor, name)
         if chat_template_kwargs: self._check_variables()
@@ -341,12 +338,11 @@ def output_rows(self:Model, ids:torch.Tensor # (n,) token ids
         bias = head(torch.zeros_like(basis[:1]))[:, ids]
         return torch.cat([head(part)[:, ids] - bias for part in basis.split(64)]).T
 
-# %% ../../nbs/core/06_models.ipynb #7c1e5ad3
+# %% ../../nbs/core/06_models.ipynb #395b7a4a
 @patch(as_prop=True)
 def image_id(self:Model)->int|None:
     "The id that the tokens of an image have among the input ids."
-    ids = (_token_id(owner) for owner in (self.model.config, self.processor))
-    return next((i for i in ids if i is not None), None)
+    return next(iter(_image_ids(self.model, self.processor)), None)
 
 # %% ../../nbs/core/06_models.ipynb #50a9462d
 @patch
@@ -431,7 +427,7 @@ def check_length(self:Model,
         raise ValueError(f"prompt, image and answer have {n} tokens, the model takes {limit}: "
                          "shorten the prompt or the answer")
 
-# %% ../../nbs/core/06_models.ipynb #d5a3ba46
+# %% ../../nbs/core/06_models.ipynb #7ee43e3f
 @patch
 def _inputs(self:Model, images:list, prompts:list, **kw)->dict[str, torch.Tensor]:
     "Images and prompts through the processor, one explained image per prompt."
@@ -445,6 +441,7 @@ def _inputs(self:Model, images:list, prompts:list, **kw)->dict[str, torch.Tensor
                          f"height {sizes}): {' '.join(str(e).split())[:200]}. Resize, crop or pad "
                          "the image") from e
     self.check_length(x["input_ids"].shape[1])
+    x.pop("labels", None) # PaliGemma's, for training
     return x
 
 def _open_images(image, prompt)->list[Image.Image]:
@@ -462,7 +459,7 @@ def encode(self:Model, image, # anything that `open_image` reads
     kw = {"images_kwargs": images_kwargs} if images_kwargs else {}
     return self._inputs([image], [prompt], **kw)
 
-# %% ../../nbs/core/06_models.ipynb #e3731200
+# %% ../../nbs/core/06_models.ipynb #cc6550dd
 _ORDINARY = Image.new("RGB", (300, 200), (120, 130, 140))
 
 @patch
@@ -472,10 +469,17 @@ def check_processor(self:Model):
     try: x = self.encode(_ORDINARY, "Describe the image.")
     except Exception as e:
         raise ValueError(self._lacking(self._without_mark(text) or _cause(e.__cause__ or e))) from e
-    mark = _image_id(self.model, self.processor)
-    if mark is not None and mark not in x["input_ids"]:
-        raise ValueError(self._lacking(self._without_mark(text) or f"it writes no image token {mark}"))
+    if self.image_id is not None and self.image_id not in x["input_ids"]:
+        raise ValueError(self._lacking(self._without_mark(text) or self._other_mark()))
     if wrong := self._count_features(x): raise ValueError(self._lacking(wrong))
+
+@patch
+def _other_mark(self:Model)->str:
+    "What is wrong with a processor that writes another image token than the model's."
+    others = [i for i in map(_token_id, (self.processor, self.tokenizer)) if i not in (None, self.image_id)]
+    written = f"an image is token {others[0]} for the processor and" if others else "the processor never writes token"
+    fits = f"{type(self.processor).__name__} does not fit {self.name!r}"
+    return f"{fits}: {written} {self.image_id} for the model"
 
 @patch
 def _without_mark(self:Model, text:str)->str|None:
@@ -540,7 +544,7 @@ def _before(ids:list[int], stops:set[int])->list[int]:
     "The ids before the first stop."
     return ids[:next((k for k, i in enumerate(ids) if i in stops), len(ids))]
 
-# %% ../../nbs/core/06_models.ipynb #82a4086c
+# %% ../../nbs/core/06_models.ipynb #330a0d23
 @patch
 def read(self:Model,
          answer:str|list[int]|Answer # text or ids of an answer
@@ -553,11 +557,11 @@ def read(self:Model,
     if bad:
         raise ValueError(f"answer ids must lie in 0..{len(self.tokenizer)-1} (this tokenizer), got "
                          f"{bad[:3]}: give the text instead")
-    mark = _image_id(self.model, self.processor)
-    token = None if mark is None else self.tokenizer.convert_ids_to_tokens(mark)
-    if mark in ids or token and isinstance(answer, str) and token in answer:
-        raise ValueError(f"the answer must not contain {token!r} (id {mark}), which stands for an "
-                         "image: leave it out")
+    for mark in _image_ids(self.model, self.processor):
+        token = self.tokenizer.convert_ids_to_tokens(mark)
+        if mark in ids or isinstance(answer, str) and token and token in answer:
+            raise ValueError(f"the answer must not contain {token!r} (id {mark}), which stands for an "
+                             "image: leave it out")
     return read_tokens(self.tokenizer, ids)
 
 def _as_ids(answer)->list[int]:
@@ -649,3 +653,29 @@ def answer(self:Model, image, # anything that `open_image` reads
           )->Answer:
     "The model's greedy answer."
     return self.answers([image], [prompt], max_new_tokens)[0]
+
+# %% ../../nbs/core/06_models.ipynb #22db4fa2
+class _Force:
+    "A rule for `generate` that allows one given token at each step."
+    def __init__(self, ids:list[int], start:int): self.ids, self.start = ids, start # tokens; length of the prompt
+
+    def __call__(self, input_ids, scores):
+        forced = torch.full_like(scores, -torch.inf)
+        forced[:, self.ids[input_ids.shape[1] - self.start]] = 0.
+        return forced
+
+@patch
+@torch.inference_mode()
+def stepwise(self:Model, x:dict[str, torch.Tensor], # inputs of one image and its prompt, as from `encode`
+             ids:list[int] # of an answer
+            )->torch.Tensor: # (T, V) float32 on the CPU
+    """Distributions over the next token, as the model generates a given answer token by token.
+
+    `generate` itself computes them, with its cache, positions and masks; the logits are read before the rule that
+    forces the answer is applied."""
+    x = {name: self.place(v) for name, v in x.items()}
+    rules, neutral = [_Force(ids, x["input_ids"].shape[1])], self._greedy(len(ids))
+    neutral.update(return_dict_in_generate=True, output_logits=True, eos_token_id=None, suppress_tokens=None)
+    with self.inference(plain=True), _holding(lambda: [(self.model, "generation_config", neutral)]):
+        logits = self.model.generate(**x, generation_config=neutral, logits_processor=rules).logits
+    return torch.cat(logits).float().softmax(-1).cpu()

@@ -34,8 +34,8 @@ def _token_id(owner) -> int | None:
     """The id of the image token as its owner knows it."""
     ...
 
-def _image_id(model, processor) -> int | None:
-    """The id of the token that stands for an image, or for a part of one."""
+def _image_ids(model, processor) -> list[int]:
+    """Ids of tokens that stand for an image, or for a part of one; the model's own is the first."""
     ...
 
 def _check_pair(model, processor, name: str):
@@ -213,6 +213,10 @@ class Model:
         """Refuse a processor that cannot write a prompt with an image for this model."""
         ...
 
+    def _other_mark(self) -> str:
+        """What is wrong with a processor that writes another image token than the model's."""
+        ...
+
     def _without_mark(self, text: str) -> str | None:
         """What is wrong with a chat template that writes no place for the image."""
         ...
@@ -254,6 +258,14 @@ class Model:
 
     def answer(self, image, prompt: str | list[dict]='Describe the image.', max_new_tokens: int | None=None) -> Answer:
         """The model's greedy answer."""
+        ...
+
+    @torch.inference_mode()
+    def stepwise(self, x: dict[str, torch.Tensor], ids: list[int]) -> torch.Tensor:
+        """Distributions over the next token, as the model generates a given answer token by token.
+
+    `generate` itself computes them, with its cache, positions and masks; the logits are read before the rule that
+    forces the answer is applied."""
         ...
 
 def _tensors(values) -> Iterator[torch.Tensor]:
@@ -303,3 +315,12 @@ MAX_NEW_TOKENS = 64
 def warn_cut_off(answers: list[Answer], max_new_tokens: int):
     """Warn of answers that have as many tokens as they could."""
     ...
+
+class _Force:
+    """A rule for `generate` that allows one given token at each step."""
+
+    def __init__(self, ids: list[int], start: int):
+        ...
+
+    def __call__(self, input_ids, scores):
+        ...

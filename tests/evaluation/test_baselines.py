@@ -560,7 +560,9 @@ def test_tam_subtracts_what_an_earlier_word_explains(model, monkeypatch):
     H[places, 1] = torch.as_tensor(leak.ravel(), dtype=torch.float32)
     H[word, 0] = .8
     monkeypatch.setattr(Forward, "hidden", lambda self, pixels, n: H[None])
-    monkeypatch.setattr(model.model, "get_output_embeddings", lambda: types.SimpleNamespace(weight=W))
+    head = torch.nn.Linear(*W.T.shape, bias=False)
+    head.weight.data = W
+    monkeypatch.setattr(model.model, "get_output_embeddings", lambda: head)
     fixed, paper = (B.tam(model, SCENE.pixels, PROMPT, t, v) for v in B.VARIANTS)
     np.testing.assert_allclose(fixed, to_image(rank_gaussian_by_hand(bump/.8), (224, 224)), atol=1e-5)
     np.testing.assert_allclose(paper, to_image(rank_gaussian_by_hand((leak*.5 + bump)/.8), (224, 224)), atol=1e-5)
