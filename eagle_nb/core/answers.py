@@ -173,7 +173,7 @@ _KATAKANA = r"[\p{Katakana}ー][\p{Katakana}ーﾞﾟ\p{M}]*"
 _EMOJI = r"(?=\p{Emoji_Presentation}|\p{Emoji}\ufe0f)\X"
 
 _JOINT = r"['’‘\-‐‑·׳]|(?<=\d)\.(?=\d)|(?<=\p{Hebrew})[\"״](?=\p{Hebrew})" # between two runs
-_THAI = rf"\p{{Line_Break=Complex_Context}}(?:{_FORMAT}*[\p{{Line_Break=Complex_Context}}\p{{M}}])*"
+_THAI = rf"[\p{{Line_Break=Complex_Context}}--\p{{M}}](?:{_FORMAT}*[\p{{Line_Break=Complex_Context}}\p{{M}}])*"
 _HIRAGANA = r"\p{Hiragana}[\p{Hiragana}ー\p{M}]*"
 _WORDS = rf"{_EMOJI}|{_RUN}(?:(?:{_JOINT}){_RUN})*|\p{{Han}}|{_KATAKANA}|{_HIRAGANA}|{_THAI}"
 _WORD = regex.compile(rf"(?:{_WORDS})[\p{{M}}\u200c\u200d]*", regex.V1) # with marks and joiners at its end

@@ -14,7 +14,7 @@ import torch
 from .. import DATA
 from .models import Model, unwrap
 
-# %% ../../nbs/core/07_checkpoints.ipynb #59241a39
+# %% ../../nbs/core/07_checkpoints.ipynb #3830cd73
 EMBEDDED = ("scenes-llava", "scenes-qwen", "scenes-internvl")
 
 def _locate(source:str|Path)->tuple[str, bool]: # folder or hub id, whether it is local
@@ -24,7 +24,9 @@ def _locate(source:str|Path)->tuple[str, bool]: # folder or hub id, whether it i
         raise ValueError("a model is given as a name, a folder, a hub id or (model, processor), "
                          f"got {source!r}: try 'scenes-llava'")
     if name in EMBEDDED: return str(DATA/name), True
-    if name and Path(source).is_dir(): return name, True
+    if name and Path(source).is_dir():
+        _check_adapter(Path(source))
+        return name, True
     if isinstance(source, Path) or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise FileNotFoundError(f"there is no folder {name!r}: give a folder with config.json, a "
                                 "hub id such as Qwen/Qwen2.5-VL-3B-Instruct, or one of "
@@ -33,6 +35,13 @@ def _locate(source:str|Path)->tuple[str, bool]: # folder or hub id, whether it i
         raise ValueError(f"unknown model {name!r}: choose one of {', '.join(EMBEDDED)}, a folder, "
                          "or a hub id such as Qwen/Qwen2.5-VL-3B-Instruct")
     return name, False
+
+def _check_adapter(folder:Path):
+    "Refuse a folder that holds an adapter of PEFT alone."
+    if (folder/"config.json").exists() or not (folder/"adapter_config.json").exists(): return
+    raise ValueError(f"the folder {str(folder)!r} holds an adapter without the model that it was made for: "
+                     "load that one with transformers, add the adapter with "
+                     "peft.PeftModel.from_pretrained(model, folder), and give (model, processor)")
 
 # %% ../../nbs/core/07_checkpoints.ipynb #d49edc30
 def _as_dtype(dtype, device:str)->torch.dtype:

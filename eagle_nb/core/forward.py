@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LOGITS_AT_ONCE', 'image_inputs', 'Forward', 'full_float32', 'equal_tiles']
 
-# %% ../../nbs/core/09_forward.ipynb #f698e873
+# %% ../../nbs/core/09_forward.ipynb #497a5025
 import contextlib, threading
 from collections.abc import Iterator, Sequence
 
@@ -14,18 +14,19 @@ from torch import Tensor, nn
 
 from .costs import spent
 from .images import ImageLike, open_image
-from .models import Model
+from .models import Model, in_this_thread
 from .patching import patch
 
-# %% ../../nbs/core/09_forward.ipynb #e2ac1181
+# %% ../../nbs/core/09_forward.ipynb #53475564
 def _appended(model, x:dict, # inputs of one image and its prompt
               n:int, # tokens of the prompt
               ids:Tensor # (1, T) of the answer
              )->dict: # the same inputs with the answer
     "What a family is given for each token, extended as it does when it generates."
+    from transformers.utils import ModelOutput
     grown = {k: v for k, v in x.items() if k != "input_ids"}
     for _ in range(ids.shape[1]):
-        grown = model.model._update_model_kwargs_for_generation({}, grown)
+        grown = model.model._update_model_kwargs_for_generation(ModelOutput(), grown, is_encoder_decoder=False)
     def zeros(v): return torch.cat([v, torch.zeros_like(ids).to(v.dtype)], 1)
     rest = {k: zeros(v) for k, v in grown.items() if torch.is_tensor(v) and v.shape == (1, n)}
     return {"input_ids": torch.cat([x["input_ids"], ids], 1)} | grown | rest
@@ -41,6 +42,10 @@ def _with_answer(model, x:dict, # from `Model.encode`
     if "pixel_values" not in x:
         raise ValueError(f"the processor of {model.name!r} gives no pixel_values but {', '.join(x)}: "
                          "eagle-nb masks pixel_values, so it cannot explain this model")
+    odd = [name for name, v in x.items() if not torch.is_tensor(v)]
+    if odd:
+        raise ValueError(f"the processor of {model.name!r} gives {', '.join(odd)}, which is no tensor: images of "
+                         "this family cannot be put in a batch, so it cannot be explained")
     n = x["input_ids"].shape[1]
     model.check_length(n + ids.shape[1])
     return _appended(model, x, n, ids), n
@@ -141,7 +146,7 @@ def _copies(name, v, n)->Tensor:
     "One input, `n` times; position_ids have a first axis for time, height and width."
     return v.repeat(1, n, 1) if name == "position_ids" else v.repeat(n, *[1]*(v.ndim - 1))
 
-# %% ../../nbs/core/09_forward.ipynb #ac0e90dc
+# %% ../../nbs/core/09_forward.ipynb #5c887ed0
 class _Known(Exception): "The decoder's arguments are known; there is nothing more to compute."
 
 @patch
@@ -149,6 +154,7 @@ def _positions(self:Forward)->Tensor|None: # (3, 1, len(self))
     "Positions in time, height and width, as the decoder gets them; passed in, no earlier call can change them."
     arguments = {}
     x = self.inputs | self.images | {"use_cache": False}
+    @in_this_thread
     def stop(module, args, kwargs):
         arguments.update(kwargs)
         raise _Known
@@ -279,15 +285,17 @@ def equal_tiles(keep:Tensor, # (B, N) bool
     first = torch.full((int(kind.max()) + 1,), len(kind))
     return first.scatter_reduce(0, kind, torch.arange(len(kind)), "amin"), kind
 
-# %% ../../nbs/core/09_forward.ipynb #76a055a8
+# %% ../../nbs/core/09_forward.ipynb #82377d1e
 @contextlib.contextmanager
 def _each_once(tower, first, kind): # the last two from `equal_tiles`
     "Show the tower each distinct tile once, and hand its output to all tiles that are alike."
     reduced = [] # for each call in progress, whether its rows were reduced
     def reduce(v): return v[first.to(v.device)] if _has_rows(v, len(kind)) else v
+    @in_this_thread
     def before(module, args, kwargs):
         reduced.append(any(_has_rows(v, len(kind)) for v in (*args, *kwargs.values())))
         if reduced[-1]: return tuple(map(reduce, args)), {k: reduce(v) for k, v in kwargs.items()}
+    @in_this_thread
     def after(module, args, kwargs, output):
         if not reduced.pop(): return None
         if not hasattr(output, "items"): return _expanded(output, len(first), kind)

@@ -36,7 +36,7 @@ def _check_floats(a:np.ndarray):
         raise ValueError(f"float pixels must lie in [0, 1], got {a.min():g} to {a.max():g}: "
                          "divide by the largest value, 255 say")
 
-# %% ../../nbs/core/03_images.ipynb #bc261952
+# %% ../../nbs/core/03_images.ipynb #0f40e08e
 def _check_sixteen(top:int # the largest value
                   ):
     "Refuse 16-bit pixels that leave the upper half of their range empty: scaled by it they turn dark."
@@ -46,7 +46,7 @@ def _check_sixteen(top:int # the largest value
                      f"({bits}-bit values?): scale them, (a*(65535/{2**bits - 1})).astype(np.uint16) "
                      "say, or pass uint8 if the image is that dark")
 
-def _check_filled(a:np.ndarray # colours, without alpha
+def _check_filled(a:np.ndarray # (H, W, 1 or 3), without alpha
                  ):
     "Refuse pixels that fill so little of their range that they turn black; warn about a mask."
     top = a.max()
@@ -55,7 +55,7 @@ def _check_filled(a:np.ndarray # colours, without alpha
         raise ValueError(f"float pixels must fill [0, 1], got none above {top:.3g}, almost black: divide "
                          "by the largest value that the camera can give, or pass uint8 if the image "
                          "is that dark")
-    if a.dtype == np.uint8 and top == 1:
+    if a.dtype == np.uint8 and top == 1 and a.shape[-1] == 1:
         warnings.warn("uint8 pixels run from 0 to 255, got none above 1, which is black: multiply by "
                       "255, or pass bool, if this is a mask", stacklevel=5)
 
@@ -79,7 +79,7 @@ def _on_white(a:np.ndarray)->np.ndarray: # (H, W, 4) uint8 to (H, W, 3) uint8
     alpha = a[..., 3:].astype(np.uint32)
     return ((a[..., :3]*alpha + 255*(255 - alpha) + 127)//255).astype(np.uint8)
 
-# %% ../../nbs/core/03_images.ipynb #ae134648
+# %% ../../nbs/core/03_images.ipynb #6ec20489
 _READ_ERRORS = (OSError, SyntaxError, ValueError)
 
 def _from_pil(im:Image.Image, name:str # for the message
@@ -92,7 +92,7 @@ def _from_pil(im:Image.Image, name:str # for the message
         im = ImageOps.exif_transpose(im)
         transparent = "transparency" in im.info or im.mode in ("RGBA", "RGBa", "LA", "La", "PA")
         if im.mode == "La": im = im.convert("LA") # Pillow cannot convert La directly
-        if im.mode[0] not in "IF": im = im.convert("RGBA" if transparent else "RGB")
+        if im.mode[0] not in "IF" and (transparent or im.mode != "L"): im = im.convert("RGBA" if transparent else "RGB")
     except (*_READ_ERRORS, EOFError, IndexError) as e:
         raise ValueError(f"image must be a readable image, got {name}, mode {im.mode} ({e}): "
                          "save it again as PNG or JPEG") from e
@@ -151,9 +151,9 @@ def open_image(image:ImageLike # a file, a PIL image or an array; see below
                      f"{type(image).__name__}: a tensor needs .permute(1, 2, 0).cpu().numpy(), "
                      "encoded bytes need PIL.Image.open(io.BytesIO(data))")
 
-# %% ../../nbs/core/03_images.ipynb #409f9c7f
+# %% ../../nbs/core/03_images.ipynb #cd56a6cd
 def stored_size(path:str|Path # an image file
-               )->tuple[int, int, int]: # width and height as stored; the EXIF orientation, 1 where nothing is turned
+               )->tuple[int, int, int]: # width and height as stored; the EXIF orientation, 1 for upright
     "Size and rotation of an image file."
     with _opened(Path(path)) as im:
         turned = im.getexif().get(0x0112, 1)

@@ -1,6 +1,6 @@
 """Generated from models.py by .ci/stubs.py; do not edit."""
-__all__ = ['MAX_NEW_TOKENS', 'unwrap', 'grouped_windows', 'Model', 'warn_cut_off']
-import contextlib, hashlib, operator, threading, warnings
+__all__ = ['MAX_NEW_TOKENS', 'unwrap', 'in_this_thread', 'grouped_windows', 'Model', 'warn_cut_off']
+import contextlib, functools, hashlib, operator, threading, warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 import torch
@@ -69,6 +69,10 @@ def _holding(changes: Callable[[], list[tuple]]) -> Iterator[None]:
 
 def _in_evaluation(net: nn.Module) -> list[tuple]:
     """Every part in evaluation mode; outputs with names, whatever the configuration says."""
+    ...
+
+def in_this_thread(hook: Callable) -> Callable:
+    """The hook, for calls of the thread that makes it; those of other threads pass."""
     ...
 _MARK = '_output_capturing_hooks_installed'
 _ORIGIN = 'transformers.utils.output_capturing'
@@ -158,6 +162,11 @@ class Model:
         """Rows of the output head, one per token, with what adapters add."""
         ...
 
+    @property
+    def image_id(self) -> int | None:
+        """The id that the tokens of an image have among the input ids."""
+        ...
+
     @contextlib.contextmanager
     def inference(self, plain: bool=False) -> Iterator[None]:
         """A block to compute in: every part in evaluation mode; afterwards the model is as it was."""
@@ -204,7 +213,7 @@ class Model:
         """Refuse a processor that cannot write a prompt with an image for this model."""
         ...
 
-    def _without_mark(self) -> str | None:
+    def _without_mark(self, text: str) -> str | None:
         """What is wrong with a chat template that writes no place for the image."""
         ...
 
@@ -275,6 +284,7 @@ def _cause(e: Exception) -> str:
 
 class _Reached(Exception):
     """The image is in its place; there is nothing more to find out."""
+_MISMATCH = ('features', 'shape', 'size of tensor')
 
 def _before(ids: list[int], stops: set[int]) -> list[int]:
     """The ids before the first stop."""

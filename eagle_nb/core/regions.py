@@ -48,7 +48,7 @@ def _check_gaps(a:np.ndarray):
                          f"(first: {', '.join(map(str, empty))}): renumber with "
                          "Regions.compact(labels)")
 
-# %% ../../nbs/core/04_regions.ipynb #29587232
+# %% ../../nbs/core/04_regions.ipynb #0d2227a7
 def _are_masks(given)->bool:
     "Is this a list of masks or of SAM's dicts, not a label map?"
     if not isinstance(given, (list, tuple)): return False
@@ -57,7 +57,7 @@ def _are_masks(given)->bool:
 @dataclass(frozen=True, eq=False, repr=False)
 class Regions:
     "A partition of an image: each pixel belongs to exactly one of `n` regions."
-    labels:np.ndarray # (H, W) integers, each of 0..N-1 at least once, kept as read-only int32; or masks, see `from_masks`
+    labels:np.ndarray # (H, W) integers, each of 0..N-1 at least once, kept as read-only int32; or masks for `from_masks`
     method:str="given" # what made it
     settings:dict=field(default_factory=dict) # how: anything that JSON can hold
 
@@ -502,10 +502,10 @@ def _warn_large(share:float, # of the image
                   "size alone. Give it more masks (a finer SAM, say), use regions=64, or compare gains per "
                   "area, Explanation.plot(per_area=True)", stacklevel=3)
 
-# %% ../../nbs/core/04_regions.ipynb #4889c959
+# %% ../../nbs/core/04_regions.ipynb #727bfd71
 LARGE = .5 # share of the image from which a single region is told
 
-def from_masks(masks:_Masks, # (M, H, W) bool, a list of (H, W) bool or of SAM's dicts, or name -> mask; see `rle_mask`
+def from_masks(masks:_Masks, # (M, H, W) bool, a list of (H, W) bool or of SAM's dicts, or name -> mask
                shape:tuple[int, int]|None=None, # (height, width) of every mask; None for the first one's
                rest:bool=True # uncovered pixels become one more region, the last; False refuses them
               )->Regions: # regions in the order of the masks
@@ -552,9 +552,9 @@ def _cells(image:np.ndarray, n:int)->Regions:
     rows = round(_check_n(n, image.shape)**.5)
     return grid(image, rows, round(n/rows))
 
-# %% ../../nbs/core/04_regions.ipynb #bcec31d7
+# %% ../../nbs/core/04_regions.ipynb #ff3bcdb4
 def segment(image:ImageLike, # anything `open_image` takes
-            regions:int|str|Regions|np.ndarray|list=64, # a number, a name, a `Regions`, labels or masks; see below
+            regions:int|str|Regions|np.ndarray|list=64, # a number, a name, a `Regions`, labels or masks
             seed:int=0 # recorded only; all methods here give the same regions every time
            )->Regions: # of the size of the image
     """The image's regions, however they were requested.

@@ -215,7 +215,7 @@ def _foil_ids(model:Model, answer:Answer, first:int, # token of the target
     "Ids that say a foil from a place in the answer."
     text = answer.text[:start] + foil
     read = model.read(text)
-    if same_text(read.text, text) and _parts_well(model, answer, first, start, read): return read.ids
+    if same_text(read.text, text) and _may_part(model, answer, first, _shared(read.ids, answer.ids)): return read.ids
     kept = answer.ids[:first]
     before = model.read(kept).text
     found = _after(model, kept, text[len(before):]) if text.startswith(before) else None
@@ -224,11 +224,11 @@ def _foil_ids(model:Model, answer:Answer, first:int, # token of the target
                          "foil as ids, or a target that begins with a whole character")
     return found
 
-def _parts_well(model:Model, answer:Answer, first:int, start:int, read:Answer)->bool:
-    "Whether an answer with a foil parts from the answer because of the foil, not because of how the answer was cut."
-    k = _shared(read.ids, answer.ids)
-    if k >= first or read.spans[k][1] > len(unicodedata.normalize("NFC", answer.text[:start])): return True
-    return model.read(answer.text).ids == answer.ids
+def _may_part(model:Model, answer:Answer, first:int, # token of the target
+              k:int # where the ids with a foil part from the answer
+             )->bool:
+    "Whether the foil is why the ids part: they do at the target, or the tokenizer has cut the answer up to there."
+    return k >= first or _shared(model.read(answer.text).ids, answer.ids) > first
 
 # %% ../../nbs/core/08_targets.ipynb #adacea35
 def _foil_target(model:Model, answer:Answer, target, foil)->Target:

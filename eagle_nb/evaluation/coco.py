@@ -39,7 +39,7 @@ def _check_distinct(path, images):
                 raise ValueError(f"{path}: each image needs one id, but {field} {i[field]!r} has {was!r} and "
                                  f"{i[other]!r}: {remedy}")
 
-# %% ../../nbs/evaluation/04_coco.ipynb #685cc04f
+# %% ../../nbs/evaluation/04_coco.ipynb #412df793
 def _read_coco(path, *fields): # a pycocotools COCO
     "A COCO file with these fields, indexed."
     from pycocotools.coco import COCO
@@ -56,8 +56,9 @@ def _read_coco(path, *fields): # a pycocotools COCO
     except (KeyError, TypeError, AttributeError) as e:
         raise ValueError(f"{path} is damaged: an entry lacks {e}") from None
     if content["annotations"] and not coco.imgs.keys() & coco.imgToAnns.keys():
-        raise ValueError(f"{path}: no annotation belongs to an image of the file: image_id must be the id of an image, got "
-                         f"{name_some([repr(k) for k in coco.imgToAnns])} for ids {name_some([repr(k) for k in coco.imgs])}")
+        asked, ids = (name_some([repr(k) for k in found]) for found in (coco.imgToAnns, coco.imgs))
+        raise ValueError(f"{path}: no annotation belongs to an image of the file: image_id must be the id of an "
+                         f"image, got {asked} for ids {ids}")
     return coco
 
 # %% ../../nbs/evaluation/04_coco.ipynb #bd022339
@@ -82,7 +83,7 @@ def _wanted(coco, categories)->set[str]: # names
         raise ValueError(f"no annotation of category {name!r}: choose from {', '.join(near)}")
     return set(categories)
 
-# %% ../../nbs/evaluation/04_coco.ipynb #ac7825da
+# %% ../../nbs/evaluation/04_coco.ipynb #7f7dbd00
 def _only_annotation(annotations)->dict:
     "The annotation of an object that is alone of its kind."
     annotations = _once(annotations, without="id")
@@ -94,8 +95,8 @@ def _only_annotation(annotations)->dict:
 
 def _corners(box)->tuple: # x0, y0, x1, y1
     "The corners of COCO's x, y, width, height."
-    numbers = isinstance(box, (list, tuple)) and all(isinstance(v, (int, float)) and math.isfinite(v) for v in box)
-    if not numbers or len(box) != 4 or min(box[2:]) <= 0:
+    def number(v): return isinstance(v, (int, float)) and math.isfinite(v)
+    if not isinstance(box, (list, tuple)) or not all(map(number, box)) or len(box) != 4 or min(box[2:]) <= 0:
         raise ValueError(f"its box is x, y, width and height with an area, got {box!r:.60}")
     x, y, w, h = box
     return x, y, x + w, y + h
@@ -108,11 +109,12 @@ def _image_size(image)->tuple[int, int]|None: # width and height
 def _coco_sample(key, image, annotations, name, folder, prompt, oriented=None)->Sample:
     "An object as a sample, on the image as it is shown."
     a = _only_annotation(annotations)
+    meta = {"id": image["id"], "annotation": a.get("id")}
     s = Sample(key, find_image(folder, image["file_name"]), prompt, target=name, box=_corners(a["bbox"]),
-               segmentation=a["segmentation"], category=name, meta={"id": image["id"], "annotation": a.get("id")})
+               segmentation=a["segmentation"], category=name, meta=meta)
     return fit_sample(s, _image_size(image), oriented) if s.image.is_file() else s
 
-# %% ../../nbs/evaluation/04_coco.ipynb #c14f5aa0
+# %% ../../nbs/evaluation/04_coco.ipynb #29812e6d
 def _named_images(coco, folder)->Iterator[tuple[str, dict]]:
     "The key and the entry of each image."
     images = coco.dataset["images"]
@@ -125,7 +127,8 @@ def _coco_samples(coco, folder, wanted, prompt, oriented=None)->Iterator[Sample|
     "Every wanted object that is alone of its kind, and the key and reason of the others."
     for stem, image in _named_images(coco, folder):
         by_name = {}
-        for a in coco.imgToAnns[image["id"]]: by_name.setdefault(coco.cats[a["category_id"]]["name"], []).append(a)
+        for a in coco.imgToAnns[image["id"]]:
+            by_name.setdefault(coco.cats[a["category_id"]]["name"], []).append(a)
         for name, annotations in by_name.items():
             if name not in wanted: continue
             key = make_key(stem, name)
@@ -151,14 +154,15 @@ def _with_answers(model, found, limit)->Iterator[Sample|tuple]:
         except ValueError: yield s.key, "the model does not name the object"
         else: yield replace(s, answer=answer)
 
-# %% ../../nbs/evaluation/04_coco.ipynb #b821e4eb
+# %% ../../nbs/evaluation/04_coco.ipynb #7badcc54
 def _warn_scaled(found):
     "Say once that annotations were made for another size."
     scaled = [s for s in found if isinstance(s, Sample) and "scaled" in s.meta]
     if not scaled: return
     factors = " and ".join(f"{k:.3g}" for k in sorted({*scaled[0].meta["scaled"]}))
-    warnings.warn(f"{count_text(len(scaled), 'image')} of another size than the COCO file gives ({name_some([s.key for s in scaled])}): "
-                  f"boxes and masks are scaled with them, by {factors} for the first; if the images were cropped "
+    which = name_some([s.key for s in scaled])
+    warnings.warn(f"{count_text(len(scaled), 'image')} of another size than the COCO file gives ({which}): boxes "
+                  f"and masks are scaled with them, by {factors} for the first; if the images were cropped "
                   "instead, give the original ones", stacklevel=3)
 
 def coco_objects(annotations:str|Path, # instances_*.json
@@ -168,12 +172,14 @@ def coco_objects(annotations:str|Path, # instances_*.json
                  limit:int|None=None, # at most so many samples
                  missing:str="raise", # or "skip", to leave out samples whose image is missing
                  prompt:str=PROMPTS["object"],
-                 oriented:str|None=None # "stored" or "upright": what was annotated, where EXIF turns an image; None decides by the size
+                 # "stored" or "upright": what was annotated, where EXIF turns an image; None decides by the size
+                 oriented:str|None=None
                 )->Dataset: # with box and segmentation; the target is the name
     "Objects that occur once in their image."
     check_missing(missing)
     if oriented not in (None, *ORIENTED):
-        raise ValueError(f"unknown oriented {oriented!r}: choose one of {', '.join(ORIENTED)}, or None to decide by the size")
+        raise ValueError(f"unknown oriented {oriented!r}: choose one of {', '.join(ORIENTED)}, or None to decide "
+                         "by the size")
     coco, folder = _read_coco(annotations, "images", "annotations", "categories"), image_folder(images)
     samples = _coco_samples(coco, folder, _wanted(coco, categories), prompt, oriented)
     found = keep_present(samples, folder, missing, None if model else limit)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LIST_KINDS', 'PROMPTS', 'flat_ids', 'read_list', 'stored_prompt', 'with_stored_prompt', 'check_ids', 'report_ids']
 
-# %% ../../nbs/evaluation/02_lists.ipynb #31334068
+# %% ../../nbs/evaluation/02_lists.ipynb #846b76f2
 import re, unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,8 +17,8 @@ import pandas as pd
 from ..core.answers import Answer
 from ..core.models import Model
 from .samples import (Dataset, Sample, check_count, check_images, check_missing, count_text,
-                                         find_image, image_folder, image_keys, keep_present, make_dataset, make_key,
-                                         name_some, read_json, warn_turned)
+                                         find_image, image_folder, image_keys, keep_present, make_dataset,
+                                         make_key, name_some, read_json, warn_turned)
 from ..world import scenes
 
 # %% ../../nbs/evaluation/02_lists.ipynb #70e54e8f
@@ -90,7 +90,7 @@ def _positions(row, answer, ended)->tuple[tuple[int, ...], list[int]]: # positio
                          f"got {name_some(outside) or 'none'}")
     return tuple(k for k, _ in pairs), [i for _, i in pairs]
 
-# %% ../../nbs/evaluation/02_lists.ipynb #0113fa0a
+# %% ../../nbs/evaluation/02_lists.ipynb #3a7628bd
 def _entry_name(row)->str|None:
     "The name of an entry's image, if it has one."
     name = next((row[f] for f in _IMAGE if f in row), None)
@@ -106,7 +106,7 @@ def _entry_image(row, kind)->str:
     return image
 
 def _list_sample(row, kind, key, folder, prompt, end)->Sample:
-    "An entry of a list as a sample; without a prompt it has that of its kind until a model reads the stored one."
+    "An entry of a list as a sample; without a prompt, that of its kind, until a model reads the stored one."
     image = _entry_image(row, kind)
     prompt_ids, answer, ended = _split(row, end)
     at, ids = _positions(row, answer, ended)
@@ -129,7 +129,7 @@ def _list_keys(rows, kind)->list[str]:
     count = Counter(k.casefold() for k in keys)
     return [k if count[k.casefold()] == 1 else f"{k}-{i}" for i, k in enumerate(keys)]
 
-# %% ../../nbs/evaluation/02_lists.ipynb #986fba1d
+# %% ../../nbs/evaluation/02_lists.ipynb #174be734
 def _list_samples(path, rows, kind, folder, missing, prompt)->Iterator[Sample|tuple]:
     "Samples, and a key with the reason for each damaged entry."
     end, keys = _common_end(rows), _list_keys(rows, kind)
@@ -145,19 +145,22 @@ def _list_rows(path)->list[dict]:
     try: rows = read_json(path)
     except ValueError as e:
         if "Extra data" not in str(e): raise
-        raise ValueError(f"{path} holds several JSON values, one per line, as POPE and RePOPE do: read it with read_table") from None
+        raise ValueError(f"{path} holds several JSON values, one per line, as POPE and RePOPE do: read it with "
+                         "read_table") from None
     if not isinstance(rows, list) or not all(isinstance(r, dict) for r in rows):
         raise ValueError(f"{path} is no evaluation list: it must hold a JSON array of objects, "
                          f"got {type(rows).__name__}")
     return rows
 
-# %% ../../nbs/evaluation/02_lists.ipynb #c4d47f57
+# %% ../../nbs/evaluation/02_lists.ipynb #ea76e31b
 def read_list(path:str|Path, # a JSON file in the format of the reference lists
               images:str|Path, # the folder of its images
               kind:str|None=None, # one of `LIST_KINDS`; None recognises it by its fields
               missing:str="raise", # or "skip", to leave out samples whose image is missing or whose entry is damaged
               limit:int|None=None, # at most so many samples, from the front
-              prompt:str|None=None # with {question} where the question stands; None for what the list stores, see `stored_prompt`
+              # with {question} where the question stands; None for what the list stores, see `stored_prompt`
+              prompt:str|None=None,
+              model:Model|None=None # reads the prompts that the list stores; None leaves that to `evaluate`
              )->Dataset: # answers as ids without the end of sequence
     "A reference evaluation list."
     rows = _list_rows(path)
@@ -166,8 +169,10 @@ def read_list(path:str|Path, # a JSON file in the format of the reference lists
     check_missing(missing)
     if prompt is not None and kind in ("mmvp", "repope") and "{question}" not in prompt:
         raise ValueError(f"a prompt for {kind} holds {{question}} where the question stands, got {prompt!r:.80}")
-    found = keep_present(_list_samples(path, rows, kind, image_folder(images), missing, prompt), images, missing, limit)
+    samples = _list_samples(path, rows, kind, image_folder(images), missing, prompt)
+    found = keep_present(samples, images, missing, limit)
     warn_turned(found)
+    if model is not None: found = list(_with_prompts(model, path, found, missing))
     return make_dataset(Path(path).stem, found)
 
 # %% ../../nbs/evaluation/02_lists.ipynb #560c6dac
@@ -185,24 +190,19 @@ def _difference(model, stored, mine, what)->str:
     def token(ids): return f"{model.tokenizer.decode([ids[k]])!r} (id {ids[k]})" if k < len(ids) else "its end"
     return f"{what} differs at token {k}: the list has {token(stored)}, this tokenizer gives {token(mine)}"
 
-# %% ../../nbs/evaluation/02_lists.ipynb #ea854956
+# %% ../../nbs/evaluation/02_lists.ipynb #08ab2d5e
 def _decode(model, ids)->str:
     "Ids as text, marks included."
     return model.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
-def _image_mark(model)->int|None:
-    "The id that stands for a part of the image."
-    names = ("image_token_id", "image_token_index")
-    return next((i for n in names if (i := getattr(model.model.config, n, None)) is not None), None)
-
 def _image_once(model, ids)->list[int]:
     "The ids with one mark in place of everything from the first to the last token of the image."
-    at = [k for k, i in enumerate(ids) if i == _image_mark(model)]
+    at = [k for k, i in enumerate(ids) if i == model.image_id]
     return [*ids[:at[0] + 1], *ids[at[-1] + 1:]] if at else list(ids)
 
 def _as_text(model, ids)->str:
     "What the ids say, with the image written once and without spaces next to it."
-    mark, text = _image_mark(model), _decode(model, _image_once(model, ids))
+    mark, text = model.image_id, _decode(model, _image_once(model, ids))
     if mark is None: return text
     return re.sub(f" *({re.escape(model.tokenizer.convert_ids_to_tokens(mark))}) *", r"\1", text)
 
@@ -231,7 +231,7 @@ def _match(form:str, text:str)->dict[str, str]|None: # hole -> text
     found = re.fullmatch(pattern, text, re.DOTALL)
     return found and found.groupdict()
 
-# %% ../../nbs/evaluation/02_lists.ipynb #3134b2f3
+# %% ../../nbs/evaluation/02_lists.ipynb #f64a5172
 def _written(model, s, prompt)->list[int]:
     "The ids of image and prompt."
     return model.encode(s.pixels, prompt)["input_ids"][0].tolist()
@@ -263,8 +263,9 @@ def stored_prompt(model:Model, s:Sample # with the ids of its prompt in `meta`
     for prompt, ids in _read_prompts(model, s, lambda ids: _as_text(model, ids)):
         if _as_text(model, ids) == _as_text(model, stored): return prompt
     usual = exact(_written(model, s, next(_forms()))).replace(_HOLES[2], "…")
-    raise ValueError(f"the prompt of the list reads {exact(stored)!r:.600}, the chat template of {model.name!r} writes {usual!r:.600}: "
-                     "load the model with the system turn or chat_template of the list, or give read_list(prompt=...)")
+    raise ValueError(f"the prompt of the list reads {exact(stored)!r:.600}, the chat template of {model.name!r} "
+                     f"writes {usual!r:.600}: load the model with the system turn or chat_template of the list, or "
+                     "give read_list(prompt=...)")
 
 def with_stored_prompt(model:Model, s:Sample)->Sample: # the same where its prompt was given, or is no list's
     "A sample with the prompt that its list was made with, in place of that of its kind."
@@ -272,7 +273,16 @@ def with_stored_prompt(model:Model, s:Sample)->Sample: # the same where its prom
     same = _written(model, s, s.prompt) == s.meta["prompt_ids"]
     return replace(s, prompt=s.prompt if same else stored_prompt(model, s), meta=s.meta | {"prompt_from": "ids"})
 
-# %% ../../nbs/evaluation/02_lists.ipynb #09812b3d
+
+def _with_prompts(model, path, found, missing)->Iterator[Sample|tuple]:
+    "Samples with their stored prompts; one that cannot be written is damaged for this model."
+    for s in found:
+        try: yield with_stored_prompt(model, s) if isinstance(s, Sample) else s
+        except ValueError as e:
+            if missing == "raise": raise ValueError(f"{path}, {s.key}: {e}") from None
+            yield s.key, f"prompt: {e}"
+
+# %% ../../nbs/evaluation/02_lists.ipynb #a2f9fc47
 def _prompt_verdict(model, s)->tuple[bool|None, str]: # None if no ids are stored
     "Are the stored ids those of image and prompt in the chat template?"
     if "prompt_ids" not in s.meta: return None, ""
@@ -286,10 +296,10 @@ def _compare_prompts(model, stored, mine)->tuple[bool, str]:
     "Is it the text that differs, the image or only the ids?"
     if (text := _as_text(model, stored)) != _as_text(model, mine):
         return False, f"{_difference(model, stored, mine, 'prompt')}; the list's prompt reads {text!r:.400}"
-    image = [ids.count(_image_mark(model)) for ids in (stored, mine)]
+    image = [ids.count(model.image_id) for ids in (stored, mine)]
     if image[0] != image[1]:
-        return False, (f"prompt has {image[0]} tokens of the image in the list and {image[1]} here, the text is the same: "
-                       "the processor cuts this image into another number of tokens")
+        return False, (f"prompt has {image[0]} tokens of the image in the list and {image[1]} here, the text is "
+                       "the same: the processor cuts this image into another number of tokens")
     return True, f"prompt has the same text in other ids: {_difference(model, stored, mine, 'it')}"
 
 # %% ../../nbs/evaluation/02_lists.ipynb #e59f4137
@@ -325,20 +335,22 @@ def _target_verdict(model, s)->tuple[bool|None, str]: # None if no ids are store
     at, listed = wrong[0]
     return False, f"target differs at token {at} of the answer: the list names id {listed}, the answer has {answer[at]}"
 
-# %% ../../nbs/evaluation/02_lists.ipynb #2ec63d51
+# %% ../../nbs/evaluation/02_lists.ipynb #a6ffbbb7
 _CHECKS = {"prompt_ok": _prompt_verdict, "answer_ok": _answer_verdict, "target_ok": _target_verdict}
 
 def check_ids(model:Model, # whose tokenizer, processor and chat template are asked
               data:Dataset,
               limit:int|None=None # the first so many samples; None for all
-             )->pd.DataFrame: # key, prompt_ok, answer_ok, target_ok (missing where no ids are stored), problem, note
+             )->pd.DataFrame: # key, prompt_ok, answer_ok, target_ok (None where no ids are stored), problem, note
     "Compare stored ids with what this model makes of image, prompt and answer."
     if limit is not None: check_count(limit, "limit")
     rows = []
     for s in data[:limit]:
         found = {name: verdict(model, s) for name, verdict in _CHECKS.items()}
-        said = {ok: "; ".join(words for right, words in found.values() if right is ok and words) for ok in (True, False)}
-        rows.append(dict(key=s.key, **{name: ok for name, (ok, _) in found.items()}, problem=said[False], note=said[True]))
+        verdicts = {name: ok for name, (ok, _) in found.items()}
+        problem, note = ("; ".join(text for right, text in found.values() if right is ok and text)
+                         for ok in (False, True))
+        rows.append(dict(key=s.key, **verdicts, problem=problem, note=note))
     return pd.DataFrame(rows, columns=["key", *_CHECKS, "problem", "note"]).astype(dict.fromkeys(_CHECKS, "boolean"))
 
 # %% ../../nbs/evaluation/02_lists.ipynb #bd70685a

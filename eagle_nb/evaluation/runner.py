@@ -53,12 +53,15 @@ class Case:
 def prepare_case(model:Model, sample:Sample, regions:int|str|Regions=64,
                  fill:str|np.ndarray="black", # what replaces a hidden region
                  mode:str="nearest", # of the judge, see `ModelScorer`
-                 seed:int=0, batch_size:int|None=None)->Case:
+                 seed:int=0, batch_size:int|None=None,
+                 max_new_tokens:int|None=None # of the model's answer; None for 64
+                )->Case:
     "Let the model answer where the sample has no answer, and make target, regions and judge."
     pixels = sample.pixels
     _check_truth(sample, pixels)
     sample = _as_asked(model, sample)
-    answer = model.answer(pixels, sample.prompt) if sample.answer is None else model.read(sample.answer)
+    answer = (model.answer(pixels, sample.prompt, max_new_tokens) if sample.answer is None
+              else model.read(sample.answer))
     target = make_target(model, answer, sample.target, sample.foil)
     partition = regions_for(model, pixels, sample.prompt, regions, seed)
     judge = ModelScorer(model, pixels, sample.prompt, target, partition, fill, mode, batch_size, seed)
@@ -228,7 +231,8 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
              seed:int=0, batch_size:int|None=None, show_progress:bool=True,
              name:str|None=None, # of the data set, in the name of the file
              recorded:Callable[[Case, str], Attribution|None]|None=None, # known results, by case and label
-             orders:bool=False # keep the order of the regions too, see `Evaluation.agreement`
+             orders:bool=False, # keep the order of the regions too, see `Evaluation.agreement`
+             max_new_tokens:int|None=None # of the model's answers, where a sample has none; None for 64
             )->Evaluation:
     "Judge methods on samples with one independent evaluator."
     labels, chosen = label_methods(methods), pick_metrics(metrics)
@@ -237,7 +241,7 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
     if not isinstance(data, Dataset): data = Dataset(name or "samples", list(data))
     data.require()
     model = model if isinstance(model, Model) else load(model)
-    settings = dict(regions=regions, fill=fill, mode=mode, seed=seed)
+    settings = dict(regions=regions, fill=fill, mode=mode, seed=seed, max_new_tokens=max_new_tokens)
     head = _head(model, data, name or data.name, settings)
     path = None if out is None else Path(out)/f"{_file_name(model.name)}-{_file_name(head['data'])}.jsonl"
     with ResultStore(path, head) as store:
@@ -262,6 +266,7 @@ def _head(model, data, name, settings)->dict:
     "What all results of a file have in common."
     return dict(model=model.name, revision=model.revision, weights=model.fingerprint, data=name, **settings,
                 dtype=str(model.dtype)[6:], system=model.system, chat_template=model.chat_template,
+                chat_template_kwargs=model.chat_template_kwargs,
                 unsafe_shortcuts=sorted(model.unsafe_shortcuts) or None, machine=machine(model.device),
                 versions={k: v for k, v in versions().items() if k != "python"},
                 data_left_out=dict(Counter(why for _, why in data.left_out)))

@@ -38,7 +38,7 @@ class Case:
     def truth(self) -> np.ndarray | tuple | None:
         ...
 
-def prepare_case(model: Model, sample: Sample, regions: int | str | Regions=64, fill: str | np.ndarray='black', mode: str='nearest', seed: int=0, batch_size: int | None=None) -> Case:
+def prepare_case(model: Model, sample: Sample, regions: int | str | Regions=64, fill: str | np.ndarray='black', mode: str='nearest', seed: int=0, batch_size: int | None=None, max_new_tokens: int | None=None) -> Case:
     """Let the model answer where the sample has no answer, and make target, regions and judge."""
     ...
 
@@ -117,7 +117,7 @@ def _check_sample(store, key, digests):
     ...
 _METHODS = ('EAGLE', 'LLaVA-CAM', 'IGOS++', 'TAM', 'random')
 
-def evaluate(model: Model | str | tuple, data: Dataset | Iterable[Sample], methods: Iterable[str | Callable | dict] | dict[str, dict]=_METHODS, metrics: Iterable[str] | None=None, regions: int | str=64, fill: str='black', mode: str='nearest', out: str | Path | None=None, seed: int=0, batch_size: int | None=None, show_progress: bool=True, name: str | None=None, recorded: Callable[[Case, str], Attribution | None] | None=None, orders: bool=False) -> Evaluation:
+def evaluate(model: Model | str | tuple, data: Dataset | Iterable[Sample], methods: Iterable[str | Callable | dict] | dict[str, dict]=_METHODS, metrics: Iterable[str] | None=None, regions: int | str=64, fill: str='black', mode: str='nearest', out: str | Path | None=None, seed: int=0, batch_size: int | None=None, show_progress: bool=True, name: str | None=None, recorded: Callable[[Case, str], Attribution | None] | None=None, orders: bool=False, max_new_tokens: int | None=None) -> Evaluation:
     """Judge methods on samples with one independent evaluator."""
     ...
 

@@ -167,21 +167,22 @@ def _meaning(size, stored, turned, oriented)->str: # one of `ORIENTED`
     raise ValueError(f"its EXIF record turns the image (orientation {turned}), and width and height do not say "
                      "whether it was annotated before or after: give oriented='stored' or oriented='upright'")
 
-# %% ../../nbs/evaluation/01_samples.ipynb #03d5212c
+# %% ../../nbs/evaluation/01_samples.ipynb #a4837ea1
 def _check_extent(box, mask):
     "Refuse a box that lies out of the image, or elsewhere than its mask."
     height, width = mask.shape
     if min(box) < -1 or box[2] > width + 1 or box[3] > height + 1:
-        raise ValueError(f"its box reaches from {box[0]:g}, {box[1]:g} to {box[2]:g}, {box[3]:g}, out of the image of "
-                         f"{width} x {height} pixels (width x height): it was made for another size")
+        raise ValueError(f"its box reaches from {box[0]:g}, {box[1]:g} to {box[2]:g}, {box[3]:g}, out of the image "
+                         f"of {width} x {height} pixels (width x height): it was made for another size")
     y, x = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     extent = x[0], y[0], x[-1] + 1, y[-1] + 1
     apart = box[0] >= extent[2] or box[1] >= extent[3] or box[2] <= extent[0] or box[3] <= extent[1]
     corners = box[0], box[1], box[2] - box[0], box[3] - box[1] # what the file gives, read as corners
     far = [max(abs(a - b) for a, b in zip(b, extent)) for b in (box, corners)]
     if apart or far[1] <= 2 < far[0]:
-        raise ValueError(f"its box does not lie on its segmentation: a COCO box is x, y, width, height, and "
-                         f"{', '.join(f'{v:g}' for v in corners)} {'read as corners fits' if far[1] <= 2 else 'is elsewhere'}")
+        numbers = ", ".join(f"{v:g}" for v in corners)
+        raise ValueError("its box does not lie on its segmentation: a COCO box is x, y, width, height, and "
+                         f"{numbers} {'read as corners fits' if far[1] <= 2 else 'is elsewhere'}")
 
 def fit_sample(s:Sample, # with the path of an image that exists, box and segmentation
                size:tuple[int, int]|None=None, # width and height that were annotated; None if nobody says
@@ -195,8 +196,8 @@ def fit_sample(s:Sample, # with the path of an image that exists, box and segmen
     if meaning == "upright": stored, turned = stored if turned < 5 else stored[::-1], 1
     scale = _plain_scale(size or stored, stored)
     if scale is None:
-        raise ValueError(f"its file is of {stored[0]} x {stored[1]} pixels, the annotation of {size[0]} x {size[1]} (width "
-                         "x height), another shape: give the image that was annotated")
+        raise ValueError(f"its file is of {stored[0]} x {stored[1]} pixels, the annotation of {size[0]} x {size[1]} "
+                         "(width x height), another shape: give the image that was annotated")
     return _fitted(s, tuple(size or stored), turned, scale)
 
 def _fitted(s, size, turned, scale)->Sample:
@@ -301,7 +302,7 @@ def read_json(path:str|Path):
     except json.JSONDecodeError as e:
         raise ValueError(f"{path} is no JSON file ({e}): was it downloaded whole?") from None
 
-# %% ../../nbs/evaluation/01_samples.ipynb #a711040d
+# %% ../../nbs/evaluation/01_samples.ipynb #cc39468d
 def image_folder(images:str|Path)->Path:
     "The folder of the images, which must exist."
     if not Path(images).is_dir():
@@ -326,8 +327,8 @@ def check_images(folder:Path, names:Iterable[str] # as a list gives them
         twice = [p for p, n in Counter(paths.values()).items() if n > 1 and p.is_file()]
         if twice:
             both = " and ".join(repr(n) for n, p in paths.items() if p == twice[0])
-            raise ValueError(f"{both} would both be read from {str(twice[0])!r}: keep the images in the folders that "
-                             "their names give")
+            raise ValueError(f"{both} would both be read from {str(twice[0])!r}: keep the images in the "
+                             "folders that their names give")
 
 # %% ../../nbs/evaluation/01_samples.ipynb #59dce0e2
 def make_key(*parts)->str:
@@ -386,16 +387,18 @@ def make_dataset(name:str, found:Iterable[Sample|tuple], # samples, and (key, re
         if len(kept) == limit: break
     return Dataset(name, kept, left_out).require()
 
-# %% ../../nbs/evaluation/01_samples.ipynb #afb11e7a
+# %% ../../nbs/evaluation/01_samples.ipynb #e26cf401
 def _is_turned(path)->bool:
     "Whether an EXIF record turns a file; one that is damaged is reported when its pixels are read."
     try: return stored_size(path)[2] > 1
     except (ValueError, OSError): return False
 
 def warn_turned(found:Iterable):
-    "Warn once about boxes and masks on images that their EXIF record turns; they are taken for the upright image."
+    "Warn once about boxes and masks on images that their EXIF record turns; they count in the upright image."
     samples = (s for s in found if isinstance(s, Sample) and isinstance(s.image, (str, Path)))
-    turned = [s.key for s in samples if (s.box is not None or s.segmentation is not None) and _is_turned(s.image)]
-    if turned:
-        warnings.warn(f"the EXIF record turns {count_text(len(turned), 'image')} with a box or a mask ({name_some(turned)}): "
-                      "these count in the upright image; if they were drawn on the stored pixels, turn them", stacklevel=3)
+    marked = (s for s in samples if s.box is not None or s.segmentation is not None)
+    turned = [s.key for s in marked if _is_turned(s.image)]
+    if not turned: return
+    warnings.warn(f"the EXIF record turns {count_text(len(turned), 'image')} with a box or a mask "
+                  f"({name_some(turned)}): these count in the upright image; if they were drawn on the stored "
+                  "pixels, turn them", stacklevel=3)

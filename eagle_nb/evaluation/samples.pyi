@@ -205,5 +205,5 @@ def _is_turned(path) -> bool:
     ...
 
 def warn_turned(found: Iterable):
-    """Warn once about boxes and masks on images that their EXIF record turns; they are taken for the upright image."""
+    """Warn once about boxes and masks on images that their EXIF record turns; they count in the upright image."""
     ...

@@ -32,7 +32,7 @@ def _check_names(names):
             raise ValueError(f"unknown field {name!r}: did you mean {near[0]!r}? A field of your own needs a name "
                              f"that is less like one of {', '.join(_FIELDS)}")
 
-# %% ../../nbs/evaluation/03_tables.ipynb #0f4f2b76
+# %% ../../nbs/evaluation/03_tables.ipynb #264b51f3
 def _new_key(image, taken, *marks)->str:
     "A key from the image's name and marks; `taken` counts how often each was made."
     name = key = make_key(Path(image).stem, *marks)
@@ -50,12 +50,14 @@ def _number(text)->float:
 
 def _position(target):
     "A target, where text that is a whole number becomes a position."
-    if isinstance(target, str): return int(float(target)) if re.fullmatch(r"-?\d+(\.0+)?", target.strip()) else target
+    is_number = isinstance(target, str) and re.fullmatch(r"-?\d+(\.0+)?", target.strip())
+    if is_number: return int(float(target))
     if isinstance(target, bool) or isinstance(target, float) and not target.is_integer():
-        raise ValueError(f"a target is a word, a position or a list of positions, got {target!r}: positions are whole numbers")
+        raise ValueError(f"a target is a word, a position or a list of positions, got {target!r}: positions are "
+                         "whole numbers")
     return int(target) if isinstance(target, float) else target
 
-# %% ../../nbs/evaluation/03_tables.ipynb #b25aba9c
+# %% ../../nbs/evaluation/03_tables.ipynb #3897a050
 def _given(value)->bool:
     "Is this a value, not an empty cell?"
     is_nan = isinstance(value, float) and value != value
@@ -68,19 +70,22 @@ def _row_sample(row, folder, taken)->Sample:
     if not isinstance(row.get("image"), str):
         raise ValueError(f"image is the path of an image, got {row.get('image')!r}")
     if re.match(r"\w+://", row["image"]):
-        raise ValueError(f"image is the path of a file, got the web address {row['image']!r}: download it first")
+        raise ValueError(f"image is the path of a file, got the web address {row['image']!r}: download it "
+                         "first")
     corners = [row[c] for c in _CORNERS if c in row]
     if corners: row["box"] = tuple(_number(c) for c in corners)
-    if "key" not in row: row["key"] = _new_key(row["image"], taken, *([row["question_id"]] if "question_id" in row else []))
+    marks = [row["question_id"]] if "question_id" in row else []
+    if "key" not in row: row["key"] = _new_key(row["image"], taken, *marks)
     if "prompt" in row: conversation(row["prompt"])
     if not isinstance(row.get("answer", ""), str): flat_ids(row["answer"])
     if "target" in row: row["target"] = _position(row["target"])
     known = {k: v for k, v in row.items() if k in _SAMPLE_FIELDS}
     return Sample(image=folder/row["image"], meta={k: v for k, v in row.items() if k not in _FIELDS}, **known)
 
-# %% ../../nbs/evaluation/03_tables.ipynb #03c19219
+# %% ../../nbs/evaluation/03_tables.ipynb #dacb451d
 _MMVP = {"Index", "Question"}
-_ALIKE = ("query", "instruction", "instructions", "conversation", "conversations", "messages", "user", "input", "questions")
+_ALIKE = ("query", "instruction", "instructions", "conversation", "conversations", "messages", "user", "input",
+          "questions")
 
 def _asks(values:list)->bool:
     "Do most of these look like questions, or like conversations?"
@@ -97,12 +102,15 @@ def _question_column(columns:dict[str, list] # name -> its values
     if "prompt" in columns: return None
     text = named.get("text")
     if text is not None and ("question_id" in columns or _asks(columns[text])): return text
-    other = [c for c in columns if c not in _FIELDS and (c == text or str(c).lower() in _ALIKE or _asks(columns[c]))]
-    if other:
-        raise ValueError(f"the column {other[0]!r} may hold the questions, and none is called prompt or question: rename it "
-                         "to prompt (to answer, if these are answers), or say what to ask, read_table(prompt=...)")
+    def alike(c): return c == text or str(c).lower() in _ALIKE or _asks(columns[c])
+    other = next((c for c in columns if c not in _FIELDS and alike(c)), None)
+    if other is not None:
+        raise ValueError(f"the column {other!r} may hold the questions, and none is called prompt or question: rename "
+                         "it to prompt (to answer, if these are answers), or say what to ask: "
+                         "read_table(prompt=...)")
+    return None
 
-# %% ../../nbs/evaluation/03_tables.ipynb #cbf1a31d
+# %% ../../nbs/evaluation/03_tables.ipynb #3f943878
 def _asked(row, column, prompt)->dict:
     "A row with its prompt."
     values = row if column is None else row | {"question": row.get(column)}
@@ -117,22 +125,24 @@ def _check_prompt(prompt, columns, question):
     "Refuse a prompt for the whole table that leaves its questions out."
     if prompt is None: return
     if question is None and "{question}" in prompt:
-        raise ValueError(f"prompt asks for {{question}}, but there is no column of questions among {', '.join(map(repr, columns))}: "
-                         "name one of these in braces")
+        raise ValueError("prompt asks for {question}, but there is no column of questions among "
+                         f"{', '.join(map(repr, columns))}: name one of these in braces")
     asks = question or ("prompt" if "prompt" in columns else None)
     if asks and not any("{" + str(name) + "}" in prompt for name in ("question", *columns)):
-        raise ValueError(f"a prompt for a table with questions holds {{{'question' if question else asks}}} where they stand, "
-                         f"got {prompt!r:.80}")
+        hole = "{question}" if question else "{prompt}"
+        raise ValueError(f"a prompt for a table with questions holds {hole} where they stand, got {prompt!r:.80}")
 
-# %% ../../nbs/evaluation/03_tables.ipynb #d3c73819
+# %% ../../nbs/evaluation/03_tables.ipynb #22109b8e
 def _completed(rows:list, # (where, fields)
                prompt:str|None, name:str)->list:
     "Rows with their prompts; those of MMVP with their image."
-    if not isinstance(prompt, str|None): raise ValueError(f"prompt is text with the names of columns in braces, got {prompt!r:.80}")
+    if not isinstance(prompt, str|None):
+        raise ValueError(f"prompt is text with the names of columns in braces, got {prompt!r:.80}")
     columns = {}
     for _, row in rows:
         for k, v in row.items(): columns.setdefault(k, []).append(v)
-    try: question = _question_column(columns) if prompt is None or "{question}" in prompt else _known_question(columns)
+    find = _question_column if prompt is None or "{question}" in prompt else _known_question
+    try: question = find(columns)
     except ValueError as e: raise ValueError(f"{name}: {e}") from None
     _check_prompt(prompt, columns, question)
     mmvp = "image" not in columns and _MMVP <= columns.keys()
@@ -172,7 +182,7 @@ def _read_csv(path, text)->Iterator[tuple[str, dict]]: # the line on which a row
         raise ValueError(f"{path}, line {table.line_num}: {e}: put text in double quotes, "
                          "and a quote in it twice") from None
 
-# %% ../../nbs/evaluation/03_tables.ipynb #41b4f1ca
+# %% ../../nbs/evaluation/03_tables.ipynb #c1de6fb7
 def _read_jsonl(path, text)->Iterator[tuple[str, dict]]: # the line of an object, its fields
     "The objects of a file of JSON lines."
     for k, line in enumerate(text.split("\n"), 1):
@@ -197,7 +207,8 @@ def _read_json(path, text)->Iterator[tuple[str, dict]]:
     if any(isinstance(r, dict) and "generated_ids" in r for r in content):
         raise ValueError(f"{path} is an evaluation list with stored ids, no table: read it with read_list")
     other = next((k for k, r in enumerate(content) if not isinstance(r, dict)), None)
-    if other is not None: raise ValueError(f"{path}, entry {other}: an entry is a JSON object, got {content[other]!r:.60}")
+    if other is not None:
+        raise ValueError(f"{path}, entry {other}: an entry is a JSON object, got {content[other]!r:.60}")
     return ((f"{path}, entry {k}", row) for k, row in enumerate(content))
 
 # %% ../../nbs/evaluation/03_tables.ipynb #e2e75ed8
@@ -219,7 +230,7 @@ def _frame_rows(frame)->Iterator[tuple[str, dict]]: # the name of a row, its fie
         if isinstance(row.get("key"), int): row["key"] = str(row["key"])
         yield f"row {index}", row
 
-# %% ../../nbs/evaluation/03_tables.ipynb #4acb818e
+# %% ../../nbs/evaluation/03_tables.ipynb #7de63ff5
 _READERS = {".csv": _read_csv, ".jsonl": _read_jsonl, ".ndjson": _read_jsonl, ".json": _read_json}
 
 def _rows(table)->tuple[str, Path, Iterator[tuple[str, dict]]]:
@@ -232,12 +243,14 @@ def _rows(table)->tuple[str, Path, Iterator[tuple[str, dict]]]:
         raise ValueError(f"a table is a file of one of {', '.join(_READERS)}, or a DataFrame, got {path.name!r}")
     return path.stem, path.parent, _READERS[path.suffix.lower()](path, read_text(path))
 
-def read_table(table:str|Path|pd.DataFrame, # a .csv, .jsonl or .json file, or a DataFrame; also those of POPE, RePOPE and MMVP
+def read_table(table:str|Path|pd.DataFrame, # a .csv, .jsonl or .json file, or a DataFrame
                images:str|Path|None=None, # where relative paths start; None for the file's own or the working folder
                missing:str="raise", # or "skip", to leave out samples whose image is missing
-               prompt:str|None=None # with {question}, or another column in braces; None for the question or prompt of the row
+               prompt:str|None=None # with {question} or another column in braces; None for what the row asks
               )->Dataset: # boxes and masks count in the pixels of the upright image
-    "Samples from a table of `image` and, if wanted, fields of `Sample` or x0, y0, x1, y1; others go to `meta`."
+    """Samples from a table of `image` and, if wanted, fields of `Sample` or x0, y0, x1, y1; others go to `meta`.
+
+    The files of POPE, RePOPE and MMVP are read as they are published."""
     check_missing(missing)
     name, folder, rows = _rows(table)
     folder = folder if images is None else image_folder(images)

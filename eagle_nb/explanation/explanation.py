@@ -19,7 +19,7 @@ from ..core.costs import versions
 from ..core.curves import auc, trace
 from ..core.images import ImageLike, fill_image as make_fill, open_image
 from ..core.layout import regions_for
-from ..core.models import Model
+from ..core.models import Model, warn_cut_off
 from ..core.patching import patch
 from ..core.prompts import PromptScorer
 from ..core.regions import Regions
@@ -31,7 +31,7 @@ from .formats import Page, Reference, Saved
 from .modality import by_word, influence
 from ..search.search import read_budget, read_weights, search as run_search
 
-# %% ../../nbs/explanation/04_explanation.ipynb #07151f98
+# %% ../../nbs/explanation/04_explanation.ipynb #85ad2656
 MAPS = ("gain", "paper", "per_area")
 
 def attribution(f:np.ndarray, # (N+1,) F along the order, from no region to all
@@ -43,7 +43,8 @@ def attribution(f:np.ndarray, # (N+1,) F along the order, from no region to all
     if f.ndim != 1 or len(f) < 2 or not np.isfinite(f).all():
         raise ValueError(f"F along an order needs at least 2 finite values, got shape {f.shape}")
     if kind == "per_area" and np.shape(area) != f.shape:
-        raise ValueError(f"gains per area need the area along the order, of shape {f.shape}, got {np.shape(area)}: pass e.area")
+        raise ValueError(f"gains per area need the area along the order, of shape {f.shape}, got {np.shape(area)}: "
+                         "pass e.area")
     gain = np.diff(f)/np.diff(area) if kind == "per_area" else np.diff(f)
     if kind in ("gain", "per_area"): return gain/max(np.abs(gain).max(), 1e-12)
     if kind != "paper": raise ValueError(f"unknown map {kind!r}: choose one of {', '.join(MAPS)}")
@@ -280,7 +281,8 @@ def _model_record(model:Model)->dict:
 
 def _conversation_record(model:Model, prompt:str|list[dict])->dict:
     "System prompt, custom chat template, and a conversation with the hashes of its images."
-    custom = {k: v for k in ("system", "chat_template") if (v := getattr(model, k)) is not None}
+    names = ("system", "chat_template", "chat_template_kwargs")
+    custom = {k: v for k in names if (v := getattr(model, k)) is not None}
     if isinstance(prompt, str): return custom
     turns, images = conversation(prompt)
     remaining = iter(images)
@@ -294,13 +296,19 @@ def _image_hash(image)->str|None: # None for the explained image, which is store
     return None if image is None else hashlib.sha256(open_image(image).tobytes()).hexdigest()
 
 # %% ../../nbs/explanation/04_explanation.ipynb #dc2080b3
+def _own_answer(model:Model, pixels:np.ndarray, prompt, max_new_tokens:int|None)->Answer:
+    "The model's answer, with a warning where it is cut off."
+    answer = model.answer(pixels, prompt, max_new_tokens)
+    if max_new_tokens is not None: warn_cut_off([answer], max_new_tokens) # without a limit it has warned already
+    return answer
+
 def _warn_unseen(scorer:ModelScorer, regions:Regions):
     "Warn about regions that the model cannot see."
     if not len(scorer.unseen): return
     warnings.warn(f"{len(scorer.unseen)} of {len(regions)} regions are cropped away by the processor and can never "
                   "matter: resize or pad the image to the model's shape to have them seen")
 
-# %% ../../nbs/explanation/04_explanation.ipynb #73bab853
+# %% ../../nbs/explanation/04_explanation.ipynb #9ebd163c
 def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a folder, (model, processor)
             image:ImageLike, # a path, a PIL image or an array
             prompt:str|list[dict]="Describe the image.", # the question, or a conversation; see `Model.encode`
@@ -308,7 +316,7 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
             # None: the whole answer; "cat": a word, ("cat", 1): its second occurrence; 3 or slice(2, 5): positions
             target:None|str|tuple|int|slice|list=None,
             foil:str|int|list[int]|None=None, # the contrastive answer, scored in place of the target
-            regions:int|str|Regions|np.ndarray|list=64, # a number (SLICO), a method, "tokens", a label map, masks or a `Regions`
+            regions:int|str|Regions|np.ndarray|list=64, # a number (SLICO), a method, "tokens", labels, masks, a `Regions`
             fill:str|np.ndarray="black", # what replaces a hidden region: black, mean, blur, noise or an image
             lam:tuple[float, float]=(1, 1), # weights of insight and necessity
             prompt_words:bool=False, # rank the words of the prompt together with the regions; see `PromptScorer`
@@ -319,6 +327,7 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
             batch_size:int|None=None, # masked images per forward pass; None for what fits
             show_progress:bool=True, # whether to draw a progress bar
             callback:Callable[[dict], None]|None=None, # called after each step of the search with what it knows
+            max_new_tokens:int|None=None, # of the model's answer; None for 64
             **search_settings # for the search, such as stop_at=.95
            )->Explanation: # with its scorer
     """Explain an answer of a multimodal LLM: which regions of the image it needs, most important first.
@@ -332,7 +341,7 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
         answer: text, ids or an `Answer`; None lets the model answer
         target: None: the whole answer; "cat": a word, ("cat", 1): its second occurrence; 3 or slice(2, 5): positions
         foil: the contrastive answer, scored in place of the target
-        regions: a number (SLICO), a method, "tokens", a label map, masks or a `Regions`
+        regions: a number (SLICO), a method, "tokens", labels, masks, a `Regions`
         fill: what replaces a hidden region: black, mean, blur, noise or an image
         lam: weights of insight and necessity
         prompt_words: rank the words of the prompt together with the regions; see `PromptScorer`
@@ -343,13 +352,14 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
         batch_size: masked images per forward pass; None for what fits
         show_progress: whether to draw a progress bar
         callback: called after each step of the search with what it knows
+        max_new_tokens: of the model's answer; None for 64
         search_settings: for the search, such as stop_at=.95
     """
     lam, _ = read_weights(lam), read_budget(budget)
     model = model if isinstance(model, Model) else load(model)
     pixels = open_image(image)
     partition = regions_for(model, pixels, prompt, regions, seed)
-    answer = model.answer(pixels, prompt) if answer is None else model.read(answer)
+    answer = _own_answer(model, pixels, prompt, max_new_tokens) if answer is None else model.read(answer)
     target = make_target(model, answer, target, foil)
     make_scorer = PromptScorer if prompt_words else ModelScorer
     scorer = make_scorer(model, pixels, prompt, target, partition, fill, mode, batch_size, seed)

@@ -11,7 +11,7 @@ from ..core.costs import versions
 from ..core.curves import auc, trace
 from ..core.images import ImageLike, fill_image as make_fill, open_image
 from ..core.layout import regions_for
-from ..core.models import Model
+from ..core.models import Model, warn_cut_off
 from ..core.patching import patch
 from ..core.prompts import PromptScorer
 from ..core.regions import Regions
@@ -180,11 +180,15 @@ def _image_hash(image) -> str | None:
     """SHA-256 of the pixels of an image."""
     ...
 
+def _own_answer(model: Model, pixels: np.ndarray, prompt, max_new_tokens: int | None) -> Answer:
+    """The model's answer, with a warning where it is cut off."""
+    ...
+
 def _warn_unseen(scorer: ModelScorer, regions: Regions):
     """Warn about regions that the model cannot see."""
     ...
 
-def explain(model: Model | str | tuple, image: ImageLike, prompt: str | list[dict]='Describe the image.', answer: str | list | Answer | None=None, target: None | str | tuple | int | slice | list=None, foil: str | int | list[int] | None=None, regions: int | str | Regions | np.ndarray | list=64, fill: str | np.ndarray='black', lam: tuple[float, float]=(1, 1), prompt_words: bool=False, mode: str='nearest', search: str | Callable='fast', budget: int | str | None=None, seed: int=0, batch_size: int | None=None, show_progress: bool=True, callback: Callable[[dict], None] | None=None, **search_settings) -> Explanation:
+def explain(model: Model | str | tuple, image: ImageLike, prompt: str | list[dict]='Describe the image.', answer: str | list | Answer | None=None, target: None | str | tuple | int | slice | list=None, foil: str | int | list[int] | None=None, regions: int | str | Regions | np.ndarray | list=64, fill: str | np.ndarray='black', lam: tuple[float, float]=(1, 1), prompt_words: bool=False, mode: str='nearest', search: str | Callable='fast', budget: int | str | None=None, seed: int=0, batch_size: int | None=None, show_progress: bool=True, callback: Callable[[dict], None] | None=None, max_new_tokens: int | None=None, **search_settings) -> Explanation:
     """Explain an answer of a multimodal LLM: which regions of the image it needs, most important first.
 
     The curves cost at most 2(N+1) forwards beyond the budget, with N regions.
@@ -196,7 +200,7 @@ def explain(model: Model | str | tuple, image: ImageLike, prompt: str | list[dic
         answer: text, ids or an `Answer`; None lets the model answer
         target: None: the whole answer; "cat": a word, ("cat", 1): its second occurrence; 3 or slice(2, 5): positions
         foil: the contrastive answer, scored in place of the target
-        regions: a number (SLICO), a method, "tokens", a label map, masks or a `Regions`
+        regions: a number (SLICO), a method, "tokens", labels, masks, a `Regions`
         fill: what replaces a hidden region: black, mean, blur, noise or an image
         lam: weights of insight and necessity
         prompt_words: rank the words of the prompt together with the regions; see `PromptScorer`
@@ -207,6 +211,7 @@ def explain(model: Model | str | tuple, image: ImageLike, prompt: str | list[dic
         batch_size: masked images per forward pass; None for what fits
         show_progress: whether to draw a progress bar
         callback: called after each step of the search with what it knows
+        max_new_tokens: of the model's answer; None for 64
         search_settings: for the search, such as stop_at=.95
     """
     ...

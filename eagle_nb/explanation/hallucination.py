@@ -22,7 +22,7 @@ from ..core.answers import Answer, word_spans
 from ..core.files import write_whole
 from ..core.forward import Forward
 from ..core.images import FILLS, ImageLike, fill_image, mask_image, open_image
-from ..core.models import Model
+from ..core.models import MAX_NEW_TOKENS, Model
 from ..core.patching import patch
 from ..core.regions import Regions
 from ..core.selftest import load as load_model
@@ -254,7 +254,7 @@ def correct(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
             target:None|str|tuple|int|slice|list=None, # the wrong part, see `explain`; None for its first word
             right:Callable[[Answer], bool]|None=None, # which answers are right; None for `matches_foil`
             every_step:bool=True, # ask until all regions are removed; False stops at the first right answer
-            max_new_tokens:int=64, # per answer
+            max_new_tokens:int|None=None, # per answer; None for 64
             answer_batch:int=16, # images answered at once
             **settings # for `explain`: regions, fill, search, budget, seed, ...
            )->Correction:
@@ -269,7 +269,7 @@ def correct(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
         target: the wrong part, see `explain`; None for its first word
         right: which answers are right; None for `matches_foil`
         every_step: ask until all regions are removed; False stops at the first right answer
-        max_new_tokens: per answer
+        max_new_tokens: per answer; None for 64
         answer_batch: images answered at once
         settings: for `explain`: regions, fill, search, budget, seed, ...
     """
@@ -282,7 +282,7 @@ def correct(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
     e = explain(model, pixels, prompt, answer, target, foil, **settings)
     if e.settings["stopped"] == "interrupted": raise KeyboardInterrupt # half a search is no result
     answers = answers_while_masking(model, pixels, prompt, e.regions, e.order[::-1], e.fill_image,
-                                    max_new_tokens=max_new_tokens, until=None if every_step else right,
+                                    max_new_tokens=max_new_tokens or MAX_NEW_TOKENS, until=None if every_step else right,
                                     batch_size=answer_batch)
     return Correction(e, tuple(answers), np.array([bool(right(a)) for a in answers]))
 

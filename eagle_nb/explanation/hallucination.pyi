@@ -13,7 +13,7 @@ from ..core.answers import Answer, word_spans
 from ..core.files import write_whole
 from ..core.forward import Forward
 from ..core.images import FILLS, ImageLike, fill_image, mask_image, open_image
-from ..core.models import Model
+from ..core.models import MAX_NEW_TOKENS, Model
 from ..core.patching import patch
 from ..core.regions import Regions
 from ..core.selftest import load as load_model
@@ -184,7 +184,7 @@ class Correction:
         """Figure and verdict as HTML."""
         ...
 
-def correct(model: Model | str | tuple, image: ImageLike, prompt: str | list[dict], foil: str | int | list[int], answer: str | list | Answer | None=None, target: None | str | tuple | int | slice | list=None, right: Callable[[Answer], bool] | None=None, every_step: bool=True, max_new_tokens: int=64, answer_batch: int=16, **settings) -> Correction:
+def correct(model: Model | str | tuple, image: ImageLike, prompt: str | list[dict], foil: str | int | list[int], answer: str | list | Answer | None=None, target: None | str | tuple | int | slice | list=None, right: Callable[[Answer], bool] | None=None, every_step: bool=True, max_new_tokens: int | None=None, answer_batch: int=16, **settings) -> Correction:
     """Find what made a model say something wrong, and correct it by removing it (EAGLE, hallucination mitigation).
 
     Arguments:
@@ -196,7 +196,7 @@ def correct(model: Model | str | tuple, image: ImageLike, prompt: str | list[dic
         target: the wrong part, see `explain`; None for its first word
         right: which answers are right; None for `matches_foil`
         every_step: ask until all regions are removed; False stops at the first right answer
-        max_new_tokens: per answer
+        max_new_tokens: per answer; None for 64
         answer_batch: images answered at once
         settings: for `explain`: regions, fill, search, budget, seed, ...
     """

@@ -108,4 +108,4 @@ def _word_target(t:Target, text:str, columns:tuple[int, ...])->Target:
 
 # what of a record holds for the word too: the model's part, not the search's
 _OF_THE_MODEL = ("model", "revision", "architecture", "processor", "dtype", "device", "fill", "mode", "unseen",
-                 "unsafe_shortcuts", "system", "chat_template", "conversation")
+                 "unsafe_shortcuts", "system", "chat_template", "chat_template_kwargs", "conversation")

@@ -256,9 +256,11 @@ def test_floats_that_are_divided_twice_are_refused(top):
     assert open_image(filled(.1, np.float32)).max() == 26
 
 
-def test_a_mask_as_an_image_is_told():
+def test_a_mask_as_an_image_is_told(tmp_path):
     mask = np.eye(4, dtype=np.uint8)
-    with pytest.warns(UserWarning, match="none above 1, which is black"): open_image(mask)
+    Image.fromarray(mask).save(tmp_path/"mask.png")
+    for source in (mask, Image.fromarray(mask), tmp_path/"mask.png"):
+        with pytest.warns(UserWarning, match="none above 1, which is black"): open_image(source)
     assert open_image(mask.astype(bool)).max() == 255
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -24,7 +24,9 @@ def scorer_for(model, prompt, kind=PromptScorer, **kw):
 @pytest.mark.parametrize("question,words", [
     (QUESTION, ["Is", "there", "a", "cake", "in", "the", "image"]),
     ("  Who's well-known?! ", ["Who's", "well-known"]),
-    ("the cake, the cake", ["the", "cake", "the", "cake"])])
+    ("the cake, the cake", ["the", "cake", "the", "cake"]),
+    ("Wo ist die nai\u0308ve cafe\u0301?", ["Wo", "ist", "die", "nai\u0308ve", "cafe\u0301"]),
+    ("Is it a 🐕?", ["Is", "it", "a", "🐕"])])
 def test_words_are_found_with_their_tokens_in_order(model, question, words):
     ids = ids_of(model, question)
     found = prompt_words(model, ids, question)

@@ -1,11 +1,13 @@
 "Targets: words in tokens of all shapes, foils, and what is refused."
+import unicodedata
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from eagle_nb import scenes
 from eagle_nb.core.answers import Answer
-from eagle_nb.core.targets import find, make_target, words
+from eagle_nb.core.targets import Target, find, first_word, joined_spans, make_target, occurrences, words
 
 EXAMPLES = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -181,3 +183,48 @@ def test_a_foil_for_an_empty_answer_is_refused(model):
 def test_a_foil_for_an_answer_without_words_replaces_the_answer(model):
     t = make_target(model, model.read("..."), foil="No")
     assert t.positions[0] == 0 and t.foil == "No"
+
+
+# ---- words of every spelling and script
+
+@pytest.mark.parametrize("text, word, places", [
+    ("Cat, cat, CAT", "cat", [(5, 8), (0, 3), (10, 13)]),
+    ("The US and us", "us", [(11, 13), (4, 6)]),
+    ("cafe\u0301, café", "café", [(0, 5), (7, 11)]), ("cafe\u0301, café", "cafe\u0301", [(0, 5), (7, 11)]),
+    ("cafe\u0301", "cafe", []), ("Straße", "STRASSE", [(0, 6)]), ("Straße", "stras", []),
+    ("It’s", "it's", [(0, 4)]), ("It's", "its", []), ("It's", "It", [(0, 2)]),
+    ("wine  glass", "wine glass", [(0, 11)]), ("wineglass", "wine glass", []),
+    ("20 and 2", "2", [(7, 8)]), ("_cat_ a_cat", "cat", [(1, 4)]),
+    ("狗和狗", "狗", [(0, 1), (2, 3)]), ("パンダのパン", "パン", [(4, 6)]), ("แมวนั่ง", "แมวน", []), ("แมวนั่ง", "แมว", [(0, 3)]),
+    ("고양이가 개미와", "고양이", [(0, 3)]), ("고양이가 개미와", "개", []), ("나이", "나", []),
+    (unicodedata.normalize("NFD", "고양이가"), "고양이", [(0, 7)]),
+    ("👨‍👩‍👧 👍🏽 ❤️", "👩", []), ("👨‍👩‍👧 👍🏽 ❤️", "👍", []), ("👨‍👩‍👧 👍🏽 ❤️", "❤", [(9, 11)])])
+def test_occurrences_of_every_spelling(text, word, places): assert occurrences(text, word) == places
+
+
+def test_the_first_word_is_no_emoji(model):
+    assert first_word(model.read("✅ Yes, it is.")) == "Yes" and first_word(model.read("...")) is None
+    assert make_target(model, model.read("✅ Yes, it is."), foil="No").text == "Yes"
+
+
+def test_a_target_knows_tokens_that_share_a_character():
+    a = Answer("a 犬 b", [0, 1, 2, 3], ["a", " ", "犬", " b"], [(0, 1), (1, 3), (2, 3), (3, 5)])
+    t = make_target(None, a, "犬")
+    assert t.positions == (1, 2) and t.spans == ((0, 2), (1, 2)) and t.text == "犬"
+    assert words(Answer("".join(t.tokens), list(t.ids), list(t.tokens), t.spans)) == [("犬", (0, 1))]
+    assert joined_spans(a, (0, 3)) is None and make_target(None, a, "a").spans is None
+    with pytest.raises(ValueError, match="one span per token, got 1 spans for 2"):
+        Target((0, 1), (0, 1), ("a", "b"), (0, 1), "ab", spans=((0, 1),))
+
+
+def test_words_of_a_long_answer_are_found_in_one_pass():
+    a = answer(*["A"] + [" cat", " on"]*4000)
+    assert len(words(a)) == 8001 and find(a, ("cat", 3999)) == (7999,)
+
+
+def test_a_foil_may_share_its_first_tokens_with_the_target(model):
+    a = model.read("A red cat.")
+    t = make_target(model, a, "cat", foil="cats")
+    assert model.tokenizer.decode(t.forced) == "A red cats" and t.foil == "cats" and t.text == "cat"
+    k = t.positions[0]
+    assert list(t.forced[:k]) == a.ids[:k] and t.forced[k] != a.ids[k] and t.positions == tuple(range(k, len(t.forced)))

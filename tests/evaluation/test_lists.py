@@ -272,6 +272,7 @@ def test_the_prompt_is_read_from_the_ids_of_the_list(model, folder, kind, asked)
     assert resolved.meta["prompt_from"] == "ids" and model.encode(image, resolved.prompt)["input_ids"][0].tolist() == ids
     assert verdict(D.check_ids(model, data)) == [True]*3
     assert lists.with_stored_prompt(model, resolved) is resolved
+    assert D.read_list(path, folder, model=model)[0].prompt == resolved.prompt
     question = "{question} Please." if kind in ("mmvp", "repope") else "Please."
     given = D.read_list(path, folder, prompt=question)[0]
     assert lists.with_stored_prompt(model, given) is given and given.prompt.endswith("Please.")
@@ -311,6 +312,10 @@ def test_a_prompt_that_the_template_cannot_write_says_what_differs(model, folder
               r"writes '.*…A:': load the model with .*chat_template"
     with pytest.raises(ValueError, match=message): lists.with_stored_prompt(other, data[0])
     assert verdict(D.check_ids(other, data)) == [False, True, True]
+    with pytest.raises(ValueError, match="a.json, 000000000001: the prompt of the list reads"):
+        D.read_list(folder/"a.json", folder, model=other)
+    with pytest.raises(ValueError, match="no samples: .*prompt: the prompt of the list reads"):
+        D.read_list(folder/"a.json", folder, model=other, missing="skip")
 
 
 def test_an_evaluation_asks_what_the_list_asked(model, folder):

@@ -134,9 +134,8 @@ def test_a_chat_template_of_ones_own_is_used():
     assert own.chat("Where?") == "<s><image>Q: Where? A:"
     brief = checkpoints.load_checkpoint(pair, system="Be brief.")
     assert brief.chat("Where?") == "<s>[system] Be brief. [user] <image>\nWhere? [assistant] "
-    broken = checkpoints.load_checkpoint(pair, chat_template="{{ raise_exception('no') }}")
     with pytest.raises(ValueError, match="chat template of .* cannot write this prompt.*chat_template="):
-        broken.chat("Where?")
+        checkpoints.load_checkpoint(pair, chat_template="{{ raise_exception('no') }}")
 
 
 IMAGE = {"type": "image"}
