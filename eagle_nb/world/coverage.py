@@ -138,8 +138,9 @@ def generic(kind:str # a type of `image_text_types`
         if isinstance(fields[name], dict): fields[name] |= own.get(name, {})
     return shapes.random_model(cls(**(fields | own.get("top", {}))), tok), processor
 
-# %% ../../nbs/world/04_coverage.ipynb #8c4a278e
+# %% ../../nbs/world/04_coverage.ipynb #e644f7c7
 _IMAGE, _PROMPT = (300, 200), "Describe the image."
+_SEEN = 1e-3 # of a probability, between the image and a black one; with less, equal numbers say nothing
 
 def _tiny(kind:str)->tuple: # model, processor, how it was built
     if kind in shapes.FAMILIES: return *shapes.tiny(kind), "family"
@@ -167,6 +168,7 @@ def attempt(kind:str # a type of `image_text_types`
     except ValueError as e: return dict(status="refused", reason=_in_short(e), built=built)
     report = self_test(tested)
     if report.errors: return dict(status="refused", reason="; ".join(report.errors)[:300], built=built)
+    if report.image < _SEEN: return dict(status="untested", reason="the tiny model does not look at the image")
     return dict(status="runs", reason="; ".join(report.remarks)[:300], built=built, inputs=list(report.images),
                 without=sorted(report.unsafe_shortcuts), generate=report.batched, causality=report.leak,
                 image=report.image, transport=report.transport)

@@ -131,7 +131,7 @@ def _step():
 _BUILD |= {"deepseek_ocr2": _deepseek, "step3p7": _step}
 FAMILIES = tuple(_BUILD)
 
-# %% ../../nbs/world/03_shapes.ipynb #e4631302
+# %% ../../nbs/world/03_shapes.ipynb #f89bf538
 def tiny(family:str, # one of `FAMILIES`
          seed:int=0 # of the weights
         )->tuple: # model in float32 with random weights, processor
@@ -152,7 +152,7 @@ def random_model(config, # of transformers
         torch.manual_seed(seed)
         model = _model(config, torch.float32)
         for p in model.parameters():
-            if p.ndim > 1 and not p.any(): torch.nn.init.normal_(p, std=.2)
+            if (p.ndim > 1 or p.numel() == 1) and not p.any(): torch.nn.init.normal_(p, std=.2)
         if (norm := _last_norm(model)) is not None: _double(norm.weight)
     return _greedy(model, tok)
 
