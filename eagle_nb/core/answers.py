@@ -22,14 +22,15 @@ class Answer:
     text:str # the whole answer
     ids:list[int] # its token ids
     tokens:list[str] # the text of each token; joined they give `text`
-    spans:list[tuple[int, int]]|None = field(default=None, repr=False) # (start, end) of each token in `text`, in characters
-    special:tuple[int, ...] = field(default=(), repr=False) # positions of tokens that are no words, such as an end of turn
+    spans:list[tuple[int, int]]|None = field(default=None, repr=False) # (start, end) of each token, in characters
+    special:tuple[int, ...] = field(default=(), repr=False) # tokens that are no words, such as an end of turn
 
     def __post_init__(self):
-        spans = _guess_spans(self.text, self.tokens) if self.spans is None else [(int(i), int(j)) for i, j in self.spans]
+        if self.spans is None: spans = _guess_spans(self.text, self.tokens)
+        else: spans = [(int(i), int(j)) for i, j in self.spans]
         if len(spans) != len(self.tokens):
-            raise ValueError(f"an answer needs one span per token, got {len(spans)} spans for {len(self.tokens)} tokens: "
-                             "leave spans out to have them follow from the tokens")
+            raise ValueError(f"an answer needs one span per token, got {len(spans)} spans for {len(self.tokens)} "
+                             "tokens: leave spans out to have them follow from the tokens")
         object.__setattr__(self, "spans", spans)
         object.__setattr__(self, "special", tuple(self.special))
 
@@ -72,7 +73,8 @@ def _undecodable(raw:bytes)->Iterator[tuple[int, int]]: # (start, end), in bytes
             yield at + e.start, at + e.end
             at += e.end
 
-def _undecodable_rows(pieces:list[bytes], is_byte:list[bool])->Iterator[tuple[int, int]]: # (start, end), in bytes
+def _undecodable_rows(pieces:list[bytes], is_byte:list[bool]
+                     )->Iterator[tuple[int, int]]: # (start, end), in bytes
     "The single bytes of each row of byte tokens that is not UTF-8 as a whole."
     start = 0
     for byte, row in groupby(zip(is_byte, pieces), lambda pair: pair[0]):
@@ -103,7 +105,7 @@ def _replace_bytes(raw:bytes, broken)->str:
 # %% ../../nbs/core/05_answers.ipynb #5558207d
 def _by_bytes(text:str, # decoded
               pieces:list[str] # the tokens as the vocabulary writes them
-             )->tuple[list[str], list[tuple[int, int]]]|None: # texts and spans; None where the bytes do not give the text
+             )->tuple[list[str], list[tuple[int, int]]]|None: # texts, spans; None if the bytes do not give the text
     "Texts and places of tokens by the bytes that they stand for."
     level = [_byte_level(p) for p in pieces]
     sentence = [_sentencepiece(p) for p in pieces]
@@ -134,7 +136,8 @@ def _special(tokenizer, ids:list[int], pieces:list[str])->tuple[int, ...]: # pos
     "Which tokens are marks of the conversation, not words."
     ids_of_marks, added = set(tokenizer.all_special_ids), tokenizer.added_tokens_decoder
     def is_mark(i, piece):
-        return i in ids_of_marks or i in added and (added[i].special or piece.startswith("<") and piece.endswith(">"))
+        in_brackets = piece.startswith("<") and piece.endswith(">")
+        return i in ids_of_marks or i in added and (added[i].special or in_brackets)
     return tuple(k for k, pair in enumerate(zip(ids, pieces)) if is_mark(*pair))
 
 def read_tokens(tokenizer, # a transformers tokenizer

@@ -6,7 +6,7 @@
 __all__ = ['as_gray', 'carry_labels', 'carry_mask', 'carry_coverage', 'Layout', 'layout', 'TokenGrid', 'from_tokens',
            'token_grid', 'token_regions', 'regions_for']
 
-# %% ../../nbs/core/10_layout.ipynb #b311a2ba
+# %% ../../nbs/core/10_layout.ipynb #3353245f
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from .forward import Forward
-from .models import Model
+from .models import Model, in_this_thread
 from .patching import patch
 from .regions import Regions, segment, tokens
 
@@ -137,7 +137,7 @@ def _density(self:Layout, tile)->float:
     seen = (self.row.reshape(self.tiles, -1)[tile] >= 0).sum().item()
     return seen/max(1, np.count_nonzero(self.gather(torch.ones_like(self.row), tile) > .5))
 
-# %% ../../nbs/core/10_layout.ipynb #22ef9a1a
+# %% ../../nbs/core/10_layout.ipynb #e4011fd7
 @dataclass(frozen=True)
 class TokenGrid:
     "Image tokens that lie over the image as a grid."
@@ -145,11 +145,6 @@ class TokenGrid:
     shape:tuple[int, int]      # rows and columns
     tile:int|None              # of `pixel_values`; None where the grid spans the image as it is
     def __len__(self)->int: return len(self.positions)
-
-def _image_token(model)->int:
-    "The id of an image token."
-    names = ("image_token_id", "image_token_index")
-    return next(int(v) for k in names if (v := getattr(model.config, k, None)) is not None)
 
 def _runs(positions:list[int])->list[list[int]]:
     "Positions that follow each other, together."
@@ -219,7 +214,7 @@ def from_tokens(layout:Layout, grid:TokenGrid, values:np.ndarray # (rows*columns
     resized = torch.as_tensor(cv2.resize(a, (columns, rows), interpolation=cv2.INTER_LINEAR))
     return layout.gather(resized.expand(layout.row.shape), grid.tile)
 
-# %% ../../nbs/core/10_layout.ipynb #6c30fd41
+# %% ../../nbs/core/10_layout.ipynb #eba00e0b
 _PROBES = 16 # tokens whose pixels are changed
 
 class _Entrance(Exception): "What the language half gets is known; there is nothing more to compute."
@@ -229,12 +224,14 @@ def _entrance(forward:Forward, pixels:Tensor # pixel_values of one image
              )->Tensor: # (tokens, D)
     "What the language half gets at every position."
     found = {}
+    @in_this_thread
     def stop(module, args, kwargs):
         found.update(kwargs)
         raise _Entrance
     x = {k: v for k, v in forward.inputs.items() if v is not None}
     hook = forward.model.decoder.register_forward_pre_hook(stop, with_kwargs=True)
-    try: forward.model.model.base_model(**x, pixel_values=pixels, use_cache=False)
+    try:
+        with forward.model.inference(): forward.model.model.base_model(**x, pixel_values=pixels, use_cache=False)
     except _Entrance: return found["inputs_embeds"][0].float()
     finally: hook.remove()
 
@@ -257,13 +254,13 @@ def _agreement(forward:Forward, layout:Layout, grid:TokenGrid)->float: # 0 to 1
         if moved.any(): ranks.append(float((moved < moved[k]).sum()/(len(grid) - 1))) # else it is not looked at
     return float(np.mean(ranks)) if ranks else 0.
 
-# %% ../../nbs/core/10_layout.ipynb #39435738
+# %% ../../nbs/core/10_layout.ipynb #d28a2451
 _AGREE = .75 # chance gives .5, with a standard deviation of .07
 
 def token_grid(forward:Forward, layout:Layout)->TokenGrid:
     "The image tokens of an image; an error where they form no grid, or none that the model agrees with."
     model, remedy = forward.model, "use a method that masks regions, such as occlusion or EAGLE"
-    positions = (forward.inputs["input_ids"][0] == _image_token(model.model)).nonzero()[:, 0].tolist()
+    positions = (forward.inputs["input_ids"][0] == model.image_id).nonzero()[:, 0].tolist()
     others = [name for name in forward.images if name != "pixel_values"]
     if others: raise ValueError(f"{model.name!r} sees the image in {', '.join(others)}, too: {remedy}")
     grid = _patch_grid(forward, positions) or _tile_grid(forward, layout, positions)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 from .forward import Forward
-from .models import Model
+from .models import Model, in_this_thread
 from .patching import patch
 from .regions import Regions, segment, tokens
 
@@ -81,10 +81,6 @@ class TokenGrid:
 
     def __len__(self) -> int:
         ...
-
-def _image_token(model) -> int:
-    """The id of an image token."""
-    ...
 
 def _runs(positions: list[int]) -> list[list[int]]:
     """Positions that follow each other, together."""

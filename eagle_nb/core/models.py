@@ -152,7 +152,7 @@ def in_this_thread(hook:Callable # of a module
         if threading.get_ident() == own: return hook(*args, **kwargs)
     return only_here
 
-# %% ../../nbs/core/06_models.ipynb #89840813
+# %% ../../nbs/core/06_models.ipynb #972d1d62
 _MARK = "_output_capturing_hooks_installed" # set by transformers
 _ORIGIN = "transformers.utils.output_capturing"
 _hooked = {} # id of a model -> [model, blocks that wait to take its hooks off]
@@ -177,8 +177,8 @@ def _leave(m:nn.Module):
     del _hooked[id(m)]
     if not vars(m).pop(_MARK, False): return
     for part in m.modules():
-        traces = [k for k, f in part._forward_hooks.items() if f.__module__ == _ORIGIN]
-        for k in traces: del part._forward_hooks[k]
+        registered = vars(part)["_forward_hooks"]
+        for k in [k for k, f in registered.items() if f.__module__ == _ORIGIN]: del registered[k]
 
 # %% ../../nbs/core/06_models.ipynb #b7c34b71
 # transformers passes the borders of the windows only to implementations with "flash" in their name
@@ -566,7 +566,7 @@ def _as_ids(answer)->list[int]:
     except TypeError:
         raise ValueError(f"an answer is text, a list of token ids or an Answer, got {answer!r}") from None
 
-# %% ../../nbs/core/06_models.ipynb #cfd1f5ee
+# %% ../../nbs/core/06_models.ipynb #79c21638
 _PLACEHOLDERS = [f"{kind}_token_{end}" for kind in ("image", "video", "audio") for end in ("id", "index")]
 
 def _placeholders(model, processor)->list[int]:
@@ -575,7 +575,7 @@ def _placeholders(model, processor)->list[int]:
     return sorted(i for i in found if isinstance(i, int))
 
 @patch
-def _greedy(self:Model, max_new_tokens:int)->"GenerationConfig":
+def _greedy(self:Model, max_new_tokens:int): # a GenerationConfig
     "A neutral configuration of `generate`."
     from transformers import GenerationConfig
     own, stops = self.model.generation_config, sorted(self.stop_ids)

@@ -235,7 +235,7 @@ class Model:
         """An answer that need not be the model's own."""
         ...
 
-    def _greedy(self, max_new_tokens: int) -> 'GenerationConfig':
+    def _greedy(self, max_new_tokens: int):
         """A neutral configuration of `generate`."""
         ...
 

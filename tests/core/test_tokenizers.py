@@ -150,7 +150,8 @@ def test_a_foil_stands_exactly_where_its_target_was(make, foil):
             if a.text != text: i = place(text, i)
             if a.text[i:].startswith(foil): continue
             t = make_target(model, a, target, foil=foil)
-            assert model.tokenizer.decode(list(t.forced), skip_special_tokens=False) == a.text[:i] + foil, (text, target)
+            said = model.tokenizer.decode(list(t.forced), skip_special_tokens=False)
+            assert said == a.text[:i] + foil, (text, target)
             assert list(t.forced) == model.read(a.text[:i] + foil).ids, (text, target)
             kept = t.positions[0]
             assert list(t.forced[:kept]) == a.ids[:kept] and t.forced[kept:] == t.ids and t.foil == foil, (text, target)
@@ -191,7 +192,7 @@ def test_every_word_of_a_text_is_found_again(make, text):
     a = model.read(text)
     whole = {k for m in regex.finditer(r"\X", a.text) for k in m.span()}
     for i, j in word_spans(a.text):
-        if not {i, j} <= whole: continue # a sign that changes another one, such as a tone of skin, has no word of its own
+        if not {i, j} <= whole: continue # a sign that changes another one, such as a tone of skin
         assert truth.cover(a.ids, a.text, i, j) in spans_of(a, a.text[i:j]), (a.text, a.text[i:j])
 
 
@@ -231,7 +232,8 @@ def test_ids_that_no_tokenizer_would_give_are_kept_before_a_foil(make):
     model, _ = make
     a = model.read(letters(model, "A well-known dog."))
     assert a.text == "A well-known dog." and a.ids != model.read(a.text).ids
-    for word, foil, said in (("known", "elephant", "A well-elephant"), ("well-known", "象", "A 象"), ("dog", "two cats", "A well-known two cats")):
+    for word, foil, said in (("known", "elephant", "A well-elephant"), ("well-known", "象", "A 象"),
+                             ("dog", "two cats", "A well-known two cats")):
         first = find(a, word)[0]
         t = make_target(model, a, word, foil=foil)
         assert list(t.forced[:first]) == a.ids[:first] and t.positions[0] >= first and t.text == word

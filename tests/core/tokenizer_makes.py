@@ -33,7 +33,8 @@ def bpe(pre_tokenizer, alphabet, merges, **limits):
 def sentencepiece(specials, prepend):
     "Vocabulary and merges of SentencePiece: spaces as ▁, and bytes for characters that are not in it."
     before = pre_tokenizers.Metaspace(prepend_scheme=prepend)
-    pieces, merges = bpe(before, [*string.ascii_letters, *string.digits, *string.punctuation, "é"], 420, limit_alphabet=140)
+    alphabet = [*string.ascii_letters, *string.digits, *string.punctuation, "é"]
+    pieces, merges = bpe(before, alphabet, 420, limit_alphabet=140)
     pieces = [*specials, *BYTES, *pieces, "▁▁"]
     return {p: i for i, p in enumerate(dict.fromkeys(pieces))}, [*merges, ("▁", "▁")]
 
