@@ -13,7 +13,7 @@ from eagle_nb.core.layout import Layout, from_tokens, layout, token_grid, token_
 from eagle_nb.core.regions import Regions
 from eagle_nb.core.scores import ModelScorer
 from eagle_nb.core.targets import make_target
-from eagle_nb.world import shapes
+from eagle_nb.world import coverage, shapes
 
 SIZES = ((130, 200), (200, 130), (70, 48), (310, 400))  # wide, high, smaller than the model's, above 255 rows
 
@@ -363,3 +363,11 @@ def test_tokens_that_lie_elsewhere_than_a_grid_says_are_refused(fault, monkeypat
     try:
         with pytest.raises(ValueError, match="does not move the token over it more than others"): token_grid(f, l)
     finally: hook.remove()
+
+
+def test_learned_queries_in_a_square_number_are_refused():
+    "Idefics2 has 64 of them, Aria 128 or 256; here 16, before a square image."
+    m = models.Model(*coverage.generic("idefics2"), "idefics2")
+    f, l = opened(m, noise((112, 112)))
+    assert int((f.inputs["input_ids"] == m.model.config.image_token_id).sum()) == 4**2
+    with pytest.raises(ValueError, match="does not move the token over it more than others"): token_grid(f, l)
