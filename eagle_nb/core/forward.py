@@ -210,7 +210,7 @@ def _computing(self:Forward)->Iterator[None]:
     windows_apart = "windows" in self.model.unsafe_shortcuts
     with self.model.inference(plain=windows_apart), full_float32(self.whole): yield
 
-# %% ../../nbs/core/09_forward.ipynb #fc5244d0
+# %% ../../nbs/core/09_forward.ipynb #1d74e78c
 LOGITS_AT_ONCE = 2**25  # float32 values of logits held at the same time: 128 MB
 
 @patch
@@ -232,10 +232,10 @@ def _has_plain_head(self:Forward)->bool:
     "Compare the logits of the model with those of its head, at one position of the image as it is."
     with torch.inference_mode(False): x = self._with_images(self.images, 1)
     with self._computing():
-        whole = self.model.model(**x).logits[0, self.at[0]].float()
-        hidden = getattr(self._body(**x), "last_hidden_state", None)
-        if hidden is None: return False
-        apart = self.model.model.get_output_embeddings()(hidden[0, self.at[0]]).float()
+        whole = self.model.model(**x).logits[0, self.at[:1]].float()
+        try: hidden = self._body(**x).last_hidden_state
+        except Exception: return False # a body that computes nothing by itself, or something else
+        apart = self.model.model.get_output_embeddings()(hidden[0, self.at[:1]]).float()
     return whole.shape == apart.shape and torch.allclose(whole, apart, rtol=1e-2, atol=1e-3)
 
 @patch
