@@ -459,7 +459,7 @@ def encode(self:Model, image, # anything that `open_image` reads
     kw = {"images_kwargs": images_kwargs} if images_kwargs else {}
     return self._inputs([image], [prompt], **kw)
 
-# %% ../../nbs/core/06_models.ipynb #cc6550dd
+# %% ../../nbs/core/06_models.ipynb #a0a6151c
 _ORDINARY = Image.new("RGB", (300, 200), (120, 130, 140))
 
 @patch
@@ -469,7 +469,8 @@ def check_processor(self:Model):
     try: x = self.encode(_ORDINARY, "Describe the image.")
     except Exception as e:
         raise ValueError(self._lacking(self._without_mark(text) or _cause(e.__cause__ or e))) from e
-    if self.image_id is not None and self.image_id not in x["input_ids"]:
+    counts = [int((x["input_ids"] == i).sum()) for i in _image_ids(self.model, self.processor)]
+    if counts and counts[0] < max(1, *counts):
         raise ValueError(self._lacking(self._without_mark(text) or self._other_mark()))
     if wrong := self._count_features(x): raise ValueError(self._lacking(wrong))
 
