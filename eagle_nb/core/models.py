@@ -612,7 +612,7 @@ def _appended(self:Model, y:torch.Tensor, # what `generate` returns
                          "other rows than each prompt with its answer: give the answer with answer=...")
     return y[:, n:].tolist()
 
-# %% ../../nbs/core/06_models.ipynb #14c23954
+# %% ../../nbs/core/06_models.ipynb #7e0b1151
 MAX_NEW_TOKENS = 64 # where no limit is given
 
 def warn_cut_off(answers:list[Answer],
@@ -625,6 +625,7 @@ def warn_cut_off(answers:list[Answer],
                       f"their beginning is there: give a larger max_new_tokens than {max_new_tokens}",
                       stacklevel=3)
 
+# %% ../../nbs/core/06_models.ipynb #f77669ea
 @patch
 @torch.inference_mode()
 def answers(self:Model, images:list, # anything that `open_image` reads, one per prompt
