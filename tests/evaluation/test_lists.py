@@ -399,7 +399,7 @@ def genuine_model(name, monkeypatch):
     from eagle_nb.world import shapes
     if not (folder_of("EAGLE_NB_TOKENIZERS")/name).is_dir(): pytest.skip(f"EAGLE_NB_TOKENIZERS has no {name}")
     tokenizer = AutoTokenizer.from_pretrained(folder_of("EAGLE_NB_TOKENIZERS")/name)
-    monkeypatch.setattr("eagle_nb.world.shapes._tokenizer", lambda marks, **named: tokenizer)
+    monkeypatch.setattr("eagle_nb.world.families.small_tokenizer", lambda marks, **named: tokenizer)
     net, processor = shapes.real(GENUINE[name][0], layers=1, vision_layers=1, device="meta")
     return Model(net, processor, name, chat_template=GENUINE[name][1])
 
