@@ -143,7 +143,7 @@ def _quiet():
     finally:
         if shown: logging.enable_progress_bar()
 
-# %% ../../nbs/core/07_checkpoints.ipynb #bf147fb9
+# %% ../../nbs/core/07_checkpoints.ipynb #d24561ae
 @functools.cache
 def _no_video()->type:
     "The class that replaces a video processor; its objects can be copied and pickled."
@@ -151,6 +151,9 @@ def _no_video()->type:
     class NoVideo(BaseImageProcessor):
         merge_size, temporal_patch_size, num_frames, fps = 2, 2, 1, 1
         def __reduce__(self): return _new_no_video, ()
+        def __getattr__(self, name):
+            if name.startswith("_"): raise AttributeError(name)
+            return None # some processors read settings for videos when they are made
     return NoVideo
 
 def _new_no_video(): return _no_video()()
@@ -168,10 +171,21 @@ def without_video(): # yields the class that replaces a video processor
     try: yield _no_video()
     finally: auto.from_pretrained, names["video_processor"] = original, base
 
+# %% ../../nbs/core/07_checkpoints.ipynb #639a8deb
+def _as_saved(processor, where:str, access:dict):
+    "The processor, with the image processor of PIL where its files name that one."
+    from transformers import AutoImageProcessor, BaseImageProcessor
+    pixels = getattr(processor, "image_processor", None)
+    if getattr(pixels, "backend", "pil") == "pil": return processor
+    settings, _ = BaseImageProcessor.get_image_processor_dict(where, **access)
+    if settings.get("image_processor_type", "").endswith("Pil"):
+        processor.image_processor = AutoImageProcessor.from_pretrained(where, backend="pil", **access)
+    return processor
+
 def _processor(where:str, access:dict):
     "The processor, also on a machine without torchvision."
     from transformers import AutoProcessor
-    load = lambda: AutoProcessor.from_pretrained(where, **access)
+    load = lambda: _as_saved(AutoProcessor.from_pretrained(where, **access), where, access)
     try: return load()
     except (ImportError, ValueError) as e:
         if "torchvision" not in str(e).lower(): raise
@@ -332,20 +346,18 @@ def load_checkpoint(source:str|Path|tuple="scenes-llava", # a name, a folder, a 
     commit = revision or getattr(model.config, "_commit_hash", None)
     return _checked(Model(model if placed else model.to(device), processor, str(source), commit, **talk))
 
-# %% ../../nbs/core/07_checkpoints.ipynb #d8ff8d9c
+# %% ../../nbs/core/07_checkpoints.ipynb #71dbb5b3
 def save_processor(processor, # a processor of transformers
                    folder:str|Path # where its files go
                   ):
     "Write a processor so that it loads with and without torchvision."
-    folder, name = Path(folder), type(processor).__name__
-    if "video_processor" not in processor.get_attributes(): return processor.save_pretrained(folder)
-    processor.tokenizer.save_pretrained(folder)
-    processor.image_processor.save_pretrained(folder)
-    pixels = folder/"preprocessor_config.json"
-    _write_json(pixels, {**json.loads(pixels.read_text()), "processor_class": name})
-    names = ("image_seq_length", "image_seq_len")
-    lengths = {k: getattr(processor, k) for k in names if hasattr(processor, k)}
-    _write_json(folder/"processor_config.json", {"processor_class": name, **lengths})
-    (folder/"chat_template.jinja").write_text(processor.chat_template)
+    folder = Path(folder)
+    processor.save_pretrained(folder)
+    settings = json.loads((folder/"processor_config.json").read_text(encoding="utf-8"))
+    if isinstance(getattr(processor, "video_processor", None), _no_video()): settings.pop("video_processor", None)
+    shared = dict(settings["image_processor"], processor_class=settings["processor_class"])
+    settings["image_processor"]["image_processor_type"] = type(processor.image_processor).__name__
+    _write_json(folder/"processor_config.json", settings)
+    _write_json(folder/"preprocessor_config.json", shared)
 
-def _write_json(path:Path, content:dict): path.write_text(json.dumps(content, indent=1) + "\n")
+def _write_json(path:Path, content:dict): path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

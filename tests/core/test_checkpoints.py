@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision_help
 from conftest import PROMPT
 
-from eagle_nb import DATA
-from eagle_nb.core.checkpoints import load_checkpoint
+from eagle_nb import DATA, scenes
+from eagle_nb.core.checkpoints import load_checkpoint, save_processor, without_video
+from eagle_nb.world import shapes
 
 FOLDER = DATA/"scenes-llava"
 
@@ -54,6 +56,70 @@ def test_a_pair_takes_dtype_and_device_or_refuses_them(model):
     try: m = load_checkpoint(pair, dtype="bfloat16")
     except ValueError as e: assert "dtype" in str(e)
     else: assert m.dtype == torch.bfloat16
+
+
+# ---- what was saved is loaded
+
+def made(family):
+    try: return shapes.tiny(family)
+    except ImportError as e: pytest.skip(str(e))
+
+
+def settings_of(processor): return {k: v for k, v in processor.to_dict().items() if k != "video_processor"}
+
+
+@pytest.mark.parametrize("family", shapes.FAMILIES)
+def test_a_saved_checkpoint_computes_what_it_did(family, tmp_path):
+    "Inputs, probabilities and every setting, of an image that has to be resized."
+    net, processor = made(family)
+    m = load_checkpoint((net, processor))
+    again = load_checkpoint(shapes.save(net, processor, tmp_path), dtype="float32", device="cpu")
+    assert type(again.processor.image_processor) is type(processor.image_processor)
+    assert settings_of(again.processor) == settings_of(processor)
+    image = scenes.sample(2).image.resize((300, 200))
+    a, b = (x.encode(image, PROMPT) for x in (m, again))
+    assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+    with torch.no_grad():
+        p, q = (x.plain_logits({k: x.place(v) for k, v in inputs.items()}).softmax(-1) for x, inputs in ((m, a), (again, b)))
+    assert torch.equal(p, q) and torch.isfinite(p).all()
+
+
+@pytest.mark.parametrize("family, name, value", [
+    ("llava_onevision", "num_image_tokens", 5), ("llava_onevision", "vision_feature_select_strategy", "default"),
+    ("llava_onevision", "vision_aspect_ratio", "anyres_max_9"), ("internvl", "image_seq_length", 11),
+    ("smolvlm", "image_seq_len", 11), ("gemma4", "image_seq_length", 11), ("llava", "num_additional_image_tokens", 7)])
+def test_settings_of_a_processor_are_saved(family, name, value, tmp_path):
+    from transformers import AutoProcessor
+    net, processor = made(family)
+    assert getattr(processor, name) != value
+    setattr(processor, name, value)
+    shapes.save(net, processor, tmp_path)
+    with without_video(): again = AutoProcessor.from_pretrained(tmp_path)
+    assert getattr(again, name) == value
+
+
+def test_the_kind_of_an_image_processor_is_saved(tmp_path):
+    "transformers writes the same name for that of PIL and that of torchvision."
+    _, processor = made("qwen2_5_vl")
+    save_processor(processor, tmp_path)
+    saved = json.loads((tmp_path/"processor_config.json").read_text())
+    assert saved["image_processor"]["image_processor_type"] == type(processor.image_processor).__name__
+    assert "video_processor" not in saved
+
+
+@pytest.mark.skipif(not torchvision_help.declared, reason="needs torchvision")
+@pytest.mark.parametrize("family", ["llava", "qwen2_5_vl", "internvl", "gemma4", "minicpmv4_6"])
+def test_the_image_processor_of_torchvision_stays_one_too(family, tmp_path):
+    from transformers import AutoImageProcessor
+    net, processor = made(family)
+    shapes.save(net, processor, tmp_path/"pil")
+    processor.image_processor = AutoImageProcessor.from_pretrained(tmp_path/"pil", backend="torchvision")
+    m = load_checkpoint((net, processor))
+    again = load_checkpoint(shapes.save(net, processor, tmp_path/"tv"), dtype="float32", device="cpu")
+    assert again.processor.image_processor.backend == "torchvision"
+    image = scenes.sample(2).image.resize((300, 200))
+    a, b = (x.encode(image, PROMPT) for x in (m, again))
+    assert all(torch.equal(a[k], b[k]) for k in a)
 
 
 # ---- wrong names and settings
