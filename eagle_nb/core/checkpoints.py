@@ -122,6 +122,25 @@ def _check_kind(where:str, access:dict):
     raise ValueError(f"Unrecognized configuration class {type(config).__name__} for a model of "
                      "images and text")
 
+# %% ../../nbs/core/07_checkpoints.ipynb #c5922eb0
+def _check_generation(where:str, access:dict):
+    "Refuse a `generation_config.json` that transformers cannot use, before any weights are read."
+    from transformers import GenerationConfig
+    where_from = {k: v for k, v in access.items() if k != "trust_remote_code"}
+    try: ends = GenerationConfig.from_pretrained(where, **where_from).eos_token_id
+    except Exception as e:
+        broken = "not a valid JSON" in str(e)
+        if isinstance(e, OSError) and not broken: return # there is no such file
+        cause = "it is not valid JSON" if broken else " ".join(str(e).split())[:120]
+        raise ValueError(_wrong_generation(cause)) from e
+    ends = ends if isinstance(ends, (list, tuple)) else [ends]
+    if not all(end is None or type(end) is int for end in ends):
+        raise ValueError(_wrong_generation(f"eos_token_id must be an id or a list of ids, got {ends}"))
+
+def _wrong_generation(cause:str)->str:
+    return (f"generation_config.json cannot be used ({cause}): correct it, or pass "
+            "generation_config=transformers.GenerationConfig(eos_token_id=...)")
+
 # %% ../../nbs/core/07_checkpoints.ipynb #83b7e29b
 def _weights(where:str, local:bool, **kw):
     "The model, with every weight from the checkpoint."
@@ -261,7 +280,7 @@ def check_processor(model:Model):
         raise ValueError(_lacking(model, _without_mark(model, text) or _other_mark(model)))
     if wrong := _count_features(model, x): raise ValueError(_lacking(model, wrong))
 
-# %% ../../nbs/core/07_checkpoints.ipynb #be99cb4f
+# %% ../../nbs/core/07_checkpoints.ipynb #83ef7c5c
 _NOT_IMAGES = ("Unrecognized configuration class", "Unrecognized processing class",
                "image processor", "image_processor", "preprocessor_config")
 
@@ -273,12 +292,13 @@ def _explained(e:Exception, source:str, revision:str|None)->Exception:
                           "does not do unless you say so: read that code, then pass "
                           "trust_remote_code=True, or load the model yourself and pass (model, "
                           "processor)")
+    cause = str(e).lower().replace(source.lower(), "")
+    package = next((name for name in ("torchvision", "accelerate") if name in cause), None)
+    if package:
+        return ImportError(f"loading {source!r} in this way needs a package: pip install {package} ({text})")
     if any(words in str(e) for words in _NOT_IMAGES):
         return ValueError(f"{source!r} is not an image-text-to-text checkpoint that transformers "
                           f"knows, or lacks its processor: choose one that takes images ({text})")
-    if "accelerate" in str(e):
-        return ImportError(f"loading {source!r} in this way needs a package: pip install "
-                           f"accelerate ({text})")
     kind = FileNotFoundError if isinstance(e, OSError) else ValueError
     return kind(f"cannot load {source!r}{at}: {type(e).__name__}: {text}. Check the id or the "
                 "folder, the network and access rights, or download it again")
@@ -303,7 +323,7 @@ def _checked(model:Model)->Model:
     check_processor(model)
     return model
 
-# %% ../../nbs/core/07_checkpoints.ipynb #6ca2d4be
+# %% ../../nbs/core/07_checkpoints.ipynb #7706e936
 def _choose_device(device:str|None, device_map)->str:
     "Where the model goes: a GPU where there is one."
     if device is not None and device_map is not None:
@@ -315,6 +335,7 @@ def _read(where:str, access:dict, settings:dict)->tuple:
     "Model and processor from a folder or the hub."
     access = access | {k: settings[k] for k in ("token", "cache_dir") if k in settings}
     _check_kind(where, access)
+    if "generation_config" not in settings: _check_generation(where, access)
     processor = _processor(where, access)
     return _weights(where, access["local_files_only"], **(settings | access)), processor
 

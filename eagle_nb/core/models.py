@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['MAX_NEW_TOKENS', 'Model', 'warn_cut_off']
 
-# %% ../../nbs/core/06_models.ipynb #4d5cfda6
+# %% ../../nbs/core/06_models.ipynb #4039704b
 import contextlib, hashlib, operator, warnings
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from PIL import Image
@@ -361,20 +362,20 @@ def _appended(self:Model, y:torch.Tensor, # what `generate` returns
                          "other rows than each prompt with its answer: give the answer with answer=...")
     return y[:, n:].tolist()
 
-# %% ../../nbs/core/06_models.ipynb #7e0b1151
+# %% ../../nbs/core/06_models.ipynb #3aa2b0e0
 MAX_NEW_TOKENS = 64 # where no limit is given
 
 def warn_cut_off(answers:list[Answer],
                  max_new_tokens:int # the limit
                 ):
-    "Warn of answers that have as many tokens as they could."
-    cut = sum(len(a) >= max_new_tokens for a in answers)
+    "Warn of answers that did not come to their end."
+    cut = sum(not a.complete for a in answers)
     if cut:
         warnings.warn(f"{cut} of {len(answers)} answers did not end within {max_new_tokens} tokens, so only "
                       f"their beginning is there: give a larger max_new_tokens than {max_new_tokens}",
                       stacklevel=3)
 
-# %% ../../nbs/core/06_models.ipynb #f77669ea
+# %% ../../nbs/core/06_models.ipynb #3b71c679
 @patch
 @torch.inference_mode()
 def answers(self:Model, images:list, # anything that `open_image` reads, one per prompt
@@ -392,9 +393,15 @@ def answers(self:Model, images:list, # anything that `open_image` reads, one per
     for k in range(0, len(images), batch_size):
         batch = slice(k, k + batch_size)
         rows = self._generate(images[batch], prompts[batch], limit)
-        found += [self.read(_before(row, self.stop_ids)) for row in rows]
+        found += [self._ended(row) for row in rows]
     if max_new_tokens is None: warn_cut_off(found, limit)
     return found
+
+@patch
+def _ended(self:Model, row:list[int])->Answer:
+    "The answer before the first stop; without a stop it is not complete."
+    ids = _before(row, self.stop_ids)
+    return replace(self.read(ids), complete=len(ids) < len(row))
 
 # %% ../../nbs/core/06_models.ipynb #9204032e
 @patch

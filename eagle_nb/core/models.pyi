@@ -2,6 +2,7 @@
 __all__ = ['MAX_NEW_TOKENS', 'Model', 'warn_cut_off']
 import contextlib, hashlib, operator, warnings
 from collections.abc import Iterator
+from dataclasses import replace
 import torch
 from PIL import Image
 from torch import nn
@@ -147,6 +148,10 @@ class Model:
         """Greedy answers to many questions, in batches."""
         ...
 
+    def _ended(self, row: list[int]) -> Answer:
+        """The answer before the first stop; without a stop it is not complete."""
+        ...
+
     def answer(self, image, prompt: str | list[dict]='Describe the image.', max_new_tokens: int | None=None) -> Answer:
         """The model's greedy answer."""
         ...
@@ -195,7 +200,7 @@ def _placeholders(model, processor) -> list[int]:
 MAX_NEW_TOKENS = 64
 
 def warn_cut_off(answers: list[Answer], max_new_tokens: int):
-    """Warn of answers that have as many tokens as they could."""
+    """Warn of answers that did not come to their end."""
     ...
 
 class _Force:

@@ -200,6 +200,56 @@ def test_a_damaged_folder_is_refused(folder, name):
     check_message(e.value, folder)
 
 
+GENERATION = {
+    "more answers than beams": ({"num_beams": 2, "num_return_sequences": 3}, "num_return_sequences"),
+    "no tokens": ({"max_new_tokens": -3}, "max_new_tokens"),
+    "an end by its text": ({"eos_token_id": "</s>"}, "eos_token_id must be an id or a list of ids"),
+    "a list": ([1, 2], "mapping"),
+}
+
+
+@pytest.mark.parametrize("name", GENERATION)
+def test_settings_for_generate_that_cannot_be_used_are_named(folder, name):
+    content, cause = GENERATION[name]
+    (folder/"generation_config.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=f"generation_config.json cannot be used.*{cause}.*pass generation_config=") as e:
+        load_checkpoint(folder)
+    check_message(e.value, folder)
+
+
+def test_a_file_of_settings_for_generate_that_is_cut_off_is_not_overlooked(folder):
+    "The ends of an answer that it names would be lost without a word."
+    cut(folder/"generation_config.json", .5)
+    with pytest.raises(ValueError, match="generation_config.json cannot be used.*it is not valid JSON.*pass generation_config="): load_checkpoint(folder)
+
+
+def test_the_remedy_for_settings_for_generate_works(folder, model, scene):
+    from transformers import GenerationConfig
+    (folder/"generation_config.json").write_text('{"num_return_sequences": 4}')
+    m = load_checkpoint(folder, dtype="float32", device="cpu", generation_config=GenerationConfig(eos_token_id=1))
+    assert m.answer(scene.image, PROMPT) == model.answer(scene.image, PROMPT)
+
+
+@pytest.mark.parametrize("settings", [
+    {"num_beams": 4, "early_stopping": True, "length_penalty": 2.}, {"do_sample": True, "temperature": 9., "top_k": 2},
+    {"repetition_penalty": 5., "no_repeat_ngram_size": 1}, {"min_new_tokens": 30}, {"guidance_scale": 3.},
+    {"suppress_tokens": list(range(20, 200)), "forced_eos_token_id": 5}, {"eos_token_id": None, "pad_token_id": None}])
+def test_settings_for_generate_change_no_answer(folder, model, scene, settings):
+    path = folder/"generation_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+    m = load_checkpoint(folder, dtype="float32", device="cpu")
+    assert m.answer(scene.image, PROMPT) == model.answer(scene.image, PROMPT)
+
+
+def test_a_package_that_is_missing_is_named(folder):
+    if torchvision_help.declared: pytest.skip("torchvision is there")
+    path = folder/"processor_config.json"
+    content = json.loads(path.read_text())
+    content["image_processor"]["image_processor_type"] = "Lfm2VlImageProcessor"
+    path.write_text(json.dumps(content))
+    with pytest.raises(ImportError, match="needs a package: pip install torchvision"): load_checkpoint(folder)
+
+
 # ---- models that take no image
 
 @pytest.fixture(scope="module")
