@@ -15,7 +15,7 @@ from itertools import chain, groupby
 import numpy as np
 import regex
 
-# %% ../../nbs/core/05_answers.ipynb #bb457174
+# %% ../../nbs/core/05_answers.ipynb #905e4bf9
 @dataclass(frozen=True)
 class Answer:
     "What a model said, without the end-of-sequence token."
@@ -24,6 +24,7 @@ class Answer:
     tokens:list[str] # the text of each token; joined they give `text`
     spans:list[tuple[int, int]]|None = field(default=None, repr=False) # (start, end) of each token, in characters
     special:tuple[int, ...] = field(default=(), repr=False) # tokens that are no words, such as an end of turn
+    complete:bool = field(default=True, repr=False, compare=False) # False where a limit of tokens cut it off
 
     def __post_init__(self):
         if self.spans is None: spans = _guess_spans(self.text, self.tokens)

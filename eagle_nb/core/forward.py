@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from .costs import spent
 from .images import ImageLike, open_image
-from .models import Model, in_this_thread
+from .inference import in_this_thread
+from .models import Model
 from .patching import patch
 
 # %% ../../nbs/core/09_forward.ipynb #53475564

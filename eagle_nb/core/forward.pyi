@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from .costs import spent
 from .images import ImageLike, open_image
-from .models import Model, in_this_thread
+from .inference import in_this_thread
+from .models import Model
 from .patching import patch
 
 def _appended(model, x: dict, n: int, ids: Tensor) -> dict:

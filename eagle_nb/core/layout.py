@@ -18,7 +18,8 @@ from PIL import Image
 from torch import Tensor
 
 from .forward import Forward
-from .models import Model, in_this_thread
+from .inference import in_this_thread
+from .models import Model
 from .patching import patch
 from .regions import Regions, segment, tokens
 

@@ -1,113 +1,22 @@
 """Generated from models.py by .ci/stubs.py; do not edit."""
-__all__ = ['MAX_NEW_TOKENS', 'unwrap', 'in_this_thread', 'grouped_windows', 'Model', 'warn_cut_off']
-import contextlib, functools, hashlib, operator, threading, warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+__all__ = ['MAX_NEW_TOKENS', 'Model', 'warn_cut_off']
+import contextlib, hashlib, operator, warnings
+from collections.abc import Iterator
+from dataclasses import replace
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 from .answers import Answer, conversation, encode_text, prompt_text, read_tokens
 from .images import open_image
+from .inference import computing, holding, unwrap
 from .patching import patch
-
-def unwrap(model):
-    """The model that computes, without what is wrapped around it."""
-    ...
-
-def _without_peft(model):
-    """The model with its adapters inside, where all of them are inside."""
-    ...
-
-def _check_wrapper(model):
-    """Refuse an object that is no model of transformers, and name the part of it that is one."""
-    ...
-
-def _as_list(names) -> list[str]:
-    ...
 
 def _check_vision(model, processor, name: str):
     """Refuse a model or a processor that takes no image."""
     ...
 
-def _token_id(owner) -> int | None:
-    """The id of the image token as its owner knows it."""
-    ...
-
-def _image_ids(model, processor) -> list[int]:
-    """Ids of tokens that stand for an image, or for a part of one; the model's own is the first."""
-    ...
-
 def _check_pair(model, processor, name: str):
     """Refuse a processor that was made for another model."""
-    ...
-
-@dataclass
-class _Held:
-    """An attribute that blocks keep at a value of their own."""
-    owner: object
-    former: object
-    blocks: int = 0
-_held, _lock = ({}, threading.RLock())
-
-def _differs(owner, name: str, value) -> bool:
-    """Must a block set this attribute, or make sure that it stays?"""
-    ...
-
-def _take(owner, name: str, value) -> tuple:
-    """Set an attribute; the first to do so remembers the former value."""
-    ...
-
-def _give_back(key: tuple):
-    """The last to give an attribute back restores it."""
-    ...
-
-@contextlib.contextmanager
-def _holding(changes: Callable[[], list[tuple]]) -> Iterator[None]:
-    """Attributes at other values while any block is inside."""
-    ...
-
-def _in_evaluation(net: nn.Module) -> list[tuple]:
-    """Every part in evaluation mode; outputs with names, whatever the configuration says."""
-    ...
-
-def in_this_thread(hook: Callable) -> Callable:
-    """The hook, for calls of the thread that makes it; those of other threads pass."""
-    ...
-_MARK = '_output_capturing_hooks_installed'
-_ORIGIN = 'transformers.utils.output_capturing'
-_hooked = {}
-
-@contextlib.contextmanager
-def _without_traces(net: nn.Module) -> Iterator[None]:
-    """Hooks of transformers that appear inside are gone after the last block."""
-    ...
-
-def _leave(m: nn.Module):
-    """One block less; after the last, no hooks."""
-    ...
-_GROUPED = 'eagle_grouped_flash'
-
-def _grouped_attention(module, query, key, value, attention_mask=None, scaling=None, cu_seq_lens_q=None, **kwargs):
-    """Attention within consecutive windows, one call per window size."""
-    ...
-
-class _PatchProduct(nn.Conv3d):
-    """A convolution whose kernel covers its whole input, as a matrix product."""
-
-    def forward(self, x):
-        ...
-
-def _is_patch_cutter(conv) -> bool:
-    """Is it a plain convolution without overlap and margin?"""
-    ...
-
-def _in_one_call(net: nn.Module) -> list[tuple]:
-    """What makes a tower with windows compute them together; an implementation that someone chose stays."""
-    ...
-
-def grouped_windows(net: nn.Module) -> contextlib.AbstractContextManager:
-    """A block in which a vision tower (Qwen2.5-VL, Qwen3-VL) computes windows of one size in one call."""
     ...
 
 class Model:
@@ -163,12 +72,16 @@ class Model:
         ...
 
     @property
+    def image_ids(self) -> list[int]:
+        """Ids of tokens that stand for an image, or for a part of one; the model's own is the first."""
+        ...
+
+    @property
     def image_id(self) -> int | None:
         """The id that the tokens of an image have among the input ids."""
         ...
 
-    @contextlib.contextmanager
-    def inference(self, plain: bool=False) -> Iterator[None]:
+    def inference(self, plain: bool=False) -> contextlib.AbstractContextManager:
         """A block to compute in: every part in evaluation mode; afterwards the model is as it was."""
         ...
 
@@ -209,27 +122,6 @@ class Model:
         """Image and prompt as inputs of the model."""
         ...
 
-    def check_processor(self):
-        """Refuse a processor that cannot write a prompt with an image for this model."""
-        ...
-
-    def _other_mark(self) -> str:
-        """What is wrong with a processor that writes another image token than the model's."""
-        ...
-
-    def _without_mark(self, text: str) -> str | None:
-        """What is wrong with a chat template that writes no place for the image."""
-        ...
-
-    def _lacking(self, cause: str) -> str:
-        """The error of a processor that cannot be used."""
-        ...
-
-    @torch.inference_mode()
-    def _count_features(self, inputs: dict) -> str | None:
-        """Do as many features come from the image as there are tokens for it?"""
-        ...
-
     @property
     def stop_ids(self) -> set[int]:
         """End-of-sequence and padding ids."""
@@ -256,6 +148,10 @@ class Model:
         """Greedy answers to many questions, in batches."""
         ...
 
+    def _ended(self, row: list[int]) -> Answer:
+        """The answer before the first stop; without a stop it is not complete."""
+        ...
+
     def answer(self, image, prompt: str | list[dict]='Describe the image.', max_new_tokens: int | None=None) -> Answer:
         """The model's greedy answer."""
         ...
@@ -279,24 +175,15 @@ def _adapters(net: nn.Module) -> list[str]:
 def _digest(t: torch.Tensor) -> str:
     """A digest of the shape and of 64 evenly spaced values."""
     ...
+
+def _token_id(owner) -> int | None:
+    """The id of the image token as its owner knows it."""
+    ...
 _NOT_VARIABLES = {'messages', 'tools', 'documents', 'add_generation_prompt', 'continue_final_message', 'chat_template', 'raise_exception', 'strftime_now', 'range', 'dict', 'lipsum', 'cycler', 'joiner', 'namespace'}
 
 def _open_images(image, prompt) -> list[Image.Image]:
     """The images of a conversation in their order, the explained one in its place."""
     ...
-_ORDINARY = Image.new('RGB', (300, 200), (120, 130, 140))
-
-def _missing_settings(model, processor) -> dict:
-    """What the processor must know of the model and does not, with the model's value."""
-    ...
-
-def _cause(e: Exception) -> str:
-    """An error in one line."""
-    ...
-
-class _Reached(Exception):
-    """The image is in its place; there is nothing more to find out."""
-_MISMATCH = ('features', 'shape', 'size of tensor')
 
 def _before(ids: list[int], stops: set[int]) -> list[int]:
     """The ids before the first stop."""
@@ -313,7 +200,7 @@ def _placeholders(model, processor) -> list[int]:
 MAX_NEW_TOKENS = 64
 
 def warn_cut_off(answers: list[Answer], max_new_tokens: int):
-    """Warn of answers that have as many tokens as they could."""
+    """Warn of answers that did not come to their end."""
     ...
 
 class _Force:

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from tqdm.auto import tqdm
 
 from ..core.checkpoints import load_checkpoint, save_processor, without_video
-from ..core.models import grouped_windows
+from ..core.inference import grouped_windows
 from ..core.regions import slico
 from . import scenes
 from .scenes import make_sprites

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision_help
 from conftest import PROMPT
 
-from eagle_nb import DATA
-from eagle_nb.core.checkpoints import load_checkpoint
+from eagle_nb import DATA, scenes
+from eagle_nb.core.checkpoints import load_checkpoint, save_processor, without_video
+from eagle_nb.world import shapes
 
 FOLDER = DATA/"scenes-llava"
 
@@ -54,6 +56,70 @@ def test_a_pair_takes_dtype_and_device_or_refuses_them(model):
     try: m = load_checkpoint(pair, dtype="bfloat16")
     except ValueError as e: assert "dtype" in str(e)
     else: assert m.dtype == torch.bfloat16
+
+
+# ---- what was saved is loaded
+
+def made(family):
+    try: return shapes.tiny(family)
+    except ImportError as e: pytest.skip(str(e))
+
+
+def settings_of(processor): return {k: v for k, v in processor.to_dict().items() if k != "video_processor"}
+
+
+@pytest.mark.parametrize("family", shapes.FAMILIES)
+def test_a_saved_checkpoint_computes_what_it_did(family, tmp_path):
+    "Inputs, probabilities and every setting, of an image that has to be resized."
+    net, processor = made(family)
+    m = load_checkpoint((net, processor))
+    again = load_checkpoint(shapes.save(net, processor, tmp_path), dtype="float32", device="cpu")
+    assert type(again.processor.image_processor) is type(processor.image_processor)
+    assert settings_of(again.processor) == settings_of(processor)
+    image = scenes.sample(2).image.resize((300, 200))
+    a, b = (x.encode(image, PROMPT) for x in (m, again))
+    assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+    with torch.no_grad():
+        p, q = (x.plain_logits({k: x.place(v) for k, v in inputs.items()}).softmax(-1) for x, inputs in ((m, a), (again, b)))
+    assert torch.equal(p, q) and torch.isfinite(p).all()
+
+
+@pytest.mark.parametrize("family, name, value", [
+    ("llava_onevision", "num_image_tokens", 5), ("llava_onevision", "vision_feature_select_strategy", "default"),
+    ("llava_onevision", "vision_aspect_ratio", "anyres_max_9"), ("internvl", "image_seq_length", 11),
+    ("smolvlm", "image_seq_len", 11), ("gemma4", "image_seq_length", 11), ("llava", "num_additional_image_tokens", 7)])
+def test_settings_of_a_processor_are_saved(family, name, value, tmp_path):
+    from transformers import AutoProcessor
+    net, processor = made(family)
+    assert getattr(processor, name) != value
+    setattr(processor, name, value)
+    shapes.save(net, processor, tmp_path)
+    with without_video(): again = AutoProcessor.from_pretrained(tmp_path)
+    assert getattr(again, name) == value
+
+
+def test_the_kind_of_an_image_processor_is_saved(tmp_path):
+    "transformers writes the same name for that of PIL and that of torchvision."
+    _, processor = made("qwen2_5_vl")
+    save_processor(processor, tmp_path)
+    saved = json.loads((tmp_path/"processor_config.json").read_text())
+    assert saved["image_processor"]["image_processor_type"] == type(processor.image_processor).__name__
+    assert "video_processor" not in saved
+
+
+@pytest.mark.skipif(not torchvision_help.declared, reason="needs torchvision")
+@pytest.mark.parametrize("family", ["llava", "qwen2_5_vl", "internvl", "gemma4", "minicpmv4_6"])
+def test_the_image_processor_of_torchvision_stays_one_too(family, tmp_path):
+    from transformers import AutoImageProcessor
+    net, processor = made(family)
+    shapes.save(net, processor, tmp_path/"pil")
+    processor.image_processor = AutoImageProcessor.from_pretrained(tmp_path/"pil", backend="torchvision")
+    m = load_checkpoint((net, processor))
+    again = load_checkpoint(shapes.save(net, processor, tmp_path/"tv"), dtype="float32", device="cpu")
+    assert again.processor.image_processor.backend == "torchvision"
+    image = scenes.sample(2).image.resize((300, 200))
+    a, b = (x.encode(image, PROMPT) for x in (m, again))
+    assert all(torch.equal(a[k], b[k]) for k in a)
 
 
 # ---- wrong names and settings
@@ -132,6 +198,56 @@ def test_a_damaged_folder_is_refused(folder, name):
     DAMAGE[name](folder)
     with pytest.raises((OSError, ValueError)) as e: load_checkpoint(folder)
     check_message(e.value, folder)
+
+
+GENERATION = {
+    "more answers than beams": ({"num_beams": 2, "num_return_sequences": 3}, "num_return_sequences"),
+    "no tokens": ({"max_new_tokens": -3}, "max_new_tokens"),
+    "an end by its text": ({"eos_token_id": "</s>"}, "eos_token_id must be an id or a list of ids"),
+    "a list": ([1, 2], "mapping"),
+}
+
+
+@pytest.mark.parametrize("name", GENERATION)
+def test_settings_for_generate_that_cannot_be_used_are_named(folder, name):
+    content, cause = GENERATION[name]
+    (folder/"generation_config.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=f"generation_config.json cannot be used.*{cause}.*pass generation_config=") as e:
+        load_checkpoint(folder)
+    check_message(e.value, folder)
+
+
+def test_a_file_of_settings_for_generate_that_is_cut_off_is_not_overlooked(folder):
+    "The ends of an answer that it names would be lost without a word."
+    cut(folder/"generation_config.json", .5)
+    with pytest.raises(ValueError, match="generation_config.json cannot be used.*it is not valid JSON.*pass generation_config="): load_checkpoint(folder)
+
+
+def test_the_remedy_for_settings_for_generate_works(folder, model, scene):
+    from transformers import GenerationConfig
+    (folder/"generation_config.json").write_text('{"num_return_sequences": 4}')
+    m = load_checkpoint(folder, dtype="float32", device="cpu", generation_config=GenerationConfig(eos_token_id=1))
+    assert m.answer(scene.image, PROMPT) == model.answer(scene.image, PROMPT)
+
+
+@pytest.mark.parametrize("settings", [
+    {"num_beams": 4, "early_stopping": True, "length_penalty": 2.}, {"do_sample": True, "temperature": 9., "top_k": 2},
+    {"repetition_penalty": 5., "no_repeat_ngram_size": 1}, {"min_new_tokens": 30}, {"guidance_scale": 3.},
+    {"suppress_tokens": list(range(20, 200)), "forced_eos_token_id": 5}, {"eos_token_id": None, "pad_token_id": None}])
+def test_settings_for_generate_change_no_answer(folder, model, scene, settings):
+    path = folder/"generation_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+    m = load_checkpoint(folder, dtype="float32", device="cpu")
+    assert m.answer(scene.image, PROMPT) == model.answer(scene.image, PROMPT)
+
+
+def test_a_package_that_is_missing_is_named(folder):
+    if torchvision_help.declared: pytest.skip("torchvision is there")
+    path = folder/"processor_config.json"
+    content = json.loads(path.read_text())
+    content["image_processor"]["image_processor_type"] = "Lfm2VlImageProcessor"
+    path.write_text(json.dumps(content))
+    with pytest.raises(ImportError, match="needs a package: pip install torchvision"): load_checkpoint(folder)
 
 
 # ---- models that take no image

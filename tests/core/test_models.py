@@ -54,6 +54,18 @@ def test_an_answer_has_at_most_the_requested_number_of_tokens(model, scene):
     assert len(model.answer(scene.image, PROMPT, max_new_tokens=3)) == 3
 
 
+def test_an_answer_knows_whether_it_came_to_its_end(model):
+    "Also in a batch, where the short ones are padded to the length of the longest."
+    samples = [scenes.sample(i) for i in range(4)]
+    images, prompts = [s.image for s in samples], [PROMPT, scenes.question("cat"), PROMPT, "Where was this taken?"]
+    whole = model.answers(images, prompts, max_new_tokens=64)
+    assert all(a.complete for a in whole) and len({len(a) for a in whole}) > 1
+    limit = sorted(map(len, whole))[1]
+    short = model.answers(images, prompts, max_new_tokens=limit)
+    assert [a.complete for a in short] == [len(a) < limit for a in whole]
+    assert {a.complete for a in short} == {True, False}
+
+
 def test_answers_needs_one_prompt_per_image(model):
     with pytest.raises(ValueError, match="got 1 images and 2 prompts"):
         model.answers([scenes.sample(0).image], ["a", "b"])
