@@ -80,18 +80,25 @@ def _takes_particle(text:str, place:int)->bool: # in the composed form
     return rest in f"{_PARTICLES} {_AFTER_CONSONANT if ends_in_consonant else _AFTER_VOWEL}".split()
 
 # %% ../../nbs/core/08_targets.ipynb #79503caa
+_GLUED = regex.compile(r"\d[.,:]\d|\w[-‐‑]\w")
+
+def _is_part(text:str, start:int, end:int)->bool:
+    "Whether a stretch of text is a part of a number such as 2.5, or of a word with a hyphen."
+    return any(_GLUED.match(text, k) for k in (start - 2, end - 1) if k >= 0)
+
 def occurrences(text:str, # an answer
                 word:str # a word or phrase
                )->list[tuple[int, int]]: # (start, end), in characters
-    "Where a word is in a text: first as it is written, then in other cases and forms."
+    "Where a word is in a text: first as it is written, then in other cases and forms; parts of words come last."
     found, allowed = [], edges(text)
     for form in (_exact, _folded):
         spelled, places = _spell(text, form)
-        wanted, _ = _spell(word.strip(), form)
+        wanted, hits = _spell(word.strip(), form)[0], []
         for m in regex.finditer(regex.escape(wanted), spelled, overlapped=True):
             i, j = (places[k] for k in m.span())
             whole = i in allowed and (j in allowed or j > 0 and _takes_particle(spelled, m.end()))
-            if i < j and whole and not any(i < e and s < j for s, e in found): found.append((i, j))
+            if i < j and whole and not any(i < e and s < j for s, e in found + hits): hits.append((i, j))
+        found += sorted(hits, key=lambda place: _is_part(text, *place))
     return found
 
 # %% ../../nbs/core/08_targets.ipynb #26668a49
@@ -104,6 +111,9 @@ def _find_text(answer:Answer, word:str, occurrence:int=0)->tuple[int, int]: # (s
         choices = ", ".join(dict.fromkeys(w for w, _ in words(answer)))
         raise ValueError(f"the word {word!r} is not in the answer {answer.text!r}: choose one of "
                          f"{choices}")
+    if not isinstance(occurrence, Integral) or isinstance(occurrence, bool):
+        raise ValueError(f"a pair is a word and which of its occurrences is meant, such as ({word!r}, 1), got "
+                         f"{occurrence!r}: for several words explain one at a time, or give positions")
     if not 0 <= occurrence < len(hits):
         raise ValueError(f"{word!r} occurs {len(hits)} times in the answer, so the occurrence must "
                          f"be 0..{len(hits)-1}, got {occurrence}")
@@ -263,11 +273,25 @@ def _say_foil(model:Model, answer:Answer, first:int, start:int, foil)->list[int]
     return answer.ids[:first] + ids
 
 # %% ../../nbs/core/08_targets.ipynb #26ddceff
+def _said(model:Model, answer:Answer)->slice|None: # None for all
+    "The tokens of an answer without those that end it."
+    n = len(answer)
+    while n > 1 and answer.ids[n - 1] in model.stop_ids: n -= 1
+    return None if n == len(answer) else slice(n)
+
+def _check_begin(model:Model, answer:Answer):
+    "Refuse an answer that begins as a conversation does."
+    begin = model.tokenizer.bos_token_id
+    if len(answer) < 2 or begin is None or begin in model.stop_ids or answer.ids[0] != begin: return
+    raise ValueError(f"an answer goes on after the prompt, but its ids begin with {answer.tokens[0]!r}, which begins "
+                     "a conversation: leave it out, tokenizer(text, add_special_tokens=False), or give the text")
+
 def make_target(model:Model, # for its tokenizer
                 answer:Answer, # what is explained
                 target:None|str|tuple|int|slice|list=None, # see `find`
                 foil:str|int|list[int]|None=None # what replaces the target; without one, the first word
                )->Target:
     "What the user asks for, as tokens."
-    if foil is None: return _plain_target(answer, target)
+    _check_begin(model, answer)
+    if foil is None: return _plain_target(answer, _said(model, answer) if target is None else target)
     return _foil_target(model, answer, target, foil)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..core.answers import Answer
 from ..core.models import Model
-from ..core.targets import find
+from ..core.targets import occurrences
 from .lists import PROMPTS
 from .samples import (ORIENTED, Dataset, Sample, check_images, check_missing, count_text,
                                          find_image, fit_sample, image_folder, image_keys, keep_present,
@@ -145,14 +145,22 @@ def naming_answer(model:Model, asked:Iterable[tuple], # (thing, image, prompt)
         things, images, prompts = zip(*batch)
         yield from zip(things, model.answers(list(images), list(prompts)))
 
-def _with_answers(model, found, limit)->Iterator[Sample|tuple]:
+def _naming(answer, name, names)->str|tuple[str, int]: # a target
+    "Where an answer names a category, not another one that holds its name."
+    longer = [n for n in names if n != name and name in n]
+    within = [place for n in longer for place in occurrences(answer.text, n)]
+    places = occurrences(answer.text, name)
+    apart = [k for k, (i, j) in enumerate(places) if not any(s <= i and j <= e for s, e in within)]
+    if not apart: raise ValueError("the model does not name the object")
+    return (name, apart[0]) if apart[0] else name
+
+def _with_answers(model, found, limit, names)->Iterator[Sample|tuple]:
     "Samples with the model's answer, where it names the object."
     yield from (s for s in found if not isinstance(s, Sample))
     asked = ((s, s.image, s.prompt) for s in found if isinstance(s, Sample))
     for s, answer in naming_answer(model, asked, limit):
-        try: find(answer, s.target)
-        except ValueError: yield s.key, "the model does not name the object"
-        else: yield replace(s, answer=answer)
+        try: yield replace(s, answer=answer, target=_naming(answer, s.category, names))
+        except ValueError as e: yield s.key, str(e)
 
 # %% ../../nbs/evaluation/04_coco.ipynb #7badcc54
 def _warn_scaled(found):
@@ -184,7 +192,7 @@ def coco_objects(annotations:str|Path, # instances_*.json
     samples = _coco_samples(coco, folder, _wanted(coco, categories), prompt, oriented)
     found = keep_present(samples, folder, missing, None if model else limit)
     _warn_scaled(found)
-    if model: found = _with_answers(model, found, limit)
+    if model: found = _with_answers(model, found, limit, {c["name"] for c in coco.cats.values()})
     return make_dataset(Path(annotations).stem, found, limit)
 
 # %% ../../nbs/evaluation/04_coco.ipynb #dfa34763

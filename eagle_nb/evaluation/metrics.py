@@ -108,11 +108,17 @@ def _box_mask(box, shape)->np.ndarray: # (H, W) bool
     mask[y0:y1, x0:x1] = True
     return mask
 
+def _binary(a:np.ndarray)->np.ndarray: # bool, same shape
+    "A mask of booleans, or one of two numbers."
+    if a.dtype == bool or any(np.isin(a, (0, top)).all() for top in (1, 255)): return a.astype(bool)
+    raise ValueError(f"a truth that is a mask must be boolean, got {a.dtype} from {a.min():g} to {a.max():g}: use "
+                     "mask > 0 for logits, mask > .5 for probabilities, labels == k for an object of a label map")
+
 def as_mask(truth:np.ndarray|tuple[float, float, float, float], # (H, W) bool mask, or a box x0, y0, x1, y1 in pixels
             shape:tuple[int, int] # of the image: height, width
            )->np.ndarray: # (H, W) bool
     "A mask from a mask or a box."
-    mask = _box_mask(truth, shape) if np.ndim(truth) == 1 else np.asarray(truth, bool)
+    mask = _box_mask(truth, shape) if np.ndim(truth) == 1 else _binary(np.asarray(truth))
     if mask.shape != tuple(shape) or not mask.any():
         raise ValueError(f"the truth must be a mask of shape {tuple(shape)} or a box inside it, and not empty")
     return mask

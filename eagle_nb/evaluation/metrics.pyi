@@ -60,6 +60,10 @@ def _box_mask(box, shape) -> np.ndarray:
     """The pixels of a box, as far as they lie in the image."""
     ...
 
+def _binary(a: np.ndarray) -> np.ndarray:
+    """A mask of booleans, or one of two numbers."""
+    ...
+
 def as_mask(truth: np.ndarray | tuple[float, float, float, float], shape: tuple[int, int]) -> np.ndarray:
     """A mask from a mask or a box."""
     ...

@@ -147,7 +147,7 @@ def _correction(case, attribution)->dict[str, float]:
     "The share of the image that has to be removed until the answer is right."
     if case.target.foil is None: return dict.fromkeys(CORRECTIONS, math.nan)
     removed, judge = attribution.order[::-1], case.judge
-    right = lambda answer: matches_foil(answer, case.target)
+    right = lambda answer: matches_foil(answer, case.target, case.answer)
     answers = answers_while_masking(judge.model, case.pixels, judge.prompt, case.regions, removed, judge.fill,
                                     until=right)
     area = removed_area(case.regions, removed)[:len(answers)]

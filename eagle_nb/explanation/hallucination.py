@@ -34,15 +34,23 @@ from .formats import figure_html, page_html, table_html
 
 # %% ../../nbs/explanation/06_hallucination.ipynb #b0327fdb
 def matches_foil(answer:Answer, # what a model says
-                 target:Target # with a foil
+                 target:Target, # with a foil
+                 wrong:Answer|None=None # the answer that the target is in; without it, the first token is the first word
                 )->bool:
     "Whether an answer says what the foil asks for."
     if target.foil is None:
         raise ValueError("the target has no foil, so nothing tells which answer is right: make_target(..., foil='No')")
     if not _plain_words(target.foil): return target.foil.strip() in answer.text
-    if target.positions[0] == 0: return _says(answer.text, target.foil, first=True)
+    if _is_first(target, wrong): return _says(answer.text, target.foil, first=True)
     replaced = _says(target.foil, target.text) or not _says(answer.text, target.text)
     return _says(answer.text, target.foil) and replaced
+
+def _is_first(target:Target, wrong:Answer|None)->bool:
+    "Whether a target is the first words of its answer; its first tokens may be those of the foil too."
+    if wrong is None or target.positions[0] == 0: return target.positions[0] == 0
+    before = "".join(wrong.tokens[:target.positions[0]])
+    start = next((i for i, j in word_spans(before) if any(map(str.isalnum, before[i:j]))), len(before))
+    return target.text.startswith(before[start:])
 
 def _says(text:str, phrase:str, first:bool=False # as its first words
          )->bool:
@@ -289,7 +297,7 @@ def correct(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
 # %% ../../nbs/explanation/06_hallucination.ipynb #d70c4c3e
 def _accept(answer:Answer, target:Target, right:Callable[[Answer], bool]|None)->Callable[[Answer], bool]:
     "The function that says which answers are right; it must not accept the one to be corrected."
-    accept = (lambda a: matches_foil(a, target)) if right is None else right
+    accept = (lambda a: matches_foil(a, target, answer)) if right is None else right
     if accept(answer):
         raise ValueError(f"the answer {answer.text!r} is right already, so there is nothing to correct: "
                          f"give an answer that is wrong, or another foil than {target.foil!r}")

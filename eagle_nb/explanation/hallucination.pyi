@@ -23,8 +23,12 @@ from .explanation import Explanation, explain
 from .figures import wrap_title
 from .formats import figure_html, page_html, table_html
 
-def matches_foil(answer: Answer, target: Target) -> bool:
+def matches_foil(answer: Answer, target: Target, wrong: Answer | None=None) -> bool:
     """Whether an answer says what the foil asks for."""
+    ...
+
+def _is_first(target: Target, wrong: Answer | None) -> bool:
+    """Whether a target is the first words of its answer; its first tokens may be those of the foil too."""
     ...
 
 def _says(text: str, phrase: str, first: bool=False) -> bool:

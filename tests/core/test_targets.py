@@ -207,12 +207,12 @@ def test_the_first_word_is_no_emoji(model):
     assert make_target(model, model.read("✅ Yes, it is."), foil="No").text == "Yes"
 
 
-def test_a_target_knows_tokens_that_share_a_character():
-    a = Answer("a 犬 b", [0, 1, 2, 3], ["a", " ", "犬", " b"], [(0, 1), (1, 3), (2, 3), (3, 5)])
-    t = make_target(None, a, "犬")
+def test_a_target_knows_tokens_that_share_a_character(model):
+    a = Answer("a 犬 b", [40, 41, 42, 43], ["a", " ", "犬", " b"], [(0, 1), (1, 3), (2, 3), (3, 5)])
+    t = make_target(model, a, "犬")
     assert t.positions == (1, 2) and t.spans == ((0, 2), (1, 2)) and t.text == "犬"
     assert words(Answer("".join(t.tokens), list(t.ids), list(t.tokens), t.spans)) == [("犬", (0, 1))]
-    assert joined_spans(a, (0, 3)) is None and make_target(None, a, "a").spans is None
+    assert joined_spans(a, (0, 3)) is None and make_target(model, a, "a").spans is None
     with pytest.raises(ValueError, match="one span per token, got 1 spans for 2"):
         Target((0, 1), (0, 1), ("a", "b"), (0, 1), "ab", spans=((0, 1),))
 
@@ -228,3 +228,16 @@ def test_a_foil_may_share_its_first_tokens_with_the_target(model):
     assert model.tokenizer.decode(t.forced) == "A red cats" and t.foil == "cats" and t.text == "cat"
     k = t.positions[0]
     assert list(t.forced[:k]) == a.ids[:k] and t.forced[k] != a.ids[k] and t.positions == tuple(range(k, len(t.forced)))
+
+
+@pytest.mark.parametrize("text,word,place", [
+    ("A 2.5 m board and 2 dogs.", "2", 18), ("1,000 birds and 1 dog.", "1", 16), ("At 10:15 there are 10 cats.", "10", 19),
+    ("A T-shirt and a shirt.", "shirt", 16), ("A hot-dog stand, a dog.", "dog", 19), ("A cat's tail, a cat.", "cat", 2),
+    ("A well-known dog.", "known", 7), ("2.5 m", "2", 0), ("A 2-3 m board, 3 cats", "3", 15)])
+def test_parts_of_numbers_and_of_words_come_last(text, word, place):
+    assert occurrences(text, word)[0] == (place, place + len(word))
+
+
+@pytest.mark.parametrize("target", [("cat", "dog"), ("cat", "1"), ("cat", None), ("cat", True), ("cat", 1.)])
+def test_an_occurrence_is_a_whole_number(target):
+    with pytest.raises(ValueError, match="a pair is a word and which of its occurrences is meant"): find(CAT, target)

@@ -265,3 +265,24 @@ def test_an_answer_is_decoded_once_however_long_it_is(make, monkeypatch):
     ids, decode, calls = model.read("A dog 🐕 and a cat. "*40).ids, model.tokenizer.decode, []
     monkeypatch.setattr(model.tokenizer, "decode", lambda *a, **k: calls.append(a) or decode(*a, **k))
     assert "".join(read_tokens(model.tokenizer, ids).tokens) == decode(ids) and len(calls) == 1
+
+
+def test_what_ends_an_answer_is_not_explained(make):
+    "Ids as `generate` gives them end with a stop, and with padding in a batch."
+    model, _ = make
+    a = model.read("A cat.")
+    for ends in (1, 3):
+        t = make_target(model, model.read([*a.ids, *[model.tokenizer.eos_token_id]*ends]))
+        assert (t.positions, t.ids, t.text) == (tuple(range(len(a))), tuple(a.ids), "A cat.")
+    only = model.read([model.tokenizer.eos_token_id])
+    assert make_target(model, only).positions == (0,)
+
+
+def test_an_answer_does_not_begin_a_conversation(make):
+    "As `tokenizer(text).input_ids` does where a tokenizer puts a mark in front."
+    model, _ = make
+    begin = model.tokenizer.bos_token_id
+    if begin is None: return # this tokenizer has no such mark
+    answer = model.read([begin, *model.read("A cat.").ids])
+    for kw in ({}, dict(target="cat"), dict(target="cat", foil="dog")):
+        with pytest.raises(ValueError, match="begins a conversation: leave it out"): make_target(model, answer, **kw)

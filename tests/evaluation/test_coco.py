@@ -86,6 +86,22 @@ def test_objects_that_the_model_names(model, folder):
     assert make_target(model, data[0].answer, data[0].target).text == shown
 
 
+@pytest.mark.parametrize("said,places", [
+    ("A hot dog next to a dog and a teddy bear near a bear.", {"dog": 20, "hot dog": 2, "bear": 48, "teddy bear": 30}),
+    ("A hot dog, a bear.", {"hot dog": 2, "bear": 13}), ("A DOG with a teddy bear", {"dog": 2, "teddy bear": 13})])
+def test_a_name_within_the_name_of_another_category_is_not_meant(model, folder, monkeypatch, said, places):
+    names = ["dog", "hot dog", "bear", "teddy bear"]
+    marks = [annotation(1, k) | {"id": k} for k in range(1, 5)]
+    path = coco(folder, categories=names, images=numbered("file_name", ["000000000001.jpg"]), annotations=marks)
+    monkeypatch.setattr(type(model), "answers", lambda self, images, prompts: [self.read(said) for _ in images])
+    data = D.coco_objects(path, folder, model=model)
+    targets = {s.category: make_target(model, s.answer, s.target) for s in data}
+    starts = {name: model.read(said).spans[t.positions[0]][0] for name, t in targets.items()}
+    assert targets.keys() == places.keys() and all(t.text.lower() == name for name, t in targets.items())
+    assert all(i - starts[name] in (0, 1) for name, i in places.items()) # a token may begin with the space
+    assert {reason for _, reason in data.left_out} <= {"the model does not name the object"}
+
+
 def test_captions_of_people(folder):
     images = numbered("file_name", ["000000000001.jpg", "000000000002.jpg", "no.jpg"])
     captions = [(1, "A car."), (3, "A dog."), (1, "One car.")]

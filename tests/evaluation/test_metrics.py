@@ -182,6 +182,18 @@ def test_boxes_of_infinite_numbers_are_refused(truth):
     with pytest.raises(ValueError, match="truth must be"): as_mask(truth, (6, 8))
 
 
+@pytest.mark.parametrize("segmentation", [lambda m: m*10. - 5, lambda m: m*.8 + .1, lambda m: (m*247 + 3).astype(np.uint8),
+                                          lambda m: m + 1])
+def test_what_is_no_mask_is_refused_as_a_truth(segmentation):
+    "Logits, probabilities, a mask saved as JPEG, labels: as booleans they are object everywhere."
+    mask = np.zeros((6, 8), int)
+    mask[2:4, 3:6] = 1
+    for measure in (pointing, energy, iou):
+        with pytest.raises(ValueError, match="a truth that is a mask must be boolean, got .* > 0 for logits"):
+            measure(np.ones((6, 8)), segmentation(mask))
+    for same in (mask, mask*1., (mask*255).astype(np.uint8)): assert (as_mask(same, (6, 8)) == (mask > 0)).all()
+
+
 def test_invalid_maps_are_refused():
     for measure in (pointing, energy, iou):
         with pytest.raises(ValueError, match="not numbers"): measure(np.full((2, 2), np.nan), (0, 0, 1, 1))

@@ -14,7 +14,7 @@ from eagle_nb.core.answers import Answer
 from eagle_nb.core.checkpoints import EMBEDDED
 from eagle_nb.core.regions import grid
 from eagle_nb.core.scores import FunctionScorer
-from eagle_nb.core.targets import Target
+from eagle_nb.core.targets import Target, make_target
 from eagle_nb.explanation.explanation import Explanation, explain_scores
 from eagle_nb.explanation.hallucination import (REPAIRS, Correction, answers_while_masking, contrast, correct,
                                                 matches_foil, repair)
@@ -85,6 +85,26 @@ def test_a_foil_that_begins_the_answer(text, right): assert matches_foil(say(tex
     ("cat", "?", "A cat?", True)])
 def test_a_foil_in_the_middle(target, foil, text, right):
     assert matches_foil(say(text), Target((1,), (1,), (foil,), (0, 1), target, foil)) is right
+
+
+@pytest.mark.parametrize("said,target,foil,right,wrong", [
+    ("**Yes**, a cat.", None, "No", ["No.", "**No**, none."], ["I have no doubt: a cat.", "There is no dog."]),
+    ("\nYes.", None, "No", ["No"], ["There is no doubt."]), ("“Yes.”", "Yes", "No", ["“No.”"], ["By no means unlikely"]),
+    ("A cat is there.", "cat", "dog", ["A dog.", "One dog"], ["A bird"])])
+def test_a_foil_of_the_first_words_begins_the_answer_whatever_stands_before(model, said, target, foil, right, wrong):
+    answer = model.read(said)
+    t = make_target(model, answer, target, foil)
+    assert [matches_foil(say(text), t, answer) for text in right + wrong] == [True]*len(right) + [False]*len(wrong)
+
+
+def test_first_words_that_share_their_first_token_with_the_foil():
+    "Skis and Skateboard begin alike, so the first token that differs is not the first of the answer."
+    answer = Answer("Skis.", [0, 1, 2], ["Sk", "is", "."])
+    t = Target((1, 2), (3, 4), ("ate", "board"), (0, 3, 4), "Skis", "Skateboard")
+    assert matches_foil(say("Skateboard."), t, answer) and not matches_foil(say("Not a skateboard"), t, answer)
+    later = Answer("A man on skis.", [5, 0, 1, 2], ["A man on ", "sk", "is", "."])
+    t = Target((2, 3), (3, 4), ("ate", "board"), (5, 0, 3, 4), "skis", "skateboard")
+    assert matches_foil(say("On a skateboard"), t, later)
 
 
 def test_without_a_foil_no_answer_is_right():
