@@ -229,7 +229,7 @@ def _missing_settings(net, processor)->dict:
                                                       for n in names)))
     return {k: v for k, v in wanted.items() if v is not None and getattr(processor, k, v) != v}
 
-# %% ../../nbs/core/07_checkpoints.ipynb #78b93297
+# %% ../../nbs/core/07_checkpoints.ipynb #9c503211
 def _without_mark(model:Model, text:str)->str|None:
     "What is wrong with a chat template that writes no place for the image."
     owners, names = (model.processor, model.tokenizer), ("image_token", "boi_token")
@@ -240,7 +240,8 @@ def _without_mark(model:Model, text:str)->str|None:
 def _other_mark(model:Model)->str:
     "What is wrong with a processor that writes another image token than the model's."
     own, *others = model.image_ids
-    written = f"an image is token {others[0]} for the processor and" if others else "the processor never writes token"
+    written = "the processor never writes token"
+    if others: written = f"an image is token {others[0]} for the processor and"
     return f"{type(model.processor).__name__} does not fit {model.name!r}: {written} {own} for the model"
 
 # %% ../../nbs/core/07_checkpoints.ipynb #9959d848
@@ -367,7 +368,7 @@ def load_checkpoint(source:str|Path|tuple="scenes-llava", # a name, a folder, a 
     commit = revision or getattr(model.config, "_commit_hash", None)
     return _checked(Model(model if placed else model.to(device), processor, str(source), commit, **talk))
 
-# %% ../../nbs/core/07_checkpoints.ipynb #71dbb5b3
+# %% ../../nbs/core/07_checkpoints.ipynb #c411dd39
 def save_processor(processor, # a processor of transformers
                    folder:str|Path # where its files go
                   ):
@@ -375,10 +376,12 @@ def save_processor(processor, # a processor of transformers
     folder = Path(folder)
     processor.save_pretrained(folder)
     settings = json.loads((folder/"processor_config.json").read_text(encoding="utf-8"))
-    if isinstance(getattr(processor, "video_processor", None), _no_video()): settings.pop("video_processor", None)
+    if isinstance(getattr(processor, "video_processor", None), _no_video()): del settings["video_processor"]
     shared = dict(settings["image_processor"], processor_class=settings["processor_class"])
     settings["image_processor"]["image_processor_type"] = type(processor.image_processor).__name__
     _write_json(folder/"processor_config.json", settings)
     _write_json(folder/"preprocessor_config.json", shared)
 
-def _write_json(path:Path, content:dict): path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+def _write_json(path:Path, content:dict):
+    "Write a dict as indented JSON."
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
