@@ -224,7 +224,7 @@ def family_rows(folder:Path, # where the tiny models are saved
                 seed:int=0)->list[dict]:
     "Every tiny model, saved and loaded again by the Auto classes, and the embedded models."
     embedded = [name for name in EMBEDDED if (DATA/name).is_dir()]
-    tiny = [_tiny_row(family, Path(folder)/family, seed) for family in shapes.TINY]
+    tiny = [_tiny_row(family, Path(folder)/family, seed) for family in shapes.FAMILIES]
     return tiny + [family_row(load_checkpoint(name, dtype="float32", device="cpu")) for name in embedded]
 
 def _tiny_row(family, folder, seed)->dict:
