@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from .answers import Answer, conversation, encode_text, prompt_text, read_tokens
+from .answers import Answer, conversation, encode_text, prompt_text, read_tokens, same_text
 from .images import open_image
 from .inference import computing, holding, unwrap
 from .patching import patch
@@ -301,7 +301,7 @@ def read(self:Model,
          answer:str|list[int]|Answer # text or ids of an answer
         )->Answer: # the same as an `Answer`
     "An answer that need not be the model's own."
-    if isinstance(answer, Answer): return answer
+    if isinstance(answer, Answer): return self._check_answer(answer)
     if isinstance(answer, str): ids = encode_text(self.tokenizer, answer)
     else: ids = _as_ids(answer)
     bad = [i for i in ids if not 0 <= i < len(self.tokenizer)]
@@ -314,6 +314,16 @@ def read(self:Model,
             raise ValueError(f"the answer must not contain {token!r} (id {mark}), which stands for an "
                              "image: leave it out")
     return read_tokens(self.tokenizer, ids)
+
+@patch
+def _check_answer(self:Model, answer:Answer)->Answer: # the same
+    "Refuse an answer whose ids say something else to this tokenizer."
+    try: said = self.read(answer.ids).text
+    except ValueError: said = None
+    if said is not None and same_text(said.strip(), answer.text.strip()): return answer
+    reads = "are not those of this tokenizer" if said is None else f"read {said!r:.80} with this tokenizer"
+    raise ValueError(f"the ids of the answer {answer.text!r:.80} {reads}: give its text, answer.text, where it is of "
+                     "another model or has no ids")
 
 def _as_ids(answer)->list[int]:
     "Token ids as plain ints."

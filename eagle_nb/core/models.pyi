@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from PIL import Image
 from torch import nn
-from .answers import Answer, conversation, encode_text, prompt_text, read_tokens
+from .answers import Answer, conversation, encode_text, prompt_text, read_tokens, same_text
 from .images import open_image
 from .inference import computing, holding, unwrap
 from .patching import patch
@@ -129,6 +129,10 @@ class Model:
 
     def read(self, answer: str | list[int] | Answer) -> Answer:
         """An answer that need not be the model's own."""
+        ...
+
+    def _check_answer(self, answer: Answer) -> Answer:
+        """Refuse an answer whose ids say something else to this tokenizer."""
         ...
 
     def _greedy(self, max_new_tokens: int):

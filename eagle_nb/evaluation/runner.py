@@ -262,9 +262,16 @@ def _check_single(metrics):
                          "evaluate with orders=True, then ask `agreements`")
 
 # %% ../../nbs/evaluation/09_runner.ipynb #07377013
+def _told(setting):
+    "A setting as a file tells it: an array or regions by their digest, so that others are not taken for them."
+    if isinstance(setting, Regions): return f"{setting!r} {_digest(setting.labels.tobytes())}"
+    if isinstance(setting, np.ndarray): return f"{setting.dtype} {setting.shape} {_digest(setting.tobytes())}"
+    return setting
+
 def _head(model, data, name, settings)->dict:
     "What all results of a file have in common."
-    return dict(model=model.name, revision=model.revision, weights=model.fingerprint, data=name, **settings,
+    return dict(model=model.name, revision=model.revision, weights=model.fingerprint, data=name,
+                **{k: _told(v) for k, v in settings.items()},
                 dtype=str(model.dtype)[6:], system=model.system, chat_template=model.chat_template,
                 chat_template_kwargs=model.chat_template_kwargs,
                 unsafe_shortcuts=sorted(model.unsafe_shortcuts) or None, machine=machine(model.device),

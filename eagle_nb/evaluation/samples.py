@@ -113,16 +113,31 @@ def _fitting_mask(segmentation, shape)->np.ndarray: # (H, W) bool
     if not mask.any(): raise ValueError("it has no pixel in the image")
     return mask
 
+def _extent(mask)->tuple[int, int, int, int]: # x0, y0, x1, y1
+    "The corners of a mask."
+    y, x = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    return x[0], y[0], x[-1] + 1, y[-1] + 1
+
+def _check_corners(sample, mask)->np.ndarray: # the mask
+    "Refuse a box of x, y, width and height."
+    if sample.box is None: return mask
+    x, y, w, h = sample.box
+    def far(box): return max(abs(a - b) for a, b in zip(box, _extent(mask)))
+    if far((x, y, x + w, y + h)) > 2 or far(sample.box) <= 2: return mask
+    raise ValueError(f"{sample.key}: a box is x0, y0, x1, y1, but {x:g}, {y:g}, {w:g}, {h:g} fits as x, y, width, height: "
+                     f"give {x:g}, {y:g}, {x + w:g}, {y + h:g}")
+
 @lru_cache(8)
 def _mask(sample)->np.ndarray|None:
     "The segmentation of a sample in pixels."
     if sample.segmentation is None: return None
     shape = sample.pixels.shape[:2]
-    try: return _fitting_mask(sample.segmentation, shape)
+    try: mask = _fitting_mask(sample.segmentation, shape)
     except ValueError as e:
         raise ValueError(f"{sample.key}: the segmentation does not fit the image of {shape[1]} x {shape[0]} pixels "
                          f"(width x height): {e}. Give the image that was annotated at its own size, "
                          "or repair the segmentation") from None
+    return _check_corners(sample, mask)
 
 @patch(as_prop=True)
 def mask(self:Sample)->np.ndarray|None: # (H, W) bool; None without a segmentation
@@ -174,8 +189,7 @@ def _check_extent(box, mask):
     if min(box) < -1 or box[2] > width + 1 or box[3] > height + 1:
         raise ValueError(f"its box reaches from {box[0]:g}, {box[1]:g} to {box[2]:g}, {box[3]:g}, out of the image "
                          f"of {width} x {height} pixels (width x height): it was made for another size")
-    y, x = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    extent = x[0], y[0], x[-1] + 1, y[-1] + 1
+    extent = _extent(mask)
     apart = box[0] >= extent[2] or box[1] >= extent[3] or box[2] <= extent[0] or box[3] <= extent[1]
     corners = box[0], box[1], box[2] - box[0], box[3] - box[1] # what the file gives, read as corners
     far = [max(abs(a - b) for a, b in zip(b, extent)) for b in (box, corners)]

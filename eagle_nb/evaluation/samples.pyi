@@ -77,6 +77,14 @@ def _fitting_mask(segmentation, shape) -> np.ndarray:
     """A mask of this shape that is not empty."""
     ...
 
+def _extent(mask) -> tuple[int, int, int, int]:
+    """The corners of a mask."""
+    ...
+
+def _check_corners(sample, mask) -> np.ndarray:
+    """Refuse a box of x, y, width and height."""
+    ...
+
 @lru_cache(8)
 def _mask(sample) -> np.ndarray | None:
     """The segmentation of a sample in pixels."""

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.answers import conversation
+from ..core.targets import occurrences
 from .lists import flat_ids
 from .samples import (Dataset, Sample, check_missing, count_text, image_folder, keep_present,
                                          make_dataset, make_key, read_text, warn_turned)
@@ -49,13 +50,17 @@ def _number(text)->float:
     except (TypeError, ValueError): raise ValueError(f"x0, y0, x1, y1 are numbers, got {text!r}") from None
 
 def _position(target):
-    "A target, where text that is a whole number becomes a position."
-    is_number = isinstance(target, str) and re.fullmatch(r"-?\d+(\.0+)?", target.strip())
-    if is_number: return int(float(target))
+    "A target, where a number is a position."
     if isinstance(target, bool) or isinstance(target, float) and not target.is_integer():
         raise ValueError(f"a target is a word, a position or a list of positions, got {target!r}: positions are "
                          "whole numbers")
     return int(target) if isinstance(target, float) else target
+
+def _check_foil(foil):
+    "Refuse a number, which may be a word or the id of a token."
+    if isinstance(foil, (int, float)):
+        raise ValueError(f"a foil is a word or a list of token ids, got the number {foil!r}: write the word as text, "
+                         f"{str(foil)!r}, or the id as a list, [{foil!r}]")
 
 # %% ../../nbs/evaluation/03_tables.ipynb #3897a050
 def _given(value)->bool:
@@ -79,6 +84,7 @@ def _row_sample(row, folder, taken)->Sample:
     if "prompt" in row: conversation(row["prompt"])
     if not isinstance(row.get("answer", ""), str): flat_ids(row["answer"])
     if "target" in row: row["target"] = _position(row["target"])
+    _check_foil(row.get("foil"))
     known = {k: v for k, v in row.items() if k in _SAMPLE_FIELDS}
     return Sample(image=folder/row["image"], meta={k: v for k, v in row.items() if k not in _FIELDS}, **known)
 
@@ -114,12 +120,20 @@ def _question_column(columns:dict[str, list] # name -> its values
 def _asked(row, column, prompt)->dict:
     "A row with its prompt."
     values = row if column is None else row | {"question": row.get(column)}
+    if column is not None and prompt is None: _check_both(row, column)
     if column is not None and not _given(row.get("prompt")):
         if not _given(row.get(column)): raise ValueError(f"{column} is the question, got an empty cell")
         row = row | {"prompt": row[column]}
     if prompt is None: return row
     names = "|".join(re.escape(str(name)) for name in values)
     return row | {"prompt": re.sub("{(" + names + ")}", lambda found: str(values[found[1]]), prompt)}
+
+def _check_both(row, column):
+    "Refuse a row whose prompt leaves its question out."
+    asked, question = row.get("prompt"), row.get(column)
+    if not isinstance(asked, str) or not isinstance(question, str) or question.strip() in asked: return
+    raise ValueError(f"the prompt {asked!r:.60} leaves out what the column {column!r} asks, {question!r:.60}: say how "
+                     f"both are asked, read_table(prompt='{{question}} {{prompt}}') say, or rename {column!r}")
 
 def _check_prompt(prompt, columns, question):
     "Refuse a prompt for the whole table that leaves its questions out."
@@ -166,6 +180,17 @@ def _check_columns(columns, where, hint=""):
         raise ValueError(f"{where} names the column image and no column twice{hint}, "
                          f"got {', '.join(map(repr, columns)) or 'nothing, it is empty'}")
 
+def _numbered(where, row)->dict:
+    "A row whose target, if it is a whole number, is a position."
+    target = row.get("target")
+    if isinstance(target, str) and re.fullmatch(r"-?\d+(\.0+)?", target.strip()): target = int(float(target))
+    elif isinstance(target, float) and target.is_integer(): target = int(target)
+    answer = row.get("answer")
+    if isinstance(target, int) and isinstance(answer, str) and occurrences(answer, str(target)):
+        raise ValueError(f"{where}: the target {target} may be a position or the word of the answer: give JSON lines "
+                         f'with {target} for the position, or "{target}" for the word')
+    return row if target is row.get("target") else row | {"target": target}
+
 def _read_csv(path, text)->Iterator[tuple[str, dict]]: # the line on which a row ends, its fields
     "The rows of a CSV file."
     table = csv.reader(io.StringIO(text), strict=True)
@@ -177,7 +202,7 @@ def _read_csv(path, text)->Iterator[tuple[str, dict]]: # the line on which a row
             if len(row) != len(header):
                 raise ValueError(f"{where}: the header has {count_text(len(header), 'column')}, this row {len(row)}: "
                                  "put text with a comma in double quotes")
-            yield where, dict(zip(header, row))
+            yield where, _numbered(where, dict(zip(header, row)))
     except csv.Error as e:
         raise ValueError(f"{path}, line {table.line_num}: {e}: put text in double quotes, "
                          "and a quote in it twice") from None
@@ -225,8 +250,7 @@ def _frame_rows(frame)->Iterator[tuple[str, dict]]: # the name of a row, its fie
     columns = {name: list(frame[name]) for name in frame.columns}
     for k, index in enumerate(frame.index):
         row = {name: _plain(values[k]) for name, values in columns.items()}
-        for name in ("target", "foil"): # pandas turns whole numbers into floats where a cell is empty
-            if isinstance(row.get(name), float) and row[name].is_integer(): row[name] = int(row[name])
+        if not isinstance(row.get("target"), str): row = _numbered(f"row {index}", row) # pandas reads "2" as a number
         if isinstance(row.get("key"), int): row["key"] = str(row["key"])
         yield f"row {index}", row
 

@@ -6,7 +6,7 @@
 __all__ = ['page_html', 'figure_html', 'table_html', 'Page', 'Saved', 'Reference']
 
 # %% ../../nbs/explanation/03_formats.ipynb #3396e28c
-import hashlib, html, io, json
+import hashlib, html, io, json, unicodedata, warnings
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -226,6 +226,14 @@ def _reference_masks(e)->bytes: # an npy file, (N, H, W, 1) uint8
     return file.getvalue()
 
 # %% ../../nbs/explanation/03_formats.ipynb #f4df8d8f
+def _set_apart(words:list[str])->list[str]:
+    "Tokens with the spaces that they lost when they were decoded one by one."
+    cased = sum(unicodedata.category(w[0]) in ("Lu", "Ll") for w in words if w)
+    if cased < 2 or any(w != w.strip() for w in words): return words
+    warnings.warn("the words of the result file have no spaces, as those of LLaVA, so nothing tells where a word begins: "
+                  "each token is shown as a word of its own", stacklevel=5)
+    return [" " + w if k and w[:1].isalnum() else w for k, w in enumerate(words)]
+
 _FIELDS = ("insertion_score", "deletion_score", "smdl_score", "insertion_word_score", "deletion_word_score",
            "region_area", "org_score", "baseline_score", "lambda1", "lambda2", "sub-region_number", "words",
            "selected_interpretation_token_id", "selected_interpretation_token_word_id")
@@ -242,7 +250,7 @@ def _read_reference(json_path:Path, npy_path:Path)->tuple[dict, np.ndarray]: # r
     if uncovered: raise ValueError(f"the masks must cover each pixel once, {uncovered} pixels are not")
     record["insertion"], record["deletion"] = _whole_curves(record, len(masks))
     for k in ("lambda1", "lambda2"): record[k] = float(record[k])
-    record["words"] = [str(w) for w in record["words"]]
+    record["words"] = _set_apart([str(w) for w in record["words"]])
     if max(record["selected_interpretation_token_id"]) >= len(record["words"]):
         raise ValueError("the selected tokens lie beyond the words")
     return record, masks

@@ -4,7 +4,9 @@ import torch
 from conftest import PROMPT
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+import eagle_nb
 from eagle_nb import DATA, scenes
+from eagle_nb.core.answers import Answer
 
 EXAMPLES = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 FOLDER = DATA/"scenes-llava"
@@ -106,3 +108,14 @@ def test_an_odd_prompt_gives_an_answer_or_a_clear_error(model, scene, prompt):
 def test_a_prompt_longer_than_the_context_is_refused(model, scene):
     with pytest.raises(ValueError, match=r"tokens.*512"):
         model.answer(scene.image, "What is this animal? "*300)
+
+
+def test_an_answer_of_another_tokenizer_is_refused(model, scene):
+    "Its ids exist here, too, but say something else; without ids there is nothing to force."
+    said = model.read("A dog.")
+    assert model.read(said) is said
+    for ids, message in ((model.read("A cat.").ids, "read 'A cat.' with this tokenizer"), ([10**6], "are not those of this tokenizer"),
+                         ([], "give its text, answer.text")):
+        other = Answer("A dog.", ids, ["A dog."] + [""]*(len(ids) - 1) if ids else [])
+        with pytest.raises(ValueError, match=message): model.read(other)
+        with pytest.raises(ValueError, match=message): eagle_nb.explain(model, scene.image, answer=other, regions=4)

@@ -11,6 +11,7 @@ from PIL import Image
 from conftest import PROMPT, official
 from eagle_nb import correct, datasets
 from eagle_nb.core.curves import auc
+from eagle_nb.core.regions import Regions
 from eagle_nb.core.scores import ModelScorer
 from eagle_nb.evaluation import comparisons, runner
 from eagle_nb.evaluation.methods import attribute
@@ -204,6 +205,18 @@ def test_a_truth_that_changed_is_not_mixed(model, data, tmp_path):
     other = replace(data[0], segmentation=~data[0].mask)
     with pytest.raises(runner.ChangedSample, match="or mask differ"):
         evaluate(model, [other], ["random"], ["iou"], **ask)
+
+
+def test_other_regions_and_fills_of_the_same_size_are_not_mixed(model, data, tmp_path):
+    y, x = np.mgrid[:224, :224]
+    columns, rows, grey = Regions(x*4//224), Regions(y*4//224), np.full((224, 224, 3), 128, np.uint8)
+    def run(**kw): return evaluate(model, data[:1], [by_number], metrics=["insertion"], out=tmp_path, **QUICK | kw)
+    first = run(regions=columns).frame["insertion"].tolist()
+    assert run(regions=Regions(x*4//224)).frame["insertion"].tolist() == first
+    with pytest.raises(ValueError, match="holds results with regions .*choose another folder"): run(regions=rows)
+    with pytest.raises(ValueError, match=r"this run has 'uint8 \(224, 224, 3\) \w+'"): run(regions=columns, fill=grey)
+    assert run(regions=columns, fill=grey, name="grey").frame["insertion"].tolist() != first
+    with pytest.raises(ValueError, match="holds results with fill"): run(regions=columns, fill=grey + 1, name="grey")
 
 
 def test_other_weights_are_not_mixed(model, data, tmp_path):

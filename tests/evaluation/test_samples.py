@@ -137,3 +137,15 @@ def test_an_image_of_a_list_made_on_windows_is_found(tmp_path):
     (tmp_path/"val").mkdir()
     (tmp_path/"val"/"a.png").write_bytes(b"x")
     assert find_image(tmp_path, "val\\a.png") == tmp_path/"val"/"a.png"
+
+
+@pytest.mark.parametrize("kind", ["array", "polygon"])
+def test_a_box_in_the_notation_of_coco_is_refused_where_a_mask_shows_it(kind):
+    "4, 5, 10, 10 as x, y, width and height are also corners, of another box."
+    mask = np.zeros((20, 24), bool)
+    mask[5:15, 4:14] = True
+    segmentation = mask if kind == "array" else [[4, 5, 14, 5, 14, 15, 4, 15]]
+    def masked(box): return D.Sample("a", np.zeros((20, 24)), segmentation=segmentation, box=box).mask
+    with pytest.raises(ValueError, match="4, 5, 10, 10 fits as x, y, width, height: give 4, 5, 14, 15"): masked((4, 5, 10, 10))
+    for box in ((4, 5, 14, 15), (3, 4, 15, 16), (0, 0, 24, 20), (16, 1, 20, 4)):
+        assert (masked(box) == mask).all()

@@ -172,9 +172,27 @@ def test_a_data_frame_names_its_rows_by_their_index_and_needs_its_columns(folder
 
 def test_keys_and_foils_that_pandas_made_numbers(folder):
     image = "000000000001.jpg"
-    frame = pd.DataFrame({"image": [image, image], "key": [7, 8], "target": ["cake", "woman"], "foil": [20, None]})
+    frame = pd.DataFrame({"image": [image, image], "key": [7, 8], "target": ["cake", "woman"], "foil": [[20], None]})
     a, b = D.read_table(frame, images=folder)
-    assert (a.key, b.key) == ("7", "8") and a.foil == 20 and isinstance(a.foil, int) and b.foil is None
+    assert (a.key, b.key) == ("7", "8") and a.foil == [20] and b.foil is None
+
+
+def test_a_count_means_the_same_in_every_kind_of_table(folder):
+    "2 for 3: as pandas reads them these are numbers, and could be a position and the id of a token."
+    row = dict(image="000000000001.jpg", prompt="How many?", answer="There are 2 cats.")
+    (folder/"a.csv").write_text("image,answer,target,foil\n000000000001.jpg,There are 2 cats.,2 cats,3\n")
+    assert [(s.target, s.foil) for s in D.read_table(folder/"a.csv")] == [("2 cats", "3")]
+    with pytest.raises(ValueError, match=r"row 0: a foil is a word or a list of token ids, got the number 3: .*'3', or .* \[3\]"):
+        D.read_table(pd.read_csv(folder/"a.csv"), folder)
+    (folder/"a.csv").write_text("image,answer,target\n000000000001.jpg,There are 2 cats.,2\n")
+    for table in (folder/"a.csv", pd.read_csv(folder/"a.csv")):
+        with pytest.raises(ValueError, match="the target 2 may be a position or the word of the answer: give JSON lines"):
+            D.read_table(table, folder)
+    (folder/"a.jsonl").write_text(lines([row | dict(target="2", foil="3"), row | dict(target=2, foil=[3])]))
+    word, position = D.read_table(folder/"a.jsonl")
+    assert (word.target, word.foil) == ("2", "3") and (position.target, position.foil) == (2, [3])
+    frame = pd.DataFrame([row | dict(target="2", foil="3")])
+    assert [(s.target, s.foil) for s in D.read_table(frame, folder)] == [("2", "3")]
 
 
 @pytest.mark.parametrize("table", [["a.png"], {"image": "a.png"}, None, 3])
@@ -239,6 +257,15 @@ def test_a_question_that_is_not_read_is_an_error(folder, column, values):
     assert D.read_table(two(**{column: values}), folder, prompt="Describe it.")[0].prompt == "Describe it."
     renamed = two(**{column: values}, prompt=["Look.", "See."])
     assert D.read_table(renamed, folder)[1].prompt == "See."
+
+
+def test_a_prompt_that_leaves_the_question_of_its_row_out_is_an_error(folder):
+    frame = two(question=["Is it red?", "Is it blue?"], prompt=["Is it red? Yes or no?", "Answer yes or no."])
+    with pytest.raises(ValueError, match="row 1: the prompt 'Answer yes or no.' leaves out what the column 'question' asks"):
+        D.read_table(frame, folder)
+    assert D.read_table(frame[:1], folder)[0].prompt == "Is it red? Yes or no?"
+    assert D.read_table(frame, folder, prompt="{question} {prompt}")[1].prompt == "Is it blue? Answer yes or no."
+    assert D.read_table(frame.rename(columns={"question": "about"}), folder, prompt="{prompt}")[1].prompt == "Answer yes or no."
 
 
 def test_facts_are_no_questions(folder):

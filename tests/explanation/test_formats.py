@@ -369,3 +369,17 @@ def test_the_reference_files_of_another_image_are_refused(exported):
     message = r"masks are of \(224, 224\).*image of \(50, 40\): give the image that was explained"
     with pytest.raises(ValueError, match=message):
         Explanation.from_reference(exported, "x", np.zeros((50, 40, 3), np.uint8))
+
+
+def test_words_that_lost_their_spaces_do_not_run_together(e, exported, scene):
+    "The lists of LLaVA hold tokens that were decoded one by one: A, group, of, ted, dy, be, ars."
+    path = exported/"json"/"x.json"
+    record = json.loads(path.read_text())
+    record["words"] = [w.strip() for w in record["words"]]
+    path.write_text(json.dumps(record))
+    with pytest.warns(UserWarning, match="the words of the result file have no spaces"):
+        back = Explanation.from_reference(exported, "x", scene.image)
+    assert back.answer.tokens[0] == e.answer.tokens[0] and not any(" " in w for w, _ in back.target_words)
+    by_token = {t.strip(): v for t, v in zip(back.target.tokens, back.modality) if t.strip().isalpha()}
+    assert all(v == pytest.approx(by_token[w]) for w, v in back.word_influence() if back.answer.tokens.count(" " + w) == 1)
+    assert len(back.target_words) >= len(e.target_words)
