@@ -129,6 +129,10 @@ def _check_single(metrics):
     """Refuse metrics that compare two methods."""
     ...
 
+def _told(setting):
+    """A setting as a file tells it: an array or regions by their digest, so that others are not taken for them."""
+    ...
+
 def _head(model, data, name, settings) -> dict:
     """What all results of a file have in common."""
     ...
