@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['MAX_NEW_TOKENS', 'Model', 'warn_cut_off']
 
-# %% ../../nbs/core/06_models.ipynb #4039704b
-import contextlib, hashlib, operator, warnings
+# %% ../../nbs/core/06_models.ipynb #4e39ef19
+import contextlib, hashlib, operator, re, warnings
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -190,16 +190,21 @@ def plain_logits(self:Model, inputs:dict # as the processor gives them, on the d
     "Logits of plain transformers, without any shortcut of this project."
     with self.inference(plain=True): return self.model(**inputs).logits
 
-# %% ../../nbs/core/06_models.ipynb #92213008
+# %% ../../nbs/core/06_models.ipynb #e12e08d1
+@patch
+def _write(self:Model, turns:list[dict], **options)->str:
+    "Turns in the chat template."
+    kw = dict(self.chat_template_kwargs or {}, **options)
+    if self.chat_template is not None: kw["chat_template"] = self.chat_template
+    return self.processor.apply_chat_template(turns, tokenize=False, **kw)
+
 @patch
 def chat(self:Model,
          prompt:str|list[dict] # what the user says about the image, or a conversation; see `conversation`
         )->str: # the text that the model reads
     "The prompt in the chat template."
     turns, _ = conversation(prompt, self.system)
-    kw = dict(self.chat_template_kwargs or {})
-    if self.chat_template is not None: kw["chat_template"] = self.chat_template
-    try: return self.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False, **kw)
+    try: return self._write(turns, add_generation_prompt=True)
     except Exception as e:
         raise ValueError(f"the chat template of {self.name!r} cannot write this prompt "
                          f"({type(e).__name__}: {e}): load the model with chat_template=..., or "
@@ -330,6 +335,29 @@ def _as_ids(answer)->list[int]:
     try: return [operator.index(i) for i in answer]
     except TypeError:
         raise ValueError(f"an answer is text, a list of token ids or an Answer, got {answer!r}") from None
+
+# %% ../../nbs/core/06_models.ipynb #80fbc275
+@patch
+def _space_before(self:Model)->tuple[str, str]: # the last words of a prompt; what the template puts between them and an answer
+    "How the chat template begins an answer."
+    turns, _ = conversation("?", self.system)
+    prompt, said = self.chat("?"), dict(role="assistant", content=[{"type": "text", "text": "Yes"}])
+    try: rest = self._write([*turns, said]).removeprefix(prompt)
+    except Exception: return "", "" # a template for one question
+    space = rest[:len(rest) - len(rest.lstrip())]
+    return re.split(r"[\n>\]]", prompt)[-1], space if rest.lstrip().startswith("Yes") else ""
+
+@patch
+def follow(self:Model, answer:str|list[int]|Answer # text or ids of an answer
+          )->Answer:
+    "An answer that need not be the model's own, as it follows the prompt."
+    if not isinstance(answer, str) or answer[:1].isspace(): return self.read(answer)
+    end, space = self._space_before()
+    encode = lambda text: self.tokenizer.encode(text, add_special_tokens=False)
+    begin, whole = encode(end), encode(end + space + answer)
+    if not space or not end or whole[:len(begin)] != begin: return self.read(answer)
+    self.read(answer) # for its checks
+    return self.read(whole[len(begin):])
 
 # %% ../../nbs/core/06_models.ipynb #79c21638
 _PLACEHOLDERS = [f"{kind}_token_{end}" for kind in ("image", "video", "audio") for end in ("id", "index")]

@@ -1,6 +1,6 @@
 """Generated from models.py by .ci/stubs.py; do not edit."""
 __all__ = ['MAX_NEW_TOKENS', 'Model', 'warn_cut_off']
-import contextlib, hashlib, operator, warnings
+import contextlib, hashlib, operator, re, warnings
 from collections.abc import Iterator
 from dataclasses import replace
 import torch
@@ -94,6 +94,10 @@ class Model:
         """Logits of plain transformers, without any shortcut of this project."""
         ...
 
+    def _write(self, turns: list[dict], **options) -> str:
+        """Turns in the chat template."""
+        ...
+
     def chat(self, prompt: str | list[dict]) -> str:
         """The prompt in the chat template."""
         ...
@@ -133,6 +137,14 @@ class Model:
 
     def _check_answer(self, answer: Answer) -> Answer:
         """Refuse an answer whose ids say something else to this tokenizer."""
+        ...
+
+    def _space_before(self) -> tuple[str, str]:
+        """How the chat template begins an answer."""
+        ...
+
+    def follow(self, answer: str | list[int] | Answer) -> Answer:
+        """An answer that need not be the model's own, as it follows the prompt."""
         ...
 
     def _greedy(self, max_new_tokens: int):

@@ -61,7 +61,7 @@ def prepare_case(model:Model, sample:Sample, regions:int|str|Regions=64,
     _check_truth(sample, pixels)
     sample = _as_asked(model, sample)
     answer = (model.answer(pixels, sample.prompt, max_new_tokens) if sample.answer is None
-              else model.read(sample.answer))
+              else model.follow(sample.answer))
     target = make_target(model, answer, sample.target, sample.foil)
     partition = regions_for(model, pixels, sample.prompt, regions, seed)
     judge = ModelScorer(model, pixels, sample.prompt, target, partition, fill, mode, batch_size, seed)

@@ -359,7 +359,7 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
     model = model if isinstance(model, Model) else load(model)
     pixels = open_image(image)
     partition = regions_for(model, pixels, prompt, regions, seed)
-    answer = _own_answer(model, pixels, prompt, max_new_tokens) if answer is None else model.read(answer)
+    answer = _own_answer(model, pixels, prompt, max_new_tokens) if answer is None else model.follow(answer)
     target = make_target(model, answer, target, foil)
     make_scorer = PromptScorer if prompt_words else ModelScorer
     scorer = make_scorer(model, pixels, prompt, target, partition, fill, mode, batch_size, seed)

@@ -285,7 +285,7 @@ def correct(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
         raise ValueError("a correction removes regions, not words: leave prompt_words out")
     model = model if isinstance(model, Model) else load_model(model)
     pixels = open_image(image)
-    answer = model.answer(pixels, prompt, max_new_tokens) if answer is None else model.read(answer)
+    answer = model.answer(pixels, prompt, max_new_tokens) if answer is None else model.follow(answer)
     right = _accept(answer, make_target(model, answer, target, foil), right)
     e = explain(model, pixels, prompt, answer, target, foil, **settings)
     if e.settings["stopped"] == "interrupted": raise KeyboardInterrupt # half a search is no result

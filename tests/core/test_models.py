@@ -6,7 +6,9 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 import eagle_nb
 from eagle_nb import DATA, scenes
+from eagle_nb.core import models
 from eagle_nb.core.answers import Answer
+from eagle_nb.world import shapes
 
 EXAMPLES = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 FOLDER = DATA/"scenes-llava"
@@ -119,3 +121,27 @@ def test_an_answer_of_another_tokenizer_is_refused(model, scene):
         other = Answer("A dog.", ids, ["A dog."] + [""]*(len(ids) - 1) if ids else [])
         with pytest.raises(ValueError, match=message): model.read(other)
         with pytest.raises(ValueError, match=message): eagle_nb.explain(model, scene.image, answer=other, regions=4)
+
+
+# --- texts that follow a prompt
+
+COLON = ("{% for m in messages %}{{ m.role }}:{% for c in m.content %} {{ c.text or '<image>' }}{% endfor %}{{ '\\n' }}"
+         "{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}")
+
+
+def test_a_text_follows_the_prompt_in_the_tokens_of_the_whole_conversation():
+    "As in Idefics3's template, whose answers begin with a space that belongs to their first token."
+    net, processor = shapes.tiny("idefics3")
+    m = models.Model(net, processor, "colon", chat_template=COLON)
+    begin = m.chat("What is there?")
+    whole = m.tokenizer.encode(begin + " A dog.", add_special_tokens=False)
+    n = len(m.tokenizer.encode(begin, add_special_tokens=False))
+    assert m.follow("A dog.").ids == whole[n:] and m.follow("A dog.").text == " A dog."
+    assert m.read("A dog.").ids != whole[n:]
+    assert m.follow(" A dog.").ids == whole[n:] and m.follow(whole[n:]).ids == whole[n:]
+    said = m.answer(scenes.sample(7).image, "What is there?", max_new_tokens=3)
+    assert m.follow(said) is said
+
+
+def test_a_text_is_read_as_it_is_where_the_template_puts_no_space_before_it(model):
+    for text in ("A dog.", "", "犬", "\nYes"): assert model.follow(text) == model.read(text)
