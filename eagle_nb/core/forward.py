@@ -85,7 +85,7 @@ def _refuse(model, names:list[str]):
                          "regions would stay visible: only float tensors that keep their shape can be masked, so "
                          "this model cannot be explained with this image")
 
-# %% ../../nbs/core/09_forward.ipynb #05c97059
+# %% ../../nbs/core/09_forward.ipynb #2924fa4a
 class Forward:
     "An image, a prompt and a given answer: variants of the image in, probabilities of the answer's tokens out."
     def __init__(self, model:Model, image:ImageLike,
@@ -102,6 +102,7 @@ class Forward:
         self.ids = torch.tensor(list(forced), device=model.device)
         self._repeated = (0, {}) # a number of variants, and the inputs repeated that often
         if hasattr(self._body, "get_rope_index"): self.inputs["position_ids"] = self._positions()
+        if model.has_plain_head is None: model.has_plain_head = self._has_plain_head()
 
     @property
     def whole(self)->Tensor: return self.images["pixel_values"] # of the whole image
@@ -118,7 +119,6 @@ class Forward:
         spent["forwards"] += n
         x = self._with_images(pixels, n)
         if read is not None: x["attention_mask"] = x["attention_mask"]*read.to(x["attention_mask"])
-        self._head_apart # found out before the tower is shared
         shared = contextlib.nullcontext() if alike is None else _each_once(self.tower, *alike)
         with self._computing(), shared: return self._probabilities(x)
 
@@ -211,21 +211,19 @@ def _computing(self:Forward)->Iterator[None]:
     windows_apart = "windows" in self.model.unsafe_shortcuts
     with self.model.inference(plain=windows_apart), full_float32(self.whole): yield
 
-# %% ../../nbs/core/09_forward.ipynb #1d74e78c
+# %% ../../nbs/core/09_forward.ipynb #197e4698
 LOGITS_AT_ONCE = 2**25  # float32 values of logits held at the same time: 128 MB
 
 @patch
 def _probabilities(self:Forward, x:dict)->Tensor: # (n, T)
     "Probabilities of the answer's tokens, given all inputs of the model."
-    if not self._head_apart: return self._chosen(self.model.model(**x).logits[:, self.at], nn.Identity())
+    if not self.plain_head: return self._chosen(self.model.model(**x).logits[:, self.at], nn.Identity())
     return self._chosen(self._body(**x).last_hidden_state[:, self.at], self.model.model.get_output_embeddings())
 
 @patch(as_prop=True)
-def _head_apart(self:Forward)->bool:
+def plain_head(self:Forward)->bool:
     "Are the logits what the output head makes of the last hidden states, and nothing more?"
-    model = self.model
-    if model.has_plain_head is None: model.has_plain_head = self._has_plain_head()
-    return model.has_plain_head and "head" not in model.unsafe_shortcuts
+    return bool(self.model.has_plain_head) and "head" not in self.model.unsafe_shortcuts
 
 @patch
 @torch.inference_mode()
@@ -271,7 +269,7 @@ def pixels(self:Forward, image:ImageLike, name:str="pixel_values", # one of `ima
     "One image input for another image in place of the explained one."
     return self.images_of(image, **images_kwargs)[name]
 
-# %% ../../nbs/core/09_forward.ipynb #e1123649
+# %% ../../nbs/core/09_forward.ipynb #6ae3d66f
 @patch
 def hidden(self:Forward, pixels:Tensor|dict[str, Tensor], # of n variants
            n:int # number of variants
@@ -286,7 +284,7 @@ def logits(self:Forward, pixels:Tensor|dict[str, Tensor], # of n variants
            columns:list[int] # positions in the answer
           )->Tensor: # (n, columns, V) float32, on the device
     "Logits of the whole vocabulary at some positions of the answer, differentiable."
-    if self._head_apart:
+    if self.plain_head:
         h, head = self.hidden(pixels, n)[:, self.at[columns]], self.model.model.get_output_embeddings()
         with self._computing(): return head(h).float()
     spent["forwards"] += n

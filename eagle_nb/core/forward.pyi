@@ -82,7 +82,7 @@ class Forward:
         ...
 
     @property
-    def _head_apart(self) -> bool:
+    def plain_head(self) -> bool:
         """Are the logits what the output head makes of the last hidden states, and nothing more?"""
         ...
 

@@ -61,7 +61,7 @@ class Model:
         # both set by `self_test`: shortcuts that are wrong for this model, and what it found
         self.unsafe_shortcuts:frozenset[str] = frozenset()
         self.report = None
-        self.has_plain_head:bool|None = None # are logits the output head alone? found out by the first forward pass
+        self.has_plain_head:bool|None = None # are logits the output head alone? found out by the first `Forward`
         _check_vision(self.model, processor, name)
         _check_pair(self.model, processor, name)
         if chat_template_kwargs: self._check_variables()

@@ -475,10 +475,10 @@ def tam(model:Model, image:ImageLike, prompt:str|list[dict], target:Target,
        )->np.ndarray: # (H, W) in [0, 1]
     "Token activation map; for several tokens, the mean of their maps."
     _check_variant(variant)
-    if "head" in _loaded(model).unsafe_shortcuts:
+    forward, where, columns = _open(model, image, prompt, target)
+    if not forward.plain_head:
         raise ValueError(f"{model.name!r} makes its probabilities from more than its last hidden states, "
                          "which TAM reads: use another method")
-    forward, where, columns = _open(model, image, prompt, target)
     grid, ids = token_grid(forward, where), forward.inputs["input_ids"][0]
     active, ids, places = _activations(model, forward, ids), ids.tolist(), list(grid.positions)
     text = [j for j, i in enumerate(ids) if i != ids[places[0]]]
