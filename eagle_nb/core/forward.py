@@ -6,7 +6,7 @@
 __all__ = ['LOGITS_AT_ONCE', 'image_inputs', 'Forward', 'full_float32', 'equal_tiles']
 
 # %% ../../nbs/core/09_forward.ipynb #497a5025
-import contextlib, threading
+import contextlib, inspect, threading
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -338,4 +338,6 @@ def _expanded(v, n, kind):
 def tower(self:Forward)->nn.Module|None:
     "The vision tower, where it takes tiles of pixels independently of each other; otherwise None."
     if "tiles" in self.model.unsafe_shortcuts: return None
-    return next((getattr(self._body, k) for k in ("vision_tower", "vision_model") if hasattr(self._body, k)), None)
+    found = next((getattr(self._body, k) for k in ("vision_tower", "vision_model") if hasattr(self._body, k)), None)
+    joins = found is not None and "image_sizes" in inspect.signature(found.forward).parameters # Pixtral: all in one row
+    return None if joins else found

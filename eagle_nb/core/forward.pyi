@@ -1,6 +1,6 @@
 """Generated from forward.py by .ci/stubs.py; do not edit."""
 __all__ = ['LOGITS_AT_ONCE', 'image_inputs', 'Forward', 'full_float32', 'equal_tiles']
-import contextlib, threading
+import contextlib, inspect, threading
 from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn

@@ -34,10 +34,11 @@ def carry_labels(pixels:Callable[..., Tensor], # from an image and processor opt
                 )->Tensor: # int64, shaped like pixel_values; -1 where no pixel of the image lands
     "The region of every element of `pixel_values`."
     options = dict(resample=Image.Resampling.NEAREST, do_rescale=False, do_normalize=False)
+    def carried(v): return pixels(as_gray(v), **options).round().long()
     low = labels % 256
-    a, b = (pixels(as_gray(v), **options).round().long() for v in (low, 255 - low))
-    high = pixels(as_gray(labels//256), **options).round().long() if labels.max() > 255 else 0
-    return torch.where(a + b == 255, a + 256*high, -1)
+    a, b = carried(low), carried(255 - low)
+    higher = (carried(labels//256**k % 256)*256**k for k in (1, 2, 3) if labels.max() >= 256**k)
+    return torch.where(a + b == 255, a + sum(higher), -1)
 
 # %% ../../nbs/core/10_layout.ipynb #a444ccf9
 def carry_mask(pixels:Callable[..., Tensor], # from an image and processor options to pixel_values

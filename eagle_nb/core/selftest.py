@@ -129,7 +129,9 @@ _TRIALS = ((), ("tiles",), ("head",), ("windows",), ("head", "tiles"), ("head", 
 
 def _in_half(model)->bool: return model.dtype in (torch.bfloat16, torch.float16)
 
-def _tolerance(model)->float: return .05 if _in_half(model) else 2e-5 # of a probability
+_EXACT = 2e-5 # of a probability
+
+def _tolerance(model)->float: return .05 if _in_half(model) else _EXACT
 
 def _cause(e:Exception)->str: return f"{type(e).__name__}: {' '.join(str(e).split())[:300]}"
 
@@ -202,9 +204,16 @@ def _off(model, gap:float)->str:
         hint = " (its layers round by the content of a whole call: quantise with a scale per token)"
     return f"the scorer's probabilities are {gap:.2g} off those of generate{hint}"
 
-def _remarks(found:dict)->list[str]:
+def _unsure(model, found:dict)->list[str]:
+    "Differences that half precision allows, and that are none in most models."
+    if not _in_half(model): return []
+    words = dict(leak="another last token moves the probabilities up to it", repeat="two equal calls differ")
+    return [f"{words[k]} by {found[k]:.1e}: rounding of {str(model.dtype)[6:]}, or an error that grows in longer "
+            "answers; load with dtype='float32' to tell" for k in words if _EXACT < found[k] <= _tolerance(model)]
+
+def _remarks(model, found:dict)->list[str]:
     "What else to know."
-    remarks = []
+    remarks = _unsure(model, found)
     if found["image"] < 1e-4:
         remarks.append(f"the probabilities do not move with the image ({found['image']:.1e}): nothing to explain")
     if found["transport"] < .9:
@@ -238,7 +247,7 @@ def _examine(model)->dict:
     leak, repeat = (math.nan, math.nan) if why else _leak_and_repeat(case)
     found = dict(batched=gap, leak=leak, repeat=repeat, image=_largest(case.want[0], case.want[2]),
                  transport=case.transport, positions=_finds_itself_likely(case), images=tuple(case.scorer().forward.images))
-    return found | dict(errors=tuple(_errors(model, found, why)), remarks=tuple(_remarks(found)),
+    return found | dict(errors=tuple(_errors(model, found, why)), remarks=tuple(_remarks(model, found)),
                         unable=() if why else _unable(case))
 
 def _failed(e:Exception)->dict:

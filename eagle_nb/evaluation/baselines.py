@@ -9,7 +9,7 @@ __all__ = ['VARIANTS', 'BASELINES', 'random_map', 'centre_out', 'oracle', 'occlu
            'attention_rollout']
 
 # %% ../../nbs/evaluation/06_baselines.ipynb #59e4955b
-import contextlib, warnings
+import contextlib, threading, warnings
 from collections.abc import Callable, Iterator
 
 import cv2
@@ -21,7 +21,7 @@ from ..core.costs import spent
 from ..core.forward import Forward
 from ..core.images import ImageLike, fill_image, open_image
 from ..core.layout import Layout, from_tokens, layout, token_grid
-from ..core.models import Model
+from ..core.models import Model, in_this_thread
 from ..core.patching import patch
 from ..core.regions import Regions
 from ..core.scores import ModelScorer
@@ -393,17 +393,17 @@ def cam_maps(forward:Forward,
              positions:list[int] # of the image tokens
             )->Tensor: # (n, P) float32, not negative
     "Activations weighted by their positive gradients, one map per image (Grad-CAM)."
-    held = []
+    held = [] # the last is of the pass whose gradient is followed
     def hold(module, args, out):
         held.append(out.detach().requires_grad_())
-        return held[0]
-    hook = module.register_forward_hook(hold)
+        return held[-1]
+    hook = module.register_forward_hook(in_this_thread(hold))
     try:
         with forward.model.frozen():
             logits = _of_target(forward, forward.logits(pixels, n, columns), columns)
-            gradient = _gradient(logits.sum(), held[0], n)
+            gradient = _gradient(logits.sum(), held[-1], n)
     finally: hook.remove()
-    f, g = (v[:, positions].detach().float().cpu() for v in (held[0], gradient))
+    f, g = (v[:, positions].detach().float().cpu() for v in (held[-1], gradient))
     return (g.relu().mean(1, keepdim=True)*f).mean(-1).relu()
 
 # %% ../../nbs/evaluation/06_baselines.ipynb #dbad50e4
@@ -487,18 +487,27 @@ def tam(model:Model, image:ImageLike, prompt:str|list[dict], target:Target,
     return from_tokens(where, grid, np.mean(smooth, 0))
 
 # %% ../../nbs/evaluation/06_baselines.ipynb #aec67307
+def _eager_here(config)->type:
+    "The class of a configuration that asks for eager attention, in the thread that calls this."
+    own, kind, others = threading.get_ident(), type(config), config._attn_implementation
+    def implementation(self): return "eager" if threading.get_ident() == own else others
+    return type(kind.__name__, (kind,), dict(_attn_implementation=property(implementation), __module__=kind.__module__))
+
+_rolling_out = threading.Lock() # the class of a configuration is that of all threads
+
 @contextlib.contextmanager
 def _eager(decoder:nn.Module)->Iterator[list]: # filled with the weights of each layer that runs
     "Attention computed in eager mode, with its weights collected."
-    held, hooks, implementation = [], [], decoder.config._attn_implementation
-    try:
-        decoder.config._attn_implementation = "eager"
-        collect = lambda module, args, out: held.append(out[1])
-        hooks += [l.self_attn.register_forward_hook(collect) for l in decoder.layers]
-        yield held
-    finally:
-        decoder.config._attn_implementation = implementation
-        for h in hooks: h.remove()
+    held, hooks, config = [], [], decoder.config
+    collect = in_this_thread(lambda module, args, out: held.append(out[1]))
+    with _rolling_out:
+        kind, config.__class__ = type(config), _eager_here(config)
+        try:
+            hooks += [l.self_attn.register_forward_hook(collect) for l in decoder.layers]
+            yield held
+        finally:
+            config.__class__ = kind
+            for h in hooks: h.remove()
 
 def layer_attentions(forward:Forward # an image, a prompt and an answer
                     )->list[Tensor]: # one per layer, (len(forward),)*2 float32 on the CPU

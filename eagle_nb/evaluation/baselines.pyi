@@ -1,6 +1,6 @@
 """Generated from baselines.py by .ci/stubs.py; do not edit."""
 __all__ = ['VARIANTS', 'BASELINES', 'random_map', 'centre_out', 'oracle', 'occlusion', 'kernel_shap', 'lime', 'soft_mask', 'rise', 'gradient_x_input', 'integrated_gradients', 'blurred', 'IgosPath', 'edge_weights', 'penalty_gradient', 'igos', 'cam_layer', 'cam_maps', 'llava_cam', 'rank_gaussian', 'tam', 'layer_attentions', 'attention_rollout']
-import contextlib, warnings
+import contextlib, threading, warnings
 from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from ..core.costs import spent
 from ..core.forward import Forward
 from ..core.images import ImageLike, fill_image, open_image
 from ..core.layout import Layout, from_tokens, layout, token_grid
-from ..core.models import Model
+from ..core.models import Model, in_this_thread
 from ..core.patching import patch
 from ..core.regions import Regions
 from ..core.scores import ModelScorer
@@ -197,6 +197,11 @@ def _activations(model, forward, ids) -> np.ndarray:
 def tam(model: Model, image: ImageLike, prompt: str | list[dict], target: Target, variant: str='fixed') -> np.ndarray:
     """Token activation map; for several tokens, the mean of their maps."""
     ...
+
+def _eager_here(config) -> type:
+    """The class of a configuration that asks for eager attention, in the thread that calls this."""
+    ...
+_rolling_out = threading.Lock()
 
 @contextlib.contextmanager
 def _eager(decoder: nn.Module) -> Iterator[list]:

@@ -267,10 +267,17 @@ def explain_scores(scorer:Scorer, # keep-masks to probabilities
     record = {**(settings or {}), "search": found.method, **found.settings, "budget": kwargs.get("budget"),
               "stopped": found.stopped, "ranked": found.ranked, "search_forwards": found.forwards,
               "search_seconds": found.seconds, "versions": versions()}
-    return Explanation(image=image, prompt=prompt, answer=answer, target=target, regions=regions, order=found.order,
-                       token_insertion=insertion.double().numpy(), token_deletion=deletion.double().numpy(),
-                       forwards=scorer.forwards - start, seconds=seconds, settings=record, scorer=scorer,
-                       prompt_words=words)
+    e = Explanation(image=image, prompt=prompt, answer=answer, target=target, regions=regions, order=found.order,
+                    token_insertion=insertion.double().numpy(), token_deletion=deletion.double().numpy(),
+                    forwards=scorer.forwards - start, seconds=seconds, settings=record, scorer=scorer,
+                    prompt_words=words)
+    return _with_fill(e, getattr(scorer, "fill", None))
+
+def _with_fill(e:Explanation, fill:np.ndarray|None # what the scorer has shown in hidden regions, if it is known
+              )->Explanation:
+    "The explanation with that image, where the record does not tell it."
+    known = fill is None or e.settings.get("fill") != "given" and np.array_equal(fill, e.fill_image)
+    return e if known else replace(e, fill=fill)
 
 # %% ../../nbs/explanation/04_explanation.ipynb #943a812a
 def _model_record(model:Model)->dict:
@@ -368,6 +375,5 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
     record = dict(_model_record(model), fill=fill if isinstance(fill, str) else "given", mode=scorer.mode, seed=seed,
                   lam=list(lam), unseen=scorer.unseen.tolist(), unsafe_shortcuts=sorted(model.unsafe_shortcuts),
                   **_conversation_record(model, prompt))
-    e = explain_scores(scorer, pixels, partition, target, answer, prompt_text(prompt), search, record, lam=lam,
-                       budget=budget, callback=callback, show_progress=show_progress, **search_settings)
-    return e if isinstance(fill, str) else replace(e, fill=scorer.fill)
+    return explain_scores(scorer, pixels, partition, target, answer, prompt_text(prompt), search, record, lam=lam,
+                          budget=budget, callback=callback, show_progress=show_progress, **search_settings)

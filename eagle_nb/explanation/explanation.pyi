@@ -168,6 +168,10 @@ def explain_scores(scorer: Scorer, image: np.ndarray, regions: Regions, target: 
     """Order the regions by a scorer, and trace the curves."""
     ...
 
+def _with_fill(e: Explanation, fill: np.ndarray | None) -> Explanation:
+    """The explanation with that image, where the record does not tell it."""
+    ...
+
 def _model_record(model: Model) -> dict:
     """Model and device, for the record."""
     ...

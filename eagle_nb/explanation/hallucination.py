@@ -384,8 +384,8 @@ def contrast(model:Model,
     ids, stop, both = [], min(model.stop_ids), None
     while len(ids) < max_new_tokens:
         forward = Forward(model, pixels, prompt, [*ids, stop])
-        if both is None: both = torch.cat([forward.whole, model.place(forward.pixels(against))])
-        a, b = forward.logits(both, 2, [len(ids)])[:, 0].log_softmax(-1)
+        if both is None: both = [forward.whole, model.place(forward.pixels(against))]
+        a, b = _logits_of(forward, both, len(ids)).log_softmax(-1)
         unlikely = a < a.max() + np.log(max(beta, 1e-30))
         token = int(((1 + alpha)*a - alpha*b).masked_fill(unlikely, -torch.inf).argmax())
         if token in model.stop_ids: break
@@ -393,6 +393,14 @@ def contrast(model:Model,
     return model.read(ids)
 
 # %% ../../nbs/explanation/06_hallucination.ipynb #5703b09d
+def _logits_of(forward, images:list[torch.Tensor], # `pixel_values` of each
+               column:int # position in the answer
+              )->torch.Tensor: # (n, V)
+    "Logits of several images: in one batch, or one by one where the self-test found batches to be wrong."
+    alone = "batch" in forward.model.unsafe_shortcuts
+    batches = [(v, 1) for v in images] if alone else [(torch.cat(images), len(images))]
+    return torch.cat([forward.logits(v, n, [column])[:, 0] for v, n in batches])
+
 def _check_contrast(image:ImageLike, other:ImageLike, alpha:float, beta:float)->tuple[np.ndarray, np.ndarray]: # pixels
     "Two images of one size."
     if not 0 <= alpha < np.inf or not 0 <= beta <= 1:

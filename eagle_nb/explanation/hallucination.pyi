@@ -232,6 +232,10 @@ def contrast(model: Model, image: ImageLike, other: ImageLike, prompt: str | lis
     """Greedy answer from (1 + alpha) log p(token | image) - alpha log p(token | other) (Leng et al. 2024, eq. 3, 5)."""
     ...
 
+def _logits_of(forward, images: list[torch.Tensor], column: int) -> torch.Tensor:
+    """Logits of several images: in one batch, or one by one where the self-test found batches to be wrong."""
+    ...
+
 def _check_contrast(image: ImageLike, other: ImageLike, alpha: float, beta: float) -> tuple[np.ndarray, np.ndarray]:
     """Two images of one size."""
     ...

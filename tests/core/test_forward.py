@@ -202,3 +202,16 @@ def test_float32_stays_full_while_any_block_is_inside():
     with full_float32(SimpleNamespace(is_cuda=True, dtype=torch.bfloat16)):
         assert cudnn.conv.fp32_precision == before[1]
     assert (cudnn.allow_tf32, cudnn.conv.fp32_precision) == before
+
+
+@pytest.mark.parametrize("family", ["pixtral", "mistral3"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_tower_that_joins_its_images_takes_two(family, first):
+    "Pixtral's lays the patches of all images in one row, so that none of them can be left out."
+    m = checkpoints.load_checkpoint(shapes.tiny(family))
+    image, other = scene_image(5, (150, 90)), scene_image(6, (90, 110))
+    ids, keep = likely_ids(m, image), torch.tensor([[True]*4, [False]*4])
+    p = scorer(m, image, two_images(other, first), grid(image, 2, 2), mode="nearest")(keep)
+    for row, shown in zip(p, (image, np.zeros_like(image))):
+        want = m.stepwise(m.encode(shown, two_images(other, first)), ids)
+        torch.testing.assert_close(row, want[range(len(ids)), ids], atol=1e-5, rtol=0)

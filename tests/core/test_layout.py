@@ -9,7 +9,7 @@ from PIL import Image
 
 from eagle_nb.core import checkpoints, models
 from eagle_nb.core.forward import Forward
-from eagle_nb.core.layout import Layout, from_tokens, layout, token_grid, token_regions
+from eagle_nb.core.layout import Layout, carry_labels, from_tokens, layout, token_grid, token_regions
 from eagle_nb.core.regions import Regions
 from eagle_nb.core.scores import ModelScorer
 from eagle_nb.core.targets import make_target
@@ -371,3 +371,10 @@ def test_learned_queries_in_a_square_number_are_refused():
     f, l = opened(m, noise((112, 112)))
     assert int((f.inputs["input_ids"] == m.model.config.image_token_id).sum()) == 4**2
     with pytest.raises(ValueError, match="does not move the token over it more than others"): token_grid(f, l)
+
+
+def test_more_labels_than_two_bytes_hold_are_carried():
+    "A region for each pixel of an image of 300 x 300."
+    labels = np.arange(90_000).reshape(300, 300)
+    def pixels(a, **kw): return torch.tensor(a).permute(2, 0, 1)[None].float()
+    assert (carry_labels(pixels, labels)[0, 0].numpy() == labels).all()

@@ -4,6 +4,7 @@ import functools
 import random
 import types
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -847,3 +848,30 @@ def test_a_model_that_changes_its_logits_is_followed_or_refused(name):
     m.unsafe_shortcuts = frozenset()
     m.model.forward = forward
     assert np.abs(got - ask()).max() > 1e-9, "the logits are not those of the head alone"
+
+
+# ---- threads that share a model
+
+def test_attention_is_eager_in_one_thread_only():
+    "A thread that had begun without a mask would go on in eager mode, where no mask lets it see what comes after."
+    m = embedded("scenes-llava")
+    config, before = m.decoder.config, m.decoder.config._attn_implementation
+    forward = Forward(m, SCENE.pixels, PROMPT, target(m).forced)
+    with B._eager(m.decoder) as held, ThreadPoolExecutor(1) as pool:
+        elsewhere = pool.submit(lambda: config._attn_implementation).result()
+        assert (config._attn_implementation, elsewhere) == ("eager", before)
+        pool.submit(forward, forward.whole, 1).result()
+        assert not held, "weights of another thread"
+    assert config._attn_implementation == before
+
+
+@pytest.mark.parametrize("name", ["attention rollout", "LLaVA-CAM"])
+def test_threads_read_the_attention_and_the_states_of_their_own_image(name):
+    m, images = embedded("scenes-llava"), [scenes.sample(seed).image for seed in range(4)]
+    def ask(image): return run(name, m, image, target(m))
+    alone, config = [ask(image) for image in images], m.decoder.config
+    kind, before = type(config), config._attn_implementation
+    for _ in range(2):
+        with ThreadPoolExecutor(4) as pool: together = list(pool.map(ask, images))
+        for a, b in zip(alone, together): np.testing.assert_allclose(a, b, atol=1e-5)
+    assert (type(config), config._attn_implementation) == (kind, before)

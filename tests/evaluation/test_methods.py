@@ -54,6 +54,14 @@ def test_costs_are_counted_where_they_arise(model, data, name, forwards, backwar
     assert (a.forwards, a.backwards) == (forwards, backwards) and sum(seen) == forwards
 
 
+@pytest.mark.parametrize("fill", ["mean", "noise", "given"])
+def test_an_explanation_shows_what_the_method_has_hidden_with(model, data, fill):
+    case = prepare_case(model, data[0], 9)
+    shown = np.full_like(case.pixels, 90) if fill == "given" else fill
+    e = ask(model, case, "EAGLE", budget=40, fill=shown, seed=3).explanation
+    assert np.array_equal(e.fill_image, e.scorer.fill) and e.fill_image.any()
+
+
 def test_an_explanation_is_kept(model, data):
     case = prepare_case(model, data[0], 9)
     a = ask(model, case, "EAGLE", budget=60)

@@ -223,6 +223,19 @@ def test_contrast_by_hand(model, samples):
     assert contrast(model, s.pixels, other, s.prompt, alpha=1.5, beta=.2, max_new_tokens=12).ids == out
 
 
+def test_contrast_takes_images_one_by_one_where_a_batch_mixes_them(model, samples, monkeypatch):
+    s, body = samples[1], model.model.base_model
+    other, plain = np.zeros_like(s.pixels), body.forward
+    want = contrast(model, s.pixels, other, s.prompt, alpha=1.5, beta=.2).ids
+    def mixed(*args, **kwargs):
+        out = plain(*args, **kwargs)
+        if len(out.last_hidden_state) > 1: out.last_hidden_state = out.last_hidden_state.flip(0)
+        return out
+    monkeypatch.setattr(body, "forward", mixed)
+    monkeypatch.setattr(model, "unsafe_shortcuts", frozenset({"batch"}))
+    assert contrast(model, s.pixels, other, s.prompt, alpha=1.5, beta=.2).ids == want
+
+
 def test_contrast_keeps_to_likely_tokens(model, samples):
     s = samples[0]
     only_the_likeliest = contrast(model, s.pixels, np.zeros_like(s.pixels), s.prompt, alpha=50., beta=1.)
