@@ -256,13 +256,15 @@ def check_length(self:Model,
         raise ValueError(f"prompt, image and answer have {n} tokens, the model takes {limit}: "
                          "shorten the prompt or the answer")
 
-# %% ../../nbs/core/06_models.ipynb #7ee43e3f
+# %% ../../nbs/core/06_models.ipynb #0857e292
 @patch
 def _inputs(self:Model, images:list, prompts:list, **kw)->dict[str, torch.Tensor]:
     "Images and prompts through the processor, one explained image per prompt."
     self._check_words(prompts)
     shown = [_open_images(image, prompt) for image, prompt in zip(images, prompts)]
     texts = [self.chat(p) for p in prompts]
+    begin = self.tokenizer.bos_token
+    if begin and all(text.startswith(begin) for text in texts): kw["add_special_tokens"] = False # it is there once
     try: x = dict(self.processor(images=shown, text=texts, return_tensors="pt", **kw))
     except (ValueError, RuntimeError, ZeroDivisionError, IndexError, OSError) as e:
         sizes = ", ".join(f"{i.width} x {i.height}" for row in shown for i in row)
@@ -288,13 +290,14 @@ def encode(self:Model, image, # anything that `open_image` reads
     kw = {"images_kwargs": images_kwargs} if images_kwargs else {}
     return self._inputs([image], [prompt], **kw)
 
-# %% ../../nbs/core/06_models.ipynb #55be38d0
+# %% ../../nbs/core/06_models.ipynb #665659a6
 @patch(as_prop=True)
 def stop_ids(self:Model)->set[int]: # ids that end an answer
-    "End-of-sequence and padding ids."
+    "End-of-sequence ids, and padding where it is no ordinary token."
     ends, t = self.model.generation_config.eos_token_id, self.tokenizer
     if not isinstance(ends, (list, tuple)): ends = [ends]
-    return {int(i) for i in (*ends, t.eos_token_id, t.pad_token_id) if i is not None}
+    pad = t.added_tokens_decoder.get(t.pad_token_id)
+    return {int(i) for i in (*ends, t.eos_token_id, t.pad_token_id if pad and pad.special else None) if i is not None}
 
 def _before(ids:list[int], stops:set[int])->list[int]:
     "The ids before the first stop."

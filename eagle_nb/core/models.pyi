@@ -128,7 +128,7 @@ class Model:
 
     @property
     def stop_ids(self) -> set[int]:
-        """End-of-sequence and padding ids."""
+        """End-of-sequence ids, and padding where it is no ordinary token."""
         ...
 
     def read(self, answer: str | list[int] | Answer) -> Answer:

@@ -145,3 +145,40 @@ def test_a_text_follows_the_prompt_in_the_tokens_of_the_whole_conversation():
 
 def test_a_text_is_read_as_it_is_where_the_template_puts_no_space_before_it(model):
     for text in ("A dog.", "", "犬", "\nYes"): assert model.follow(text) == model.read(text)
+
+
+# --- the beginning and the end of a conversation
+
+def with_begin(processor):
+    "A tokenizer that puts its beginning token before every text, as LLaVA's and Gemma's do."
+    from tokenizers.processors import TemplateProcessing
+    tok = processor.tokenizer
+    tok.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{tok.bos_token} $A", pair=f"{tok.bos_token} $A {tok.bos_token} $B",
+        special_tokens=[(tok.bos_token, tok.bos_token_id)])
+    return processor
+
+
+@pytest.mark.parametrize("family", ["llava", "gemma3", "idefics3", "llava_next"])
+@pytest.mark.parametrize("in_template", [True, False])
+def test_a_conversation_begins_once(family, in_template):
+    "As transformers writes it with apply_chat_template(tokenize=True)."
+    net, processor = shapes.tiny(family)
+    processor, begin = with_begin(processor), processor.tokenizer.bos_token
+    template = processor.chat_template.removeprefix(begin)
+    m = models.Model(net, processor, family, chat_template=begin*in_template + template)
+    x = m.encode(scenes.sample(7).image, PROMPT)
+    turns = [dict(role="user", content=[dict(type="image", image=scenes.sample(7).image), dict(type="text", text=PROMPT)])]
+    want = processor.apply_chat_template(turns, chat_template=m.chat_template, add_generation_prompt=True, tokenize=True,
+                                         return_dict=True, return_tensors="pt")
+    assert x["input_ids"].tolist() == want["input_ids"].tolist()
+    assert x["input_ids"][0].tolist().count(processor.tokenizer.bos_token_id) == 1
+
+
+def test_an_ordinary_token_that_pads_ends_no_answer(model):
+    net, processor = shapes.tiny("llava")
+    tok = processor.tokenizer
+    m = models.Model(net, processor, "llava")
+    assert tok.pad_token_id in m.stop_ids
+    tok.pad_token = tok.convert_ids_to_tokens(300)
+    assert m.tokenizer.pad_token_id == 300 and 300 not in m.stop_ids and tok.eos_token_id in m.stop_ids
