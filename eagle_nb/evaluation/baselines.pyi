@@ -10,7 +10,8 @@ from ..core.costs import spent
 from ..core.forward import Forward
 from ..core.images import ImageLike, fill_image, open_image
 from ..core.layout import Layout, from_tokens, layout, token_grid
-from ..core.models import Model, in_this_thread
+from ..core.inference import in_this_thread
+from ..core.models import Model
 from ..core.patching import patch
 from ..core.regions import Regions
 from ..core.scores import ModelScorer
