@@ -208,7 +208,7 @@ def test_float32_stays_full_while_any_block_is_inside():
 @pytest.mark.parametrize("first", [True, False])
 def test_a_tower_that_joins_its_images_takes_two(family, first):
     "Pixtral's lays the patches of all images in one row, so that none of them can be left out."
-    m = checkpoints.load_checkpoint(shapes.tiny(family))
+    m = made(family)
     image, other = scene_image(5, (150, 90)), scene_image(6, (90, 110))
     ids, keep = likely_ids(m, image), torch.tensor([[True]*4, [False]*4])
     p = scorer(m, image, two_images(other, first), grid(image, 2, 2), mode="nearest")(keep)
