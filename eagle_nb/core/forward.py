@@ -148,23 +148,11 @@ def _copies(name, v, n)->Tensor:
     "One input, `n` times; position_ids have a first axis for time, height and width."
     return v.repeat(1, n, 1) if name == "position_ids" else v.repeat(n, *[1]*(v.ndim - 1))
 
-# %% ../../nbs/core/09_forward.ipynb #5c887ed0
-class _Known(Exception): "The decoder's arguments are known; there is nothing more to compute."
-
+# %% ../../nbs/core/09_forward.ipynb #ca1bdf85
 @patch
 def _positions(self:Forward)->Tensor|None: # (3, 1, len(self))
     "Positions in time, height and width, as the decoder gets them; passed in, no earlier call can change them."
-    arguments = {}
-    x = self.inputs | self.images | {"use_cache": False}
-    @in_this_thread
-    def stop(module, args, kwargs):
-        arguments.update(kwargs)
-        raise _Known
-    hook = self.model.model.get_decoder().register_forward_pre_hook(stop, with_kwargs=True)
-    try:
-        with torch.no_grad(), self.model.inference(): self._body(**x)
-    except _Known: return arguments.get("position_ids")
-    finally: hook.remove()
+    return self.model.decoder_inputs(self.inputs | self.images).get("position_ids")
 
 # %% ../../nbs/core/09_forward.ipynb #33f4efea
 @contextlib.contextmanager

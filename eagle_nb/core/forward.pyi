@@ -120,9 +120,6 @@ def _copies(name, v, n) -> Tensor:
     """One input, `n` times; position_ids have a first axis for time, height and width."""
     ...
 
-class _Known(Exception):
-    """The decoder's arguments are known; there is nothing more to compute."""
-
 @contextlib.contextmanager
 def _no_tf32():
     """Set both the old and the new switch of torch, which complains where they disagree."""

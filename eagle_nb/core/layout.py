@@ -6,7 +6,7 @@
 __all__ = ['as_gray', 'carry_labels', 'carry_mask', 'carry_coverage', 'Layout', 'layout', 'TokenGrid', 'from_tokens',
            'token_grid', 'token_regions', 'regions_for']
 
-# %% ../../nbs/core/10_layout.ipynb #3353245f
+# %% ../../nbs/core/10_layout.ipynb #96a6de61
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,6 @@ from PIL import Image
 from torch import Tensor
 
 from .forward import Forward
-from .inference import in_this_thread
 from .models import Model
 from .patching import patch
 from .regions import Regions, segment, tokens
@@ -216,26 +215,14 @@ def from_tokens(layout:Layout, grid:TokenGrid, values:np.ndarray # (rows*columns
     resized = torch.as_tensor(cv2.resize(a, (columns, rows), interpolation=cv2.INTER_LINEAR))
     return layout.gather(resized.expand(layout.row.shape), grid.tile)
 
-# %% ../../nbs/core/10_layout.ipynb #eba00e0b
+# %% ../../nbs/core/10_layout.ipynb #c90bbe0b
 _PROBES = 16 # tokens whose pixels are changed
 
-class _Entrance(Exception): "What the language half gets is known; there is nothing more to compute."
-
-@torch.no_grad()
 def _entrance(forward:Forward, pixels:Tensor # pixel_values of one image
              )->Tensor: # (tokens, D)
     "What the language half gets at every position."
-    found = {}
-    @in_this_thread
-    def stop(module, args, kwargs):
-        found.update(kwargs)
-        raise _Entrance
     x = {k: v for k, v in forward.inputs.items() if v is not None}
-    hook = forward.model.decoder.register_forward_pre_hook(stop, with_kwargs=True)
-    try:
-        with forward.model.inference(): forward.model.model.base_model(**x, pixel_values=pixels, use_cache=False)
-    except _Entrance: return found["inputs_embeds"][0].float()
-    finally: hook.remove()
+    return forward.model.decoder_inputs(x | {"pixel_values": pixels})["inputs_embeds"][0].float()
 
 def _contrast(forward, layout, shown:np.ndarray # (H, W) bool
              )->Tensor: # pixel_values

@@ -9,7 +9,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 from .forward import Forward
-from .inference import in_this_thread
 from .models import Model
 from .patching import patch
 from .regions import Regions, segment, tokens
@@ -119,10 +118,6 @@ def from_tokens(layout: Layout, grid: TokenGrid, values: np.ndarray) -> np.ndarr
     ...
 _PROBES = 16
 
-class _Entrance(Exception):
-    """What the language half gets is known; there is nothing more to compute."""
-
-@torch.no_grad()
 def _entrance(forward: Forward, pixels: Tensor) -> Tensor:
     """What the language half gets at every position."""
     ...

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAX_NEW_TOKENS', 'Model', 'warn_cut_off']
 
-# %% ../../nbs/core/06_models.ipynb #4e39ef19
+# %% ../../nbs/core/06_models.ipynb #ec99ffb4
 import contextlib, hashlib, operator, re, warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +16,7 @@ from torch import nn
 
 from .answers import Answer, conversation, encode_text, prompt_text, read_tokens, same_text
 from .images import open_image
-from .inference import computing, holding, unwrap
+from .inference import computing, holding, in_this_thread, unwrap
 from .patching import patch
 
 # %% ../../nbs/core/06_models.ipynb #1336f690
@@ -151,6 +151,26 @@ def output_rows(self:Model, ids:torch.Tensor # (n,) token ids
     with self.inference():
         bias = head(torch.zeros_like(basis[:1]))[:, ids]
         return torch.cat([head(part)[:, ids] - bias for part in basis.split(64)]).T
+
+# %% ../../nbs/core/06_models.ipynb #9cba635e
+class _Reached(Exception): "The decoder's arguments are known; there is nothing more to compute."
+
+@patch
+@torch.no_grad()
+def decoder_inputs(self:Model, x:dict[str, torch.Tensor] # inputs of any number of images, on the device
+                  )->dict: # keyword arguments; empty where the decoder is not called
+    "What the decoder gets; nothing after that is computed."
+    arguments = {}
+    @in_this_thread
+    def stop(module, args, kwargs):
+        arguments.update(kwargs)
+        raise _Reached
+    hook = self.decoder.register_forward_pre_hook(stop, with_kwargs=True)
+    try:
+        with self.inference(): self.model.base_model(**x, use_cache=False)
+    except _Reached: pass
+    finally: hook.remove()
+    return arguments
 
 # %% ../../nbs/core/06_models.ipynb #006e1d87
 def _token_id(owner # a processor, a tokenizer or a configuration

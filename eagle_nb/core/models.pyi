@@ -8,7 +8,7 @@ from PIL import Image
 from torch import nn
 from .answers import Answer, conversation, encode_text, prompt_text, read_tokens, same_text
 from .images import open_image
-from .inference import computing, holding, unwrap
+from .inference import computing, holding, in_this_thread, unwrap
 from .patching import patch
 
 def _check_vision(model, processor, name: str):
@@ -69,6 +69,11 @@ class Model:
 
     def output_rows(self, ids: torch.Tensor) -> torch.Tensor:
         """Rows of the output head, one per token, with what adapters add."""
+        ...
+
+    @torch.no_grad()
+    def decoder_inputs(self, x: dict[str, torch.Tensor]) -> dict:
+        """What the decoder gets; nothing after that is computed."""
         ...
 
     @property
@@ -191,6 +196,9 @@ def _adapters(net: nn.Module) -> list[str]:
 def _digest(t: torch.Tensor) -> str:
     """A digest of the shape and of 64 evenly spaced values."""
     ...
+
+class _Reached(Exception):
+    """The decoder's arguments are known; there is nothing more to compute."""
 
 def _token_id(owner) -> int | None:
     """The id of the image token as its owner knows it."""

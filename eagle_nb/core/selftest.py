@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SHORTCUTS', 'Report', 'self_test', 'load']
 
-# %% ../../nbs/core/14_selftest.ipynb #00d2ef1a
+# %% ../../nbs/core/14_selftest.ipynb #f682b97e
 import math, time, warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from torch import Tensor
 from . import checkpoints
 from .layout import layout, regions_for, token_grid
 from .models import Model
+from .patching import patch
 from .prompts import prompt_words
 from .regions import grid
 from .scores import ModelScorer
@@ -51,7 +52,7 @@ class Report:
     @property
     def ok(self)->bool: return not self.problems
 
-# %% ../../nbs/core/14_selftest.ipynb #1504a0ba
+# %% ../../nbs/core/14_selftest.ipynb #0d6b1138
 def _checks(r)->list[tuple]: # what, figure, in words
     "What was checked."
     return [("against generate", f"{r.batched:.1e}", "largest |Δp| to token-by-token generation"),
@@ -61,17 +62,16 @@ def _checks(r)->list[tuple]: # what, figure, in words
             ("whole input", len(r.images), f"inputs that show the image, all masked: {', '.join(r.images)}"),
             ("label transport", f"{r.transport:.1%}", "pixel_values composed as masking the pixels gives them")]
 
-def _capabilities(r)->str:
+@patch
+def __str__(self:Report)->str:
     "A report as text."
-    outcome = "refused" if r.errors else "ok"
-    checks = [f"  {what:17}{figure:>8}  {words}" for what, figure, words in _checks(r)]
-    shortcuts = [f"  {name:17}{'off' if name in r.unsafe_shortcuts else 'on':>8}  {words}"
+    outcome = "refused" if self.errors else "ok"
+    checks = [f"  {what:17}{figure:>8}  {words}" for what, figure, words in _checks(self)]
+    shortcuts = [f"  {name:17}{'off' if name in self.unsafe_shortcuts else 'on':>8}  {words}"
                  for name, words in SHORTCUTS.items()]
-    more = [f"  error: {e}" for e in r.errors] + [f"  note: {e}" for e in r.remarks]
-    return "\n".join([f"self-test: {outcome}, in {r.seconds:.1f} s", *checks, "shortcuts", *shortcuts, *more,
-                      *(f"  not possible: {e}" for e in r.unable)])
-
-Report.__str__ = _capabilities
+    more = [f"  error: {e}" for e in self.errors] + [f"  note: {e}" for e in self.remarks]
+    return "\n".join([f"self-test: {outcome}, in {self.seconds:.1f} s", *checks, "shortcuts", *shortcuts, *more,
+                      *(f"  not possible: {e}" for e in self.unable)])
 
 # %% ../../nbs/core/14_selftest.ipynb #7d0a4bc2
 _PROMPT = "Describe the image."
@@ -123,7 +123,7 @@ def _near(a:Tensor, b:Tensor, whole:Tensor)->float:
     if a.shape != b.shape: return 0.
     return float(((a - b).abs() <= .05*(whole.amax() - whole.amin())).float().mean())
 
-# %% ../../nbs/core/14_selftest.ipynb #7c9887ea
+# %% ../../nbs/core/14_selftest.ipynb #9d499e8f
 _TRIALS = ((), ("tiles",), ("head",), ("windows",), ("head", "tiles"), ("head", "tiles", "windows"),
            ("batch", "head", "tiles", "windows")) # shortcuts to give up
 
@@ -133,12 +133,10 @@ _EXACT = 2e-5 # of a probability
 
 def _tolerance(model)->float: return .05 if _in_half(model) else _EXACT
 
-def _cause(e:Exception)->str: return f"{type(e).__name__}: {' '.join(str(e).split())[:300]}"
-
 def _gap(case)->tuple[float, str]: # largest |Δp|; why it could not be computed, or ""
     "How far a batch of the scorer is from `generate`."
     try: return float((case.scorer()(case.keep) - case.want).abs().max()), ""
-    except Exception as e: return math.inf, _cause(e)
+    except Exception as e: return math.inf, checkpoints.error_text(e)
 
 def _find_shortcuts(case)->tuple[float, str]: # as `_gap`, with the shortcuts that are left
     "Give up the fewest shortcuts with which the scorer is right, or those with which it is nearest."
@@ -222,7 +220,7 @@ def _remarks(model, found:dict)->list[str]:
                        "mode='pixels'")
     return remarks
 
-# %% ../../nbs/core/14_selftest.ipynb #fae53fb7
+# %% ../../nbs/core/14_selftest.ipynb #56fdc15b
 def _abilities(case)->dict[str, Callable[[], object]]:
     "What may not be possible, as calls that raise where it is not."
     forward = case.scorer().forward
@@ -236,10 +234,10 @@ def _unable(case)->tuple[str, ...]:
     found = []
     for what, call in _abilities(case).items():
         try: call()
-        except Exception as e: found.append(f"{what} ({_cause(e)})")
+        except Exception as e: found.append(f"{what} ({checkpoints.error_text(e)})")
     return tuple(found)
 
-# %% ../../nbs/core/14_selftest.ipynb #e3782279
+# %% ../../nbs/core/14_selftest.ipynb #c0ed584e
 def _examine(model)->dict:
     "All that a report says; sets the model's unsafe shortcuts on the way."
     case = _Case(model)
@@ -253,7 +251,7 @@ def _examine(model)->dict:
 def _failed(e:Exception)->dict:
     "The report of a model with which not even the case can be made."
     nothing = dict.fromkeys(("batched", "leak", "repeat", "image", "transport"), math.nan)
-    return nothing | dict(positions=False, images=(), errors=(f"the self-test failed with {_cause(e)}",),
+    return nothing | dict(positions=False, images=(), errors=(f"the self-test failed with {checkpoints.error_text(e)}",),
                           remarks=(), unable=())
 
 # %% ../../nbs/core/14_selftest.ipynb #7a525bb3

@@ -15,12 +15,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..core.answers import prompt_text
+from ..core.checkpoints import error_text
 from ..core.models import Model
 from ..core.patching import patch
 from .methods import Attribution, find_method
 from .metrics import Curves, energy, evaluate_order, pointing
 from .results import order_agreement
-from .runner import Case, error_text, label_methods, prepare_case, run_method, score_method
+from .runner import Case, label_methods, prepare_case, run_method, score_method
 from .samples import Sample
 from ..explanation.figures import METHOD_COLOURS, figure_methods
 

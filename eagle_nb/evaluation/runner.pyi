@@ -1,5 +1,5 @@
 """Generated from runner.py by .ci/stubs.py; do not edit."""
-__all__ = ['Case', 'prepare_case', 'score_method', 'label_methods', 'run_method', 'error_text', 'ChangedSample', 'evaluate', 'main']
+__all__ = ['Case', 'prepare_case', 'score_method', 'label_methods', 'run_method', 'ChangedSample', 'evaluate', 'main']
 import argparse, hashlib, json, math, re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -9,6 +9,7 @@ import numpy as np
 from tqdm.auto import tqdm
 from ..core.images import FILLS
 from ..core.answers import Answer
+from ..core.checkpoints import error_text
 from ..core.costs import machine, versions
 from ..core.layout import regions_for
 from ..core.models import Model
@@ -96,10 +97,6 @@ def _check_methods(pairs):
 
 def run_method(model: Model, case: Case, meaning: dict, label: str, settings: dict) -> Attribution:
     """The map and the order of a method, for the target or for the wrong answer in its place."""
-    ...
-
-def error_text(e: Exception) -> str:
-    """What failed, in one line."""
     ...
 
 class ChangedSample(RuntimeError):

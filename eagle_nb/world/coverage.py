@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from ..core.checkpoints import error_text
 from ..core.models import Model
 from ..core.selftest import self_test
 from . import families, scenes, shapes
@@ -154,8 +155,6 @@ def _generates(model, processor):
     x = {k: v.float() if torch.is_tensor(v) and v.is_floating_point() else v for k, v in x.items()}
     with torch.inference_mode(): model.generate(**x, max_new_tokens=2, do_sample=False)
 
-def _in_short(e:Exception)->str: return f"{type(e).__name__}: {' '.join(str(e).split())[:240]}"
-
 def attempt(kind:str # a type of `image_text_types`
            )->dict: # status (runs, refused or untested), reason, how it was built, numbers of the self-test
     "Build a tiny model of a type, let transformers generate with it, and test it."
@@ -165,7 +164,7 @@ def attempt(kind:str # a type of `image_text_types`
         _generates(model, processor)
     except Exception as e: return dict(status="untested", reason=_untested(e))
     try: tested = Model(model, processor, kind)
-    except ValueError as e: return dict(status="refused", reason=_in_short(e), built=built)
+    except ValueError as e: return dict(status="refused", reason=error_text(e, 240), built=built)
     report = self_test(tested)
     if report.errors: return dict(status="refused", reason="; ".join(report.errors)[:300], built=built)
     if report.image < _SEEN: return dict(status="untested", reason="the tiny model does not look at the image")
@@ -182,7 +181,7 @@ def _never(kind:str)->str: # empty where nothing speaks against it
 
 def _untested(e:Exception)->str:
     "Why a type could not be tried."
-    text = _in_short(e)
+    text = error_text(e, 240)
     package = re.search(r"requires the (\w+) library", text)
     if package: return f"needs the package {package[1].lower()}, which is not installed"
     if isinstance(e, LookupError) and "names no processor" in text: return str(e)

@@ -64,13 +64,7 @@ def make_processor(name:str, # of its class
     cls = getattr(tf, name)
     kw = dict(kw, image_processor=pixels, tokenizer=tok, chat_template=_template(image, begin))
     if "video_processor" not in inspect.signature(cls.__init__).parameters: return cls(**kw)
-    with without_video() as video: return cls(video_processor=_still(video), **kw)
-
-def _still(video):
-    "A stand-in for a video processor, with what MiniCPM-V reads of it."
-    still = video()
-    still.slice_mode, still.downsample_mode = False, "16x"
-    return still
+    with without_video() as video: return cls(video_processor=video(), **kw)
 
 def _square(vision:dict)->dict:
     "Settings of an image processor that crops a square."

@@ -182,3 +182,23 @@ def test_an_ordinary_token_that_pads_ends_no_answer(model):
     assert tok.pad_token_id in m.stop_ids
     tok.pad_token = tok.convert_ids_to_tokens(300)
     assert m.tokenizer.pad_token_id == 300 and 300 not in m.stop_ids and tok.eos_token_id in m.stop_ids
+
+
+# --- step by step
+
+def test_steps_are_those_of_the_model_when_it_speaks_and_of_one_pass_along_any_answer():
+    "The truth of the self-test against transformers alone: its own answer by generate, another by all logits at once."
+    net, processor = shapes.tiny("llava")
+    m = models.Model(net, processor, "llava")
+    x = m.encode(scenes.sample(7).image, PROMPT)
+    out = net.generate(**x, max_new_tokens=5, min_new_tokens=5, do_sample=False, return_dict_in_generate=True,
+                       output_logits=True)
+    own, n = out.sequences[0, -5:].tolist(), x["input_ids"].shape[1]
+    torch.testing.assert_close(m.stepwise(x, own), torch.cat(out.logits).softmax(-1), atol=1e-6, rtol=0)
+    other = m.read("A dog in a park.").ids
+    assert other[:5] != own
+    ids = torch.tensor([other])
+    whole = x | {"input_ids": torch.cat([x["input_ids"], ids], 1)}
+    whole["attention_mask"] = torch.ones_like(whole["input_ids"])
+    with torch.no_grad(): logits = net(**whole).logits[0, n - 1:-1]
+    torch.testing.assert_close(m.stepwise(x, other), logits.softmax(-1), atol=1e-5, rtol=0)

@@ -1,0 +1,163 @@
+"""Generated from selftest.py by .ci/stubs.py; do not edit."""
+__all__ = ['SHORTCUTS', 'Report', 'self_test', 'load']
+import math, time, warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from . import checkpoints
+from .layout import layout, regions_for, token_grid
+from .models import Model
+from .patching import patch
+from .prompts import prompt_words
+from .regions import grid
+from .scores import ModelScorer
+from .targets import Target
+SHORTCUTS = {'tiles': 'equal tiles are computed once', 'head': 'the output head runs at the answer alone', 'batch': 'several images in one forward pass', 'labels': 'variants are composed from the label map', 'windows': 'a vision tower computes windows of one size in one call'}
+
+@dataclass(frozen=True)
+class Report:
+    """What the self-test found."""
+    batched: float
+    leak: float
+    repeat: float
+    image: float
+    transport: float
+    positions: bool
+    images: tuple[str, ...]
+    unsafe_shortcuts: frozenset[str]
+    errors: tuple[str, ...]
+    remarks: tuple[str, ...]
+    unable: tuple[str, ...]
+    seconds: float
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        ...
+
+    @property
+    def ok(self) -> bool:
+        ...
+
+    def __str__(self) -> str:
+        """A report as text."""
+        ...
+
+def _checks(r) -> list[tuple]:
+    """What was checked."""
+    ...
+_PROMPT = 'Describe the image.'
+
+def _target(model, ids: list[int]) -> Target:
+    """All tokens of an answer."""
+    ...
+
+class _Case:
+    """An image, an answer and three variants, with the probabilities that `generate` gives them."""
+
+    def __init__(self, model):
+        ...
+
+    def scorer(self, ids: list[int] | None=None, mode: str='nearest') -> ModelScorer:
+        """A scorer with the shortcuts that the model is thought to allow."""
+        ...
+
+    def _plain(self) -> list[Tensor]:
+        """What `generate` says about each variant."""
+        ...
+
+def _transported(case) -> float:
+    """Share of elements that agree between composed variants and masked pixels; gives the shortcut up where few do."""
+    ...
+
+def _agreement(case) -> float:
+    """Share of elements that agree between composed variants and masked pixels through the processor."""
+    ...
+
+def _near(a: Tensor, b: Tensor, whole: Tensor) -> float:
+    """Share of elements in which two variants differ by at most 5 % of the image's range."""
+    ...
+_TRIALS = ((), ('tiles',), ('head',), ('windows',), ('head', 'tiles'), ('head', 'tiles', 'windows'), ('batch', 'head', 'tiles', 'windows'))
+
+def _in_half(model) -> bool:
+    ...
+_EXACT = 2e-05
+
+def _tolerance(model) -> float:
+    ...
+
+def _gap(case) -> tuple[float, str]:
+    """How far a batch of the scorer is from `generate`."""
+    ...
+
+def _find_shortcuts(case) -> tuple[float, str]:
+    """Give up the fewest shortcuts with which the scorer is right, or those with which it is nearest."""
+    ...
+
+def _other(ids: list[int]) -> list[int]:
+    """The same answer with another last token."""
+    ...
+
+def _largest(a: Tensor, b: Tensor) -> float:
+    """Largest difference of two tensors of probabilities."""
+    ...
+
+@torch.no_grad()
+def _distributions(case, ids: list[int]) -> Tensor:
+    """Distributions at the answer of the partly hidden image, all in one forward pass."""
+    ...
+
+def _leak_and_repeat(case) -> tuple[float, float]:
+    """How much a later token moves earlier distributions, and how much two equal calls differ."""
+    ...
+
+def _finds_itself_likely(case) -> bool:
+    """Are half of the tokens of the model's own answer about as likely as the likeliest?"""
+    ...
+
+def _errors(model, found: dict, why: str) -> list[str]:
+    """Why probabilities would be wrong."""
+    ...
+
+def _off(model, gap: float) -> str:
+    """Probabilities that are not those of `generate`."""
+    ...
+
+def _unsure(model, found: dict) -> list[str]:
+    """Differences that half precision allows, and that are none in most models."""
+    ...
+
+def _remarks(model, found: dict) -> list[str]:
+    """What else to know."""
+    ...
+
+def _abilities(case) -> dict[str, Callable[[], object]]:
+    """What may not be possible, as calls that raise where it is not."""
+    ...
+
+def _unable(case) -> tuple[str, ...]:
+    """What this model cannot do here, with the reasons."""
+    ...
+
+def _examine(model) -> dict:
+    """All that a report says; sets the model's unsafe shortcuts on the way."""
+    ...
+
+def _failed(e: Exception) -> dict:
+    """The report of a model with which not even the case can be made."""
+    ...
+
+def self_test(model: Model) -> Report:
+    """Compare the scorer with `generate`, and look for what a comparison can miss."""
+    ...
+
+def load(source: str | Path | tuple='scenes-llava', dtype: str | torch.dtype | None=None, device: str | None=None, revision: str | None=None, device_map: str | dict | None=None, system: str | None=None, chat_template: str | None=None, trust_remote_code: bool=False, chat_template_kwargs: dict | None=None, *, check: bool=True, **settings) -> Model:
+    """Load an image-text-to-text checkpoint and test the scorer on it."""
+    ...
+
+def _pass_on(name: str, report: Report):
+    """Refuse a model with errors; warn of remarks and of shortcuts that are off."""
+    ...
