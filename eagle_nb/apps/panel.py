@@ -313,11 +313,11 @@ def _set_status(self:_Work, job, status, message):
     with self._lock:
         if job is not self._job: return
         self.status, self.message = status, message
+        self._display(self._png(), self.text()) # before the button says "Done"
         self.bar.value, self.bar.layout.display = 0, None if status == "working" else "none"
         self.button.description = {"working": "Cancel", "ready": "Done"}.get(status, "Try again")
         self.button.disabled = status == "ready"
         self.note.value = message if len(message) < 90 else ""
-        self._display(self._png(), self.text())
 
 # %% ../../nbs/apps/01_panel.ipynb #1529e063
 class Panel(_Work):

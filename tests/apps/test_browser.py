@@ -186,6 +186,8 @@ ALL_RUN = """error => {
 RUN_AGAIN = """([cell, before]) => {
     const prompt = document.querySelectorAll('.jp-Notebook .jp-CodeCell')[cell].querySelector('.jp-InputPrompt')
     return /[0-9]/.test(prompt.textContent) && prompt.textContent.trim() !== before.trim() }"""
+SAME_WORDS = """panel => panel.querySelector('pre[aria-live]').textContent.split('\\n')[0]
+    === panel.querySelector('img').alt"""
 ERROR = '[data-mime-type="application/vnd.jupyter.error"]'
 
 
@@ -230,6 +232,10 @@ class Seen:
         sync_api.expect(self.image).to_be_visible()
         if self.button.count() == 1: # the scrubber has the buttons of its player
             sync_api.expect(self.button).to_have_text("Done")
+
+    def until_same_words(self):
+        "Image and text come one after the other, so a reader may see the one before the other for a moment."
+        self.page.wait_for_function(SAME_WORDS, arg=self.panel.element_handle())
 
     def knob(self, label):
         "A control by its label."
@@ -311,7 +317,7 @@ def test_a_control_is_turned_by_keyboard(seen):
     seen.screenshot("turned")
     assert seen.image.evaluate("i => i.complete && i.naturalWidth > 500")
     assert seen.reading(seen.knob(seen.case.knob)) == seen.case.value
-    assert seen.image.get_attribute("alt") == seen.text.inner_text().splitlines()[0]
+    seen.until_same_words()
     assert seen.errors == []
 
 
