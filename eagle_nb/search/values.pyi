@@ -1,0 +1,117 @@
+"""Generated from values.py by .ci/stubs.py; do not edit."""
+__all__ = ['half_differences', 'odd_kernel', 'set_kernel', 'linear_variance', 'set_values', 'RegionValues', 'region_values']
+from collections.abc import Sequence
+from dataclasses import dataclass
+import numpy as np
+from scipy.linalg import cholesky, solve_triangular
+from scipy.optimize import minimize
+from ..core.patching import patch
+from ..core.scores import Scorer
+from .surrogate import one_thread, rounded
+
+def half_differences(keep: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The sets whose complements are there, and half the difference of the two."""
+    ...
+
+def odd_kernel(apart: np.ndarray, n: int, length: float) -> np.ndarray:
+    """Covariance of an odd function on sets: sinh, falling from a set to its complement."""
+    ...
+
+def set_kernel(apart: np.ndarray, n: int, length: float) -> np.ndarray:
+    """Covariance of any function on sets."""
+    ...
+
+def linear_variance(n: int, length: float, odd: bool=True) -> float:
+    """How much a region changes such a function, averaged over all surroundings."""
+    ...
+
+@dataclass(frozen=True, eq=False)
+class _Observed:
+    """Values of a function at sets."""
+    x: np.ndarray
+    y: np.ndarray
+    odd: bool
+
+    def covariance(self, length: float) -> np.ndarray:
+        """Of the values, for a process of variance 1."""
+        ...
+
+    def some(self, most: int) -> '_Observed':
+        """At most so many of them, evenly spread."""
+        ...
+
+def _observed(keep, p, seen) -> _Observed:
+    """Half differences where most sets have a complement; otherwise the sets as they are."""
+    ...
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """Ridge regression after the covariance of process and noise has been divided out."""
+    spread: np.ndarray
+    basis: np.ndarray
+    along: np.ndarray
+    square: float
+    count: int
+    log_scale: float
+
+    def variance(self, trend: np.ndarray) -> np.ndarray:
+        """The most likely variance of the process."""
+        ...
+
+    def log_evidence(self, trend: np.ndarray) -> np.ndarray:
+        """Logarithm of the marginal likelihood, but for a constant."""
+        ...
+
+def _fit(seen: _Observed, length: float, noise: float) -> _Fit:
+    """Divide the covariance out, and change to the eigenbasis of the regions."""
+    ...
+
+def _remove_constant(z) -> float:
+    """Project the last column out of the others, in place; half the logarithm of its square."""
+    ...
+_MOST = 400
+_TRENDS = np.geomspace(0.0001, 1000000.0, 61)
+_CENTRE, _WIDTH = (np.log([4.0, 0.01]), np.array([1.5, 2.0]))
+_LOWEST, _HIGHEST = (np.log([0.05, 1e-06]), np.log([200.0, 10.0]))
+
+def _penalised(seen, at) -> tuple[float, float]:
+    """How likely a length and a strength of noise are, with their best trend."""
+    ...
+
+def _most_likely(seen: _Observed) -> tuple[float, float, float]:
+    """The settings under which the observations are most likely."""
+    ...
+
+def _posterior(seen: _Observed, length: float, noise: float, trend: float) -> tuple[np.ndarray, np.ndarray]:
+    """Average effect of every region."""
+    ...
+_ENOUGH = 3000
+
+def _moves(y: np.ndarray, p: np.ndarray) -> bool:
+    """Whether observations differ by more than the last digit of the probabilities that they come from."""
+    ...
+
+@one_thread()
+def set_values(keep: np.ndarray, p: np.ndarray, unseen: Sequence[int]=()) -> tuple[np.ndarray, np.ndarray]:
+    """How much the target changes when a region appears, averaged over all surroundings."""
+    ...
+
+@dataclass(frozen=True, eq=False)
+class RegionValues:
+    """What each region adds to the target's mean probability, averaged over all surroundings."""
+    value: np.ndarray
+    std: np.ndarray
+    area: np.ndarray
+    sets: int = 0
+
+    def map(self, smallest: float=0.25) -> np.ndarray:
+        """Heights for a map: v * v^2/(v^2 + 4 std^2), per area."""
+        ...
+
+def region_values(scorer: Scorer, columns: Sequence[int] | None=None) -> RegionValues:
+    """Values of all regions from the sets that a scorer knows, without a forward pass."""
+    ...
+
+def _check_scored(keep, p, columns):
+    """Refuse a scorer that has scored too little, and tokens that it does not have."""
+    ...
