@@ -1,5 +1,5 @@
 """Generated from values.py by .ci/stubs.py; do not edit."""
-__all__ = ['half_differences', 'odd_kernel', 'set_kernel', 'linear_variance', 'set_values', 'RegionValues', 'region_values']
+__all__ = ['half_differences', 'odd_kernel', 'set_kernel', 'linear_variance', 'set_values', 'per_area', 'RegionValues', 'region_values']
 from collections.abc import Sequence
 from dataclasses import dataclass
 import numpy as np
@@ -94,6 +94,10 @@ def _moves(y: np.ndarray, p: np.ndarray) -> bool:
 @one_thread()
 def set_values(keep: np.ndarray, p: np.ndarray, unseen: Sequence[int]=()) -> tuple[np.ndarray, np.ndarray]:
     """How much the target changes when a region appears, averaged over all surroundings."""
+    ...
+
+def per_area(value: np.ndarray, area: np.ndarray, smallest: float=0.25) -> np.ndarray:
+    """What a region of mean size would have."""
     ...
 
 @dataclass(frozen=True, eq=False)
