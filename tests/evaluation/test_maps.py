@@ -125,6 +125,8 @@ def test_the_digest_follows_the_code_and_not_its_comments(tmp_path):
         (tmp_path/"a.py").write_text(text)
         return code_digest(tmp_path)
     assert digest("x = 1 # one\n") == digest("x  =  1\n\n# two\n") != digest("x = 2\n")
+    assert digest("def f():\n    'One.'\n    return 1") == digest("'Module.'\ndef f():\n    'Two.'\n    return 1")
+    assert digest("def f(): 'One.'") == digest("def f(): pass") != digest("def f(): return 'One.'")
     assert len(made_by()) == len("fast-") + 8 and list(labels_of("exact"))[0].startswith("exact-")
 
 
