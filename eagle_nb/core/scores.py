@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['MODES', 'insight', 'necessity', 'objective', 'Scorer', 'FunctionScorer', 'BatchMemory', 'ModelScorer']
 
-# %% ../../nbs/core/11_scores.ipynb #2680af42
-import contextlib, copy
+# %% ../../nbs/core/11_scores.ipynb #388ab534
+import contextlib, copy, time
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .costs import batch_room, free_memory, new_peak
+from .costs import batch_room, clock, free_memory, new_peak
 from .forward import Forward, equal_tiles
 from .images import fill_image, mask_image
 from .layout import carry_coverage, carry_labels, carry_mask
@@ -256,7 +256,7 @@ def _blend(self:_Composer, x, visible): # (B, *whole.shape), changed in place; (
     mixed = torch.lerp(a, b, visible @ self._share) # (B, R)
     x.view(len(x), -1)[:, self._rim] = mixed.to(x.dtype)
 
-# %% ../../nbs/core/11_scores.ipynb #acecc2db
+# %% ../../nbs/core/11_scores.ipynb #8d25901d
 MODES = ("nearest", "resampled", "pixels")
 
 class ModelScorer(Scorer):
@@ -295,7 +295,10 @@ class ModelScorer(Scorer):
     def all_tokens(self, keep:Tensor # (B, N) bool
                   )->Tensor: # (B, tokens of the answer up to the last of the target), float32 on the CPU
         "See `Scorer.all_tokens`; the model is made ready once for all batches of a call."
-        with self.model.inference(plain="windows" in self.model.unsafe_shortcuts): return super().all_tokens(keep)
+        start = time.perf_counter()
+        with self.model.inference(plain="windows" in self.model.unsafe_shortcuts): p = super().all_tokens(keep)
+        clock["scoring"] += time.perf_counter() - start
+        return p
 
 # %% ../../nbs/core/11_scores.ipynb #b5be8bff
 def _check_inputs(image, regions, mode):

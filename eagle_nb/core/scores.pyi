@@ -1,12 +1,12 @@
 """Generated from scores.py by .ci/stubs.py; do not edit."""
 __all__ = ['MODES', 'insight', 'necessity', 'objective', 'Scorer', 'FunctionScorer', 'BatchMemory', 'ModelScorer']
-import contextlib, copy
+import contextlib, copy, time
 from collections.abc import Callable, Iterator
 from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
-from .costs import batch_room, free_memory, new_peak
+from .costs import batch_room, clock, free_memory, new_peak
 from .forward import Forward, equal_tiles
 from .images import fill_image, mask_image
 from .layout import carry_coverage, carry_labels, carry_mask
