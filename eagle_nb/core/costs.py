@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 
-# %% ../../nbs/core/02_costs.ipynb #c3607781
+# %% ../../nbs/core/02_costs.ipynb #2a266006
 # images that went through any model in this process, forwards and backwards
 spent = {"forwards": 0, "backwards": 0}
-# seconds in which scorers of models computed; the rest of a search is its own thinking
+# seconds in which scorers computed; the rest of a search is its own thinking
 clock = {"scoring": 0.}
 
 # %% ../../nbs/core/02_costs.ipynb #2c1062d1

@@ -129,7 +129,7 @@ def _digest(t:torch.Tensor)->str:
     values = t.flatten()[chosen].cpu().double().numpy()
     return hashlib.sha256(f"{tuple(t.shape)}".encode() + values.tobytes()).hexdigest()
 
-# %% ../../nbs/core/06_models.ipynb #903aa477
+# %% ../../nbs/core/06_models.ipynb #8a7314aa
 @patch(as_prop=True)
 def architecture(self:Model)->str:
     "The class of transformers."
@@ -139,6 +139,13 @@ def architecture(self:Model)->str:
 def model_type(self:Model)->str:
     "The family, as its config names it."
     return self.model.config.model_type
+
+@patch(as_prop=True)
+def attention(self:Model)->dict[str, str|None]: # "language" and "vision" -> such as "sdpa", which is fused on a GPU
+    "The implementation of attention in both halves."
+    config = self.model.config
+    parts = dict(language=config.get_text_config(), vision=config.vision_config)
+    return {half: getattr(part, "_attn_implementation", None) for half, part in parts.items()}
 
 @patch(as_prop=True)
 def decoder(self:Model)->torch.nn.Module:

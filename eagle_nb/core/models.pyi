@@ -64,6 +64,11 @@ class Model:
         ...
 
     @property
+    def attention(self) -> dict[str, str | None]:
+        """The implementation of attention in both halves."""
+        ...
+
+    @property
     def decoder(self) -> torch.nn.Module:
         """The language model: the stack of layers that image and text tokens go through."""
         ...

@@ -75,7 +75,7 @@ def _checked(self:Scorer, keep)->Tensor:
                          f"got {str(keep.dtype).removeprefix('torch.')} of shape {tuple(keep.shape)}")
     return keep.cpu()
 
-# %% ../../nbs/core/11_scores.ipynb #531e0f9a
+# %% ../../nbs/core/11_scores.ipynb #d5112d76
 @patch
 def all_tokens(self:Scorer, keep:Tensor # (B, N) bool
               )->Tensor: # (B, tokens of the answer up to the last of the target), float32 on the CPU
@@ -84,7 +84,9 @@ def all_tokens(self:Scorer, keep:Tensor # (B, N) bool
     keys = [row.tobytes() for row in np.packbits(keep.numpy(), axis=1)]
     # reversed: the first occurrence wins
     new = {k: i for i, k in reversed(list(enumerate(keys))) if k not in self._known}
+    start = time.perf_counter()
     self._compute_missing(keys, keep, sorted(new.values()))
+    clock["scoring"] += time.perf_counter() - start
     return torch.stack([self._known[k] for k in keys]) if keys else torch.zeros(0, 0)
 
 # %% ../../nbs/core/11_scores.ipynb #d675963e
@@ -256,7 +258,7 @@ def _blend(self:_Composer, x, visible): # (B, *whole.shape), changed in place; (
     mixed = torch.lerp(a, b, visible @ self._share) # (B, R)
     x.view(len(x), -1)[:, self._rim] = mixed.to(x.dtype)
 
-# %% ../../nbs/core/11_scores.ipynb #8d25901d
+# %% ../../nbs/core/11_scores.ipynb #6b54b497
 MODES = ("nearest", "resampled", "pixels")
 
 class ModelScorer(Scorer):
@@ -295,10 +297,7 @@ class ModelScorer(Scorer):
     def all_tokens(self, keep:Tensor # (B, N) bool
                   )->Tensor: # (B, tokens of the answer up to the last of the target), float32 on the CPU
         "See `Scorer.all_tokens`; the model is made ready once for all batches of a call."
-        start = time.perf_counter()
-        with self.model.inference(plain="windows" in self.model.unsafe_shortcuts): p = super().all_tokens(keep)
-        clock["scoring"] += time.perf_counter() - start
-        return p
+        with self.model.inference(plain="windows" in self.model.unsafe_shortcuts): return super().all_tokens(keep)
 
 # %% ../../nbs/core/11_scores.ipynb #b5be8bff
 def _check_inputs(image, regions, mode):
