@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['MAX_NEW_TOKENS', 'Model', 'warn_cut_off']
 
-# %% ../../nbs/core/06_models.ipynb #ec99ffb4
-import contextlib, hashlib, operator, re, warnings
+# %% ../../nbs/core/06_models.ipynb #7ee7c8c2
+import contextlib, hashlib, operator, re, time, warnings
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -16,7 +16,8 @@ from torch import nn
 
 from .answers import Answer, conversation, encode_text, prompt_text, read_tokens, same_text
 from .images import open_image
-from .inference import computing, holding, in_this_thread, unwrap
+from .costs import read_memory
+from .inference import ThreadTuner, computing, holding, in_this_thread, unwrap
 from .patching import patch
 
 # %% ../../nbs/core/06_models.ipynb #1336f690
@@ -43,7 +44,7 @@ def _check_pair(model, processor, name:str):
         raise ValueError(f"{made_for}: its tokenizer has {words} tokens, the model knows {rows}: "
                          f"{remedy}")
 
-# %% ../../nbs/core/06_models.ipynb #d154bf60
+# %% ../../nbs/core/06_models.ipynb #2924e3c4
 class Model:
     "A multimodal LLM with its processor; made by `load`."
     def __init__(self, model, # a transformers model that takes images and generates text
@@ -52,12 +53,15 @@ class Model:
                  revision:str|None=None, # commit of the checkpoint
                  system:str|None=None, # the system turn; None leaves it to the chat template
                  chat_template:str|None=None, # a Jinja template in place of the processor's own
-                 chat_template_kwargs:dict|None=None # variables of the template, such as enable_thinking
+                 chat_template_kwargs:dict|None=None, # variables of the template, such as enable_thinking
+                 threads:int|None=None, # of a CPU; None for as many as help
+                 memory:int|float|str|None=None # of a GPU for a batch: 4e9, "4 GB", .5 of what is free
                 ):
         self.model, self.processor = unwrap(model), processor
         self.name, self.revision = name, revision
         self.system, self.chat_template = system, chat_template
         self.chat_template_kwargs = chat_template_kwargs
+        self.threads, self.memory = ThreadTuner(threads), read_memory(memory)
         # both set by `self_test`: shortcuts that are wrong for this model, and what it found
         self.unsafe_shortcuts:frozenset[str] = frozenset()
         self.report = None
@@ -125,7 +129,7 @@ def _digest(t:torch.Tensor)->str:
     values = t.flatten()[chosen].cpu().double().numpy()
     return hashlib.sha256(f"{tuple(t.shape)}".encode() + values.tobytes()).hexdigest()
 
-# %% ../../nbs/core/06_models.ipynb #903aa477
+# %% ../../nbs/core/06_models.ipynb #8a7314aa
 @patch(as_prop=True)
 def architecture(self:Model)->str:
     "The class of transformers."
@@ -135,6 +139,13 @@ def architecture(self:Model)->str:
 def model_type(self:Model)->str:
     "The family, as its config names it."
     return self.model.config.model_type
+
+@patch(as_prop=True)
+def attention(self:Model)->dict[str, str|None]: # "language" and "vision" -> such as "sdpa", which is fused on a GPU
+    "The implementation of attention in both halves."
+    config = self.model.config
+    parts = dict(language=config.get_text_config(), vision=config.vision_config)
+    return {half: getattr(part, "_attn_implementation", None) for half, part in parts.items()}
 
 @patch(as_prop=True)
 def decoder(self:Model)->torch.nn.Module:
@@ -190,12 +201,27 @@ def image_id(self:Model)->int|None:
     "The id that the tokens of an image have among the input ids."
     return next(iter(self.image_ids), None)
 
-# %% ../../nbs/core/06_models.ipynb #cd635820
+# %% ../../nbs/core/06_models.ipynb #f5a4a5e2
 @patch
+@contextlib.contextmanager
 def inference(self:Model, plain:bool=False # without the shortcuts of `grouped_windows`
-             )->contextlib.AbstractContextManager:
+             )->Iterator[None]:
     "A block to compute in: every part in evaluation mode; afterwards the model is as it was."
-    return computing(self.model, plain)
+    threads = self.threads.block() if self.device.type == "cpu" else contextlib.nullcontext()
+    with threads, computing(self.model, plain): yield
+
+@patch
+@contextlib.contextmanager
+def timed(self:Model, n:int # images
+         )->Iterator[None]:
+    "A block that computes one batch, from which the number of threads of a CPU is learned."
+    if self.device.type != "cpu":
+        yield
+        return
+    with self.threads.block() as decides:
+        start = time.perf_counter()
+        yield
+        if decides: self.threads.record(n, time.perf_counter() - start)
 
 @patch
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """Generated from models.py by .ci/stubs.py; do not edit."""
 __all__ = ['MAX_NEW_TOKENS', 'Model', 'warn_cut_off']
-import contextlib, hashlib, operator, re, warnings
+import contextlib, hashlib, operator, re, time, warnings
 from collections.abc import Iterator
 from dataclasses import replace
 import torch
@@ -8,7 +8,8 @@ from PIL import Image
 from torch import nn
 from .answers import Answer, conversation, encode_text, prompt_text, read_tokens, same_text
 from .images import open_image
-from .inference import computing, holding, in_this_thread, unwrap
+from .costs import read_memory
+from .inference import ThreadTuner, computing, holding, in_this_thread, unwrap
 from .patching import patch
 
 def _check_vision(model, processor, name: str):
@@ -22,7 +23,7 @@ def _check_pair(model, processor, name: str):
 class Model:
     """A multimodal LLM with its processor; made by `load`."""
 
-    def __init__(self, model, processor, name: str, revision: str | None=None, system: str | None=None, chat_template: str | None=None, chat_template_kwargs: dict | None=None):
+    def __init__(self, model, processor, name: str, revision: str | None=None, system: str | None=None, chat_template: str | None=None, chat_template_kwargs: dict | None=None, threads: int | None=None, memory: int | float | str | None=None):
         ...
 
     def __repr__(self):
@@ -63,6 +64,11 @@ class Model:
         ...
 
     @property
+    def attention(self) -> dict[str, str | None]:
+        """The implementation of attention in both halves."""
+        ...
+
+    @property
     def decoder(self) -> torch.nn.Module:
         """The language model: the stack of layers that image and text tokens go through."""
         ...
@@ -86,8 +92,14 @@ class Model:
         """The id that the tokens of an image have among the input ids."""
         ...
 
-    def inference(self, plain: bool=False) -> contextlib.AbstractContextManager:
+    @contextlib.contextmanager
+    def inference(self, plain: bool=False) -> Iterator[None]:
         """A block to compute in: every part in evaluation mode; afterwards the model is as it was."""
+        ...
+
+    @contextlib.contextmanager
+    def timed(self, n: int) -> Iterator[None]:
+        """A block that computes one batch, from which the number of threads of a CPU is learned."""
         ...
 
     @contextlib.contextmanager

@@ -5,16 +5,16 @@
 # %% auto #0
 __all__ = ['MODES', 'insight', 'necessity', 'objective', 'Scorer', 'FunctionScorer', 'BatchMemory', 'ModelScorer']
 
-# %% ../../nbs/core/11_scores.ipynb #67e33644
-import copy
-from collections.abc import Callable
+# %% ../../nbs/core/11_scores.ipynb #388ab534
+import contextlib, copy, time
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .costs import new_peak
+from .costs import batch_room, clock, free_memory, new_peak
 from .forward import Forward, equal_tiles
 from .images import fill_image, mask_image
 from .layout import carry_coverage, carry_labels, carry_mask
@@ -75,7 +75,7 @@ def _checked(self:Scorer, keep)->Tensor:
                          f"got {str(keep.dtype).removeprefix('torch.')} of shape {tuple(keep.shape)}")
     return keep.cpu()
 
-# %% ../../nbs/core/11_scores.ipynb #531e0f9a
+# %% ../../nbs/core/11_scores.ipynb #d5112d76
 @patch
 def all_tokens(self:Scorer, keep:Tensor # (B, N) bool
               )->Tensor: # (B, tokens of the answer up to the last of the target), float32 on the CPU
@@ -84,7 +84,9 @@ def all_tokens(self:Scorer, keep:Tensor # (B, N) bool
     keys = [row.tobytes() for row in np.packbits(keep.numpy(), axis=1)]
     # reversed: the first occurrence wins
     new = {k: i for i, k in reversed(list(enumerate(keys))) if k not in self._known}
+    start = time.perf_counter()
     self._compute_missing(keys, keep, sorted(new.values()))
+    clock["scoring"] += time.perf_counter() - start
     return torch.stack([self._known[k] for k in keys]) if keys else torch.zeros(0, 0)
 
 # %% ../../nbs/core/11_scores.ipynb #d675963e
@@ -184,15 +186,16 @@ def layout(self:Scorer)->tuple[np.ndarray, np.ndarray]|None: # (N, 2) centers, (
     regions = getattr(self, "regions", None)
     return None if regions is None else (regions.centers/np.array(regions.shape[::-1]), regions.adjacency)
 
-# %% ../../nbs/core/11_scores.ipynb #33e77f4b
+# %% ../../nbs/core/11_scores.ipynb #1345bc2d
 class BatchMemory:
     "The batch size that fits into `room` on a GPU, from the peak of the last batch; on a CPU the size stays."
-    room = 1.6e9 # bytes above the weights: a margin below 2 GB
-    most = 256   # masked images per batch
+    most = 256 # masked images per batch
 
-    def __init__(self, device:torch.device):
+    def __init__(self, device:torch.device, memory:int|float|str|None=None # see `batch_room`
+                ):
         self.device, self.cuda = device, device.type == "cuda"
         self.before = torch.cuda.memory_allocated(device) if self.cuda else 0
+        self.room = batch_room(memory, free_memory(device) if self.cuda else 0) # bytes above what is in use
 
     def start(self):
         "Measure a new batch."
@@ -205,6 +208,11 @@ class BatchMemory:
         if not self.cuda: return size
         taken = max(1, torch.cuda.max_memory_allocated(self.device) - self.before)
         return max(1, min(self.most, int(self.room*n/taken)))
+
+    def failed(self, n:int # masked images in the batch that did not fit
+              ):
+        "No later batch is larger than half of this one."
+        self.most = max(1, min(self.most, n//2))
 
 # %% ../../nbs/core/11_scores.ipynb #debb5542
 class _Composer:
@@ -250,7 +258,7 @@ def _blend(self:_Composer, x, visible): # (B, *whole.shape), changed in place; (
     mixed = torch.lerp(a, b, visible @ self._share) # (B, R)
     x.view(len(x), -1)[:, self._rim] = mixed.to(x.dtype)
 
-# %% ../../nbs/core/11_scores.ipynb #93a35556
+# %% ../../nbs/core/11_scores.ipynb #6b54b497
 MODES = ("nearest", "resampled", "pixels")
 
 class ModelScorer(Scorer):
@@ -265,7 +273,7 @@ class ModelScorer(Scorer):
                  seed:int=0 # of the noise fill
                 ):
         _check_inputs(image, regions, mode)
-        self._sizer = BatchMemory(model.device) if batch_size is None else None
+        self._sizer = BatchMemory(model.device, model.memory) if batch_size is None else None
         forced = target.forced[:max(target.positions) + 1] # causal attention: later tokens change nothing
         self.forward = Forward(model, image, prompt, forced)
         size = self._first_size(model) if batch_size is None else batch_size
@@ -278,12 +286,20 @@ class ModelScorer(Scorer):
                 read:Tensor|None=None # tokens that are attended to, per masked image; see `Forward`
                )->Tensor: # (B, tokens) on the device
         "One batch through the model."
-        if self._sizer is not None: self._sizer.start()
-        p = self.forward(self.variants(keep), len(keep), self._alike(keep), read)
-        if self._sizer is not None: self.batch_size = self._sizer.fitting(len(keep), self.batch_size)
-        return p
+        p = []
+        for rows in self._pieces(len(keep)):
+            shown = keep[rows]
+            with self._sized(len(shown)), self.model.timed(len(shown)):
+                p.append(self.forward(self.variants(shown), len(shown), self._alike(shown),
+                                      None if read is None else read[rows]))
+        return torch.cat(p)
 
-# %% ../../nbs/core/11_scores.ipynb #458b88a4
+    def all_tokens(self, keep:Tensor # (B, N) bool
+                  )->Tensor: # (B, tokens of the answer up to the last of the target), float32 on the CPU
+        "See `Scorer.all_tokens`; the model is made ready once for all batches of a call."
+        with self.model.inference(plain="windows" in self.model.unsafe_shortcuts): return super().all_tokens(keep)
+
+# %% ../../nbs/core/11_scores.ipynb #b5be8bff
 def _check_inputs(image, regions, mode):
     "Raise an error for an unknown mode, and for regions of another image."
     if mode not in MODES: raise ValueError(f"unknown mode {mode!r}: choose one of {', '.join(MODES)}")
@@ -295,6 +311,31 @@ def _check_inputs(image, regions, mode):
 def _first_size(self:ModelScorer, model)->int:
     "Size of the first batch. CPU: chosen to fit the CPU cache; GPU: 8, to measure the memory per image."
     return 8 if model.device.type == "cuda" else max(1, min(32, 2048//len(self.forward)))
+
+@patch
+@contextlib.contextmanager
+def _sized(self:ModelScorer, n:int # masked images
+          )->Iterator[None]:
+    "A block that computes one batch, from which the size of the next one follows."
+    if self._sizer is None:
+        yield
+        return
+    self._sizer.start()
+    try: yield
+    except RuntimeError:
+        self._sizer.failed(n)
+        raise
+    self.batch_size = self._sizer.fitting(n, self.batch_size)
+
+@patch
+def _pieces(self:ModelScorer, n:int # masked images
+           )->Iterator[slice]:
+    "A batch in one piece; while numbers of threads are tried, in small ones, so that a slow number costs little."
+    done, threads = 0, self.model.threads
+    while done < n:
+        size = threads.size if threads.trying and self.model.device.type == "cpu" else n
+        yield slice(done, done + size)
+        done += size
 
 # %% ../../nbs/core/11_scores.ipynb #fd1ad7e1
 @patch

@@ -1,12 +1,12 @@
 """Generated from scores.py by .ci/stubs.py; do not edit."""
 __all__ = ['MODES', 'insight', 'necessity', 'objective', 'Scorer', 'FunctionScorer', 'BatchMemory', 'ModelScorer']
-import copy
-from collections.abc import Callable
+import contextlib, copy, time
+from collections.abc import Callable, Iterator
 from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
-from .costs import new_peak
+from .costs import batch_room, clock, free_memory, new_peak
 from .forward import Forward, equal_tiles
 from .images import fill_image, mask_image
 from .layout import carry_coverage, carry_labels, carry_mask
@@ -99,10 +99,9 @@ class FunctionScorer(Scorer):
 
 class BatchMemory:
     """The batch size that fits into `room` on a GPU, from the peak of the last batch; on a CPU the size stays."""
-    room = 1600000000.0
     most = 256
 
-    def __init__(self, device: torch.device):
+    def __init__(self, device: torch.device, memory: int | float | str | None=None):
         ...
 
     def start(self):
@@ -111,6 +110,10 @@ class BatchMemory:
 
     def fitting(self, n: int, size: int) -> int:
         """The size of the next batch."""
+        ...
+
+    def failed(self, n: int):
+        """No later batch is larger than half of this one."""
         ...
 
 class _Composer:
@@ -143,8 +146,21 @@ class ModelScorer(Scorer):
         """One batch through the model."""
         ...
 
+    def all_tokens(self, keep: Tensor) -> Tensor:
+        """See `Scorer.all_tokens`; the model is made ready once for all batches of a call."""
+        ...
+
     def _first_size(self, model) -> int:
         """Size of the first batch. CPU: chosen to fit the CPU cache; GPU: 8, to measure the memory per image."""
+        ...
+
+    @contextlib.contextmanager
+    def _sized(self, n: int) -> Iterator[None]:
+        """A block that computes one batch, from which the size of the next one follows."""
+        ...
+
+    def _pieces(self, n: int) -> Iterator[slice]:
+        """A batch in one piece; while numbers of threads are tried, in small ones, so that a slow number costs little."""
         ...
 
     def _prepare(self, mode, fill, seed):

@@ -2,8 +2,13 @@
 import builtins
 import copy
 import json
+import os
 import pickle
+import platform
 import shutil
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -12,6 +17,7 @@ import torchvision_help
 from conftest import PROMPT
 
 from eagle_nb import DATA, scenes
+from eagle_nb.core import checkpoints
 from eagle_nb.core.checkpoints import load_checkpoint, save_processor, without_video
 from eagle_nb.world import shapes
 
@@ -48,6 +54,46 @@ def test_a_folder_a_string_and_a_pair_load_the_same_model(model, scene):
 def test_a_model_loads_in_the_requested_precision(dtype):
     expected = torch.bfloat16 if dtype == "bfloat16" else dtype
     assert load_checkpoint("scenes-llava", dtype=dtype, device="cpu").dtype == expected
+
+
+def test_auto_is_bfloat16_where_that_is_faster(monkeypatch):
+    for times, want in ((3., torch.bfloat16), (.05, torch.float32)):
+        monkeypatch.setattr(checkpoints, "half_speed", lambda kind=torch.bfloat16: times)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert load_checkpoint("scenes-llava", dtype="auto", device="cpu").dtype == want
+            assert load_checkpoint("scenes-llava", device="cpu").dtype == torch.float32, "the same on every machine"
+
+
+@pytest.mark.parametrize("native,want", [(True, torch.bfloat16), (False, torch.float32)])
+def test_auto_on_a_gpu(monkeypatch, native, want):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: native or including_emulation)
+    assert checkpoints.fast_dtype("cuda:0") == want
+
+
+def test_a_precision_that_is_emulated_is_warned_of(monkeypatch):
+    monkeypatch.setattr(checkpoints, "half_speed", lambda kind: {torch.bfloat16: .9, torch.float16: 1/40}[kind])
+    with pytest.warns(UserWarning, match="multiplies float16 40 times more slowly than float32: load the model"):
+        load_checkpoint("scenes-llava", dtype="float16", device="cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_checkpoint("scenes-llava", dtype="bfloat16", device="cpu")
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the switch is that of x86")
+def test_emulation_is_measured_not_read_from_flags():
+    "The same processor, told not to use its 16-bit instructions."
+    code = "from eagle_nb.core.checkpoints import fast_dtype; print(fast_dtype())"
+    env = dict(os.environ, ONEDNN_MAX_CPU_ISA="AVX2", ATEN_CPU_CAPABILITY="avx2", PYTHONPATH=str(DATA.parent.parent))
+    r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    assert r.stdout.split() == ["torch.float32"], r.stderr
+
+
+def test_threads_and_memory_are_settings_of_a_model(model):
+    m = load_checkpoint("scenes-llava", threads=2, memory="3 GB")
+    assert m.threads.best == 2 and m.memory == 3e9
+    assert load_checkpoint((model.model, model.processor), threads=3).threads.best == 3
+    with pytest.raises(ValueError, match="memory must be a number of bytes"): load_checkpoint("scenes-llava", memory="much")
 
 
 def test_a_pair_takes_dtype_and_device_or_refuses_them(model):

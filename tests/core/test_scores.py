@@ -376,7 +376,10 @@ class FakeGPU:
     "A device on which a variant takes 100 MB and all else 50."
     def __init__(self, monkeypatch):
         self.peak = 0
+        monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
         monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device=None: 0)
+        monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device=None: 0)
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device=None: (16*10**9, 80*10**9))
         monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device=None: self.run(None))
         monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device=None: self.peak)
 
@@ -395,6 +398,34 @@ def test_a_batch_that_fits_is_found(monkeypatch):
     gpu.peak = int(9e9)
     assert memory.fitting(2, 2) == 1
     assert BatchMemory(torch.device("cpu")).fitting(3, 7) == 7, "on a CPU the size stays"
+
+
+def test_a_batch_takes_the_memory_that_is_allowed(monkeypatch):
+    gpu = FakeGPU(monkeypatch)
+    def settled(memory):
+        sizer, size = BatchMemory(torch.device("cuda"), memory), 8
+        for _ in range(5):
+            sizer.start()
+            gpu.run(size)
+            size = sizer.fitting(size, size)
+        return size
+    assert [settled(m) for m in ("1 GB", 4e9, .5, None)] == [9, 39, 79, 15], "100 MB each; 16 GB are free"
+
+
+def test_a_size_that_did_not_fit_is_not_tried_again(model, scene, monkeypatch):
+    "Even where the peak of the smaller batches says that it would fit."
+    gpu = FakeGPU(monkeypatch)
+    s, want = (scorer_for(model, scene.image, scene.caption, grid(scene.pixels, 4, 4)) for _ in range(2))
+    s.batch_size, s._sizer, sizes, forward = 8, BatchMemory(torch.device("cuda")), [], s.forward
+    def short(x, n, *args):
+        sizes.append(n)
+        if n > 11: raise torch.OutOfMemoryError("CUDA out of memory")
+        gpu.run(n)
+        return forward(x, n, *args)
+    monkeypatch.setattr(s, "forward", short)
+    keep = random_keep(16, 60)
+    assert (s(keep) - want(keep)).abs().max() < 1e-5 and s.forwards == want.forwards
+    assert sum(n > 11 for n in sizes) == 1 and s.batch_size == max(sizes)//2
 
 
 def test_the_peak_of_a_search_is_that_of_its_largest_batch(monkeypatch):
