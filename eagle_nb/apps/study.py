@@ -181,18 +181,18 @@ def _add_case(model, case, regions, methods, store):
         found = curve(base, parts.area, shares=store.head["shares"], **settings)
         store.add(key=case["key"], method=label, word=case["word"], n=len(parts), made=made, **found)
 
-# %% ../../nbs/apps/06_study.ipynb #d3d2916a
+# %% ../../nbs/apps/06_study.ipynb #2fe7be7f
 def _by_label(rows:list[dict] # of one case
              )->dict[str, dict]: # label -> see `curve`
     "The latest revision of each search under its label, and the others under names that say which."
     rows = sorted(rows, key=lambda row: json.loads(row["made"])["revision"])
     found = {}
     for row in rows:
-        before = found.pop(row["method"], None)
-        if before and before["made"] != row["made"]:
-            revision = json.loads(before["made"])["revision"]
-            found[f"{row['method']}, revision {revision}"] = before
-        found[row["method"]] = {k: v for k, v in row.items() if k not in ("key", "method", "word", "n")}
+        label, before = row["method"], found.pop(row["method"], None)
+        if before:
+            was, now = (json.loads(r["made"])["revision"] for r in (before, row))
+            found[f"{label}, " + ("other settings" if was == now else f"revision {was}")] = before
+        found[label] = {k: v for k, v in row.items() if k not in ("key", "method", "word", "n")}
     return found
 
 def read_record(path:str|Path # a file of `run`
