@@ -237,14 +237,15 @@ def _sampler(name, n, seed):
     sizes = np.ones(n + 1) if name == "leverage" else None
     return shapiq.KernelSHAP(n, pairing_trick=True, sampling_weights=sizes, random_state=seed)
 
-# %% ../../nbs/search/06_rivals.ipynb #a7c22bd4
+# %% ../../nbs/search/06_rivals.ipynb #b64875c5
 def _estimate(estimator, game, budget, n):
     "Values from an estimator: region -> value."
     seen = []
     def noted(keep):
         seen.append(game(keep))
         return seen[-1]
-    try: return estimator.approximate(budget, noted)
+    try:
+        with np.errstate(invalid="ignore", divide="ignore"): return estimator.approximate(budget, noted)
     except IndexError as e:
         if seen and np.ptp(np.concatenate(seen)) == 0: return {(r,): 0. for r in range(n)}
         raise ValueError(f"the sampler found no region that matters in {budget} sets: "

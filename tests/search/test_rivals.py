@@ -141,6 +141,53 @@ def test_batch_bidirectional_counts_what_the_reference_counts():
     assert found.forwards <= 2*sets and found.forwards >= 2*sets - 20 # the last sets of both ends coincide
 
 
+def brute_phasewin(book, window, prune, accept, tie, turn, pace, marginal):
+    "The phases written out as one loop over sets, with no region put off."
+    taken, weak = [], []
+    def score(r): return book.F(taken + [r]) - (book.F(taken) if marginal else 0)
+    def ranked(regions): # earlier ranks decide between equals, as everywhere
+        f = {r: score(r) for r in regions}
+        return sorted(f, key=lambda r: -f[r]), f
+    waiting = list(range(book.n))
+    while waiting:
+        waiting, f = ranked(waiting)
+        if f[waiting[0]] <= 0: break
+        history = [f[waiting[0]]]
+        taken.append(waiting.pop(0))
+        if not waiting: break
+        waiting, f = ranked(waiting)
+        top = f[waiting[0]]
+        if top <= 0: continue
+        weak += [r for r in waiting if f[r] < prune*top]
+        waiting = [r for r in waiting if f[r] >= prune*top]
+        line = [r for r in waiting if f[r] >= accept*top]
+        while line:
+            seen, g = ranked(line[:window])
+            now = [r for r in seen if g[r] >= accept*top and g[r] >= tie*g[seen[0]]]
+            stop = not now
+            for r in now:
+                jump = len(history) > 1 and history[-1]/max(g[r], 1e-12) - history[-2]/max(history[-1], 1e-12) > turn
+                stop = jump
+                if jump and g[r] < pace*history[-1]: break
+                taken.append(r)
+                waiting.remove(r)
+                line.remove(r)
+                history.append(g[r])
+                if jump: break
+            if stop: break
+    for rest in (waiting, weak): taken = taken + ranked(rest)[0] # scored once, then placed
+    return taken
+
+
+@few
+@given(functions(high=8), st.integers(1, 5), st.sampled_from([0., .05, .6]), st.sampled_from([0., .6, .9]),
+       st.sampled_from([.5, .99, 1.]), st.sampled_from([0., .02, 1.]), st.sampled_from([.5, .98]), st.booleans())
+def test_phasewin_equals_brute_force(f, window, prune, accept, tie, turn, pace, marginal):
+    settings = dict(window=window, prune=prune, accept=accept, tie=tie, turn=turn, pace=pace, marginal=marginal)
+    found = phasewin(scorer_of(*f), temperature=0, **settings)
+    assert found.order.tolist() == brute_phasewin(table_book(*f), **settings)
+
+
 @few
 @given(functions(high=8), st.booleans())
 def test_phasewin_begins_as_greedy_does(f, marginal):
