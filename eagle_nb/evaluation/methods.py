@@ -56,14 +56,16 @@ def same_regions(attribution:Attribution, # an attribution that was made elsewhe
                          f"and name each of {n} regions once")
     return attribution
 
-# %% ../../nbs/evaluation/07_methods.ipynb #ca419197
+# %% ../../nbs/evaluation/07_methods.ipynb #ce11668f
 _BY_REGION = ("random", "centre-out", "oracle", "occlusion", "KernelSHAP", "LIME")
 _IN_PAPER = ("IGOS++", "LLaVA-CAM", "TAM")
 
+_NAMES = {"fast": "EAGLE", "phasewin": "PhaseWin"} # searches with names of their own
+
 def _searches()->dict[str, dict]:
-    "EAGLE with each of its searches."
-    others = [s for s in SEARCHES if s not in ("fast", "random")]
-    return {"EAGLE": dict(search="fast")} | {f"EAGLE ({s.replace('_', ' ')})": dict(search=s) for s in others}
+    "EAGLE with each of its searches, and the searches of others."
+    named = {s: _NAMES.get(s, f"EAGLE ({s.replace('_', ' ')})") for s in SEARCHES if s != "random"}
+    return {label: dict(search=s) for s, label in named.items()}
 
 METHODS = {**_searches(),
            **{k: dict(function=f, by_region=k in _BY_REGION) for k, f in BASELINES.items()},

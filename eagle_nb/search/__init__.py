@@ -1,5 +1,5 @@
-"""The order of the regions. Imports only `core`. `fast` adds itself to the searches, so it comes with the room."""
+"""The order of the regions. Imports only `core`. `fast` and `rivals` add their searches, so they come with the room."""
 from .. import modules_when_used
-from . import fast
+from . import fast, rivals
 
 __getattr__, __dir__ = modules_when_used(__name__, __path__)

@@ -1,4 +1,7 @@
 "The study of searches: files that grow, shares, and what a case costs."
+import json
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 import torch
@@ -62,6 +65,38 @@ def test_a_file_of_other_cases_is_not_mixed_with(folder, other):
         study.run("scenes-internvl", 9, QUICK, 1, 1, folder, **other)
 
 
+def test_revisions_and_settings_are_never_taken_for_each_other(folder, tmp_path, monkeypatch):
+    "A search that now finds other orders is searched again; what it found before stays, under a name of its own."
+    path = study.record_path("scenes-internvl", 9, tmp_path)
+    path.write_text(study.record_path("scenes-internvl", 9, folder).read_text())
+    again = lambda methods: study.run("scenes-internvl", 9, methods, 1, 0, tmp_path, split="validation")
+    before = record(tmp_path)["cases"]["caption-50000"]["methods"]
+    monkeypatch.setitem(study.REVISIONS, "one_shot", 2)
+    again(QUICK)
+    after = record(tmp_path)["cases"]["caption-50000"]["methods"]
+    assert after.keys() == before.keys() | {"one_shot, revision 1"}
+    assert after["one_shot, revision 1"] == before["one_shot"] and after["random"] == before["random"]
+    assert json.loads(after["one_shot"]["made"])["revision"] == 2
+    lines = path.read_text().count("\n")
+    again(QUICK)
+    assert path.read_text().count("\n") == lines
+    again({"one_shot": dict(method="one_shot", lam=(1, 0))})
+    assert path.read_text().count("\n") == lines + 1
+    last = record(tmp_path)["cases"]["caption-50000"]["methods"]
+    assert last["one_shot"]["settings"]["lam"] == [1, 0] and last["one_shot, other settings"] == after["one_shot"]
+
+
+def test_rows_that_do_not_say_what_made_them_are_of_the_first_revision(folder, tmp_path, monkeypatch):
+    path = study.record_path("scenes-internvl", 9, tmp_path)
+    lines = study.record_path("scenes-internvl", 9, folder).read_text().splitlines()
+    old = [{k: v for k, v in json.loads(line).items() if k != "made"} for line in lines]
+    path.write_text("".join(json.dumps(row) + "\n" for row in old))
+    assert record(tmp_path) == record(folder)
+    def never(*_, **settings): raise AssertionError("nothing is missing")
+    monkeypatch.setattr(study, "curve", never)
+    study.run("scenes-internvl", 9, QUICK, 1, 2, tmp_path, split="validation")
+
+
 def test_maps_of_words_are_resumed(tmp_path, monkeypatch):
     path, asked = tmp_path/"words.jsonl", []
     def fake(model, scene, regions, words):
@@ -106,11 +141,47 @@ def test_shares_rest_on_the_cases_that_both_have():
     assert np.isnan(study.share_of(results[:1], reference[:1])).all()
 
 
+def test_the_tail_counts_what_loses_more_than_a_tenth():
+    reference = np.linspace(.2, .9, 8)
+    results = np.stack([reference - .1001, reference - .0999, reference + .5, [0., *reference[1:]]], 1)
+    tail = study.tail_of(results, reference)
+    assert tail[:, 0].tolist() == [1., 0., 0., 1/8]
+    assert ((tail[:, 1] <= tail[:, 0]) & (tail[:, 0] <= tail[:, 2])).all() and (tail[:, 2] - tail[:, 1] > .1).all()
+    results[3, 1] = np.nan
+    assert np.isnan(study.tail_of(results, reference)[1]).all() and np.isnan(study.tail_of(results[:0], reference[:0])).all()
+
+
+def test_parts_are_those_that_the_fast_search_takes():
+    "Each variant begins without a complaint about its settings."
+    p = lambda keep: torch.sigmoid(keep.float() @ torch.linspace(-1, 2, 4))
+    parts = {label: s for label, s in study.VARIANTS.items() if label.startswith("fast,")}
+    assert parts
+    for settings in parts.values():
+        assert len(study.curve(FunctionScorer(p, 4), np.full(4, 1/4), **settings)["order"]) == 4
+
+
+@pytest.mark.skipif(find_spec("shapiq") is None, reason="the optional library shapiq is not installed")
+def test_a_sampler_spends_its_share_and_no_more():
+    p = lambda keep: torch.sigmoid(keep.float() @ torch.linspace(-1, 2, 16) - 2)
+    for label in ("KernelSHAP, 25%", "Leverage SHAP, 25%"):
+        got = study.curve(FunctionScorer(p, 16), np.full(16, 1/16), **study.VARIANTS[label])
+        assert got["forwards"] == 68 and got["auc_gap"][3] == got["final"]
+        assert [v is None for v in got["auc_gap"]] == [True]*3 + [False] + [True]*3
+
+
 # the command, and the tables of `evaluate`
 
 def test_the_command_refuses_a_search_that_is_not_there(capsys):
     with pytest.raises(SystemExit): study.main(["--methods", "quick"])
     assert "invalid choice: 'quick'" in capsys.readouterr().err
+
+
+def test_only_the_fast_search_ends_elsewhere(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(study, "run", lambda name, regions, methods, *_: asked.update(methods))
+    study.main(["--methods", "exact", "fast", "--until", ".2", "--rivals", "--models", "scenes-llava"])
+    assert asked.keys() == {"exact", "fast", *study.RIVALS}
+    assert asked["fast"]["until"] == .2 and asked["Leverage SHAP, 5%"]["until"] == .05 and "until" not in asked["phasewin"]
 
 
 def test_recorded_orders_are_judged_without_a_search(tmp_path):
