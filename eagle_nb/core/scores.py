@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MODES', 'insight', 'necessity', 'objective', 'Scorer', 'FunctionScorer', 'BatchMemory', 'ModelScorer']
 
-# %% ../../nbs/core/11_scores.ipynb #67e33644
+# %% ../../nbs/core/11_scores.ipynb #986992e6
 import copy
 from collections.abc import Callable
 from functools import partial
@@ -16,8 +16,8 @@ from torch import Tensor
 
 from .costs import new_peak
 from .forward import Forward, equal_tiles
-from .images import fill_image, mask_image
-from .layout import carry_coverage, carry_labels, carry_mask
+from .images import DROP, canvas, mask_image
+from .layout import carry_coverage, carry_labels, carry_mask, image_tokens
 from .models import Model
 from .patching import patch
 from .regions import Regions
@@ -87,11 +87,11 @@ def all_tokens(self:Scorer, keep:Tensor # (B, N) bool
     self._compute_missing(keys, keep, sorted(new.values()))
     return torch.stack([self._known[k] for k in keys]) if keys else torch.zeros(0, 0)
 
-# %% ../../nbs/core/11_scores.ipynb #d675963e
+# %% ../../nbs/core/11_scores.ipynb #7ceb23e5
 @patch
 def _compute_missing(self:Scorer, keys, keep, rows):
     "Compute the given rows of `keep` in batches and cache them."
-    found, done = [], 0
+    found, done, rows = [], 0, self._in_turn(keep, rows)
     try:
         while done < len(rows):
             batch = rows[done:done + self.batch_size]
@@ -103,6 +103,11 @@ def _compute_missing(self:Scorer, keys, keep, rows):
             done += len(batch)
     finally:
         if found: self._store([keys[i] for i in rows[:done]], torch.cat(found).float().cpu())
+
+@patch
+def _in_turn(self:Scorer, keep, rows)->list[int]:
+    "The rows in the sequence in which they are computed."
+    return rows
 
 @patch
 def _try(self:Scorer, keep)->Tensor|None: # None: out of memory, to be tried again with a smaller batch
@@ -250,7 +255,7 @@ def _blend(self:_Composer, x, visible): # (B, *whole.shape), changed in place; (
     mixed = torch.lerp(a, b, visible @ self._share) # (B, R)
     x.view(len(x), -1)[:, self._rim] = mixed.to(x.dtype)
 
-# %% ../../nbs/core/11_scores.ipynb #93a35556
+# %% ../../nbs/core/11_scores.ipynb #148cbe34
 MODES = ("nearest", "resampled", "pixels")
 
 class ModelScorer(Scorer):
@@ -259,7 +264,7 @@ class ModelScorer(Scorer):
     def __init__(self, model:Model, image:np.ndarray, # (H, W, 3) uint8
                  prompt:str|list[dict], # see `Model.encode`
                  target:Target, regions:Regions, # of this image
-                 fill:str|np.ndarray="black", # what replaces a hidden region, see `fill_image`
+                 fill:str|np.ndarray="black", # what replaces a hidden region, see `fill_image`; or "drop"
                  mode:str="nearest", # one of `MODES`
                  batch_size:int|None=None, # masked images per batch; None for automatic
                  seed:int=0 # of the noise fill
@@ -279,7 +284,7 @@ class ModelScorer(Scorer):
                )->Tensor: # (B, tokens) on the device
         "One batch through the model."
         if self._sizer is not None: self._sizer.start()
-        p = self.forward(self.variants(keep), len(keep), self._alike(keep), read)
+        p = self.forward(self.variants(keep), len(keep), self._alike(keep), read, self._kept(keep))
         if self._sizer is not None: self.batch_size = self._sizer.fitting(len(keep), self.batch_size)
         return p
 
@@ -296,13 +301,14 @@ def _first_size(self:ModelScorer, model)->int:
     "Size of the first batch. CPU: chosen to fit the CPU cache; GPU: 8, to measure the memory per image."
     return 8 if model.device.type == "cuda" else max(1, min(32, 2048//len(self.forward)))
 
-# %% ../../nbs/core/11_scores.ipynb #fd1ad7e1
+# %% ../../nbs/core/11_scores.ipynb #1fa6336f
 @patch
 def _prepare(self:ModelScorer, mode, fill, seed):
     "The fill, and what composes each image input."
     self.mode = "pixels" if "labels" in self.model.unsafe_shortcuts else mode
-    self.fill = fill_image(self.image, fill, seed)
+    self.fill, self.tokens = canvas(self.image, fill, seed), None
     self._composers = {} if self.mode == "pixels" else self._make_composers()
+    if isinstance(fill, str) and fill == DROP: self._drop()
 
 @patch
 def _make_composers(self:ModelScorer)->dict[str, _Composer]:
@@ -332,6 +338,47 @@ def _alike(self:ModelScorer, keep)->tuple[Tensor, Tensor]|None:
     "Equal tiles among these masked images; None if the model cannot use them."
     if self.touched is None or len(self.touched) == 1 or self.forward.tower is None: return None
     return equal_tiles(keep, self.touched)
+
+# %% ../../nbs/core/11_scores.ipynb #5e325bcd
+_BY_POSITION = {"full_attention", "sliding_attention", "chunked_attention"} # kinds of layers that masks and positions describe
+
+@patch
+def _drop(self:ModelScorer):
+    "Leave hidden tokens out from now on; an error where the model cannot."
+    name, text, remedy = self.model.name, self.model.model.config.get_text_config(), "use a fill that paints, such as 'black'"
+    if self.mode == "pixels":
+        raise ValueError(f"tokens of {name!r} cannot be left out in mode='pixels', which does not follow a region to its "
+                         f"tokens: use mode='nearest', or {remedy}")
+    if others := set(getattr(text, "layer_types", None) or ()) - _BY_POSITION:
+        raise ValueError(f"tokens of {name!r} cannot be left out: its layers of {', '.join(sorted(others))} count tokens "
+                         f"by index, so the rest would not stay where it is; {remedy}")
+    self.tokens = image_tokens(self.forward, self._composers["pixel_values"].labels, len(self.regions))
+    gap = self._gap_to_masked()
+    if not gap <= (.05 if self.model.dtype in (torch.bfloat16, torch.float16) else 1e-4):
+        raise ValueError(f"tokens of {name!r} cannot be left out: probabilities differ by {gap:.2g} from those with the same "
+                         f"tokens hidden by the attention mask; {remedy}")
+
+@patch
+def _gap_to_masked(self:ModelScorer)->float:
+    "Largest |Δp| between tokens left out and tokens not attended to, with every second region hidden."
+    keep = (torch.arange(len(self.regions)) % 2 == 0)[None]
+    x, kept = self.variants(keep), self.tokens.kept(keep)
+    return float((self.forward(x, 1, kept=kept) - self.forward(x, 1, read=kept)).abs().max())
+
+# %% ../../nbs/core/11_scores.ipynb #6c8d2855
+@patch
+def _kept(self:ModelScorer, keep:Tensor # (B, regions and more) bool
+         )->Tensor|None: # (B, tokens) bool on the device; None for all
+    "The tokens that go through the decoder."
+    if self.tokens is None: return None
+    return self.tokens.kept(keep[:, :len(self.regions)]).to(self.forward.whole.device)
+
+@patch
+def _in_turn(self:ModelScorer, keep, rows)->list[int]:
+    "By the number of tokens left, the most first."
+    if self.tokens is None or not rows: return rows
+    left = self._kept(keep[rows]).sum(1).cpu()
+    return [rows[k] for k in torch.argsort(left, descending=True, stable=True)]
 
 # %% ../../nbs/core/11_scores.ipynb #bfec49c7
 @patch

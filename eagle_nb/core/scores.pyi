@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from .costs import new_peak
 from .forward import Forward, equal_tiles
-from .images import fill_image, mask_image
-from .layout import carry_coverage, carry_labels, carry_mask
+from .images import DROP, canvas, mask_image
+from .layout import carry_coverage, carry_labels, carry_mask, image_tokens
 from .models import Model
 from .patching import patch
 from .regions import Regions
@@ -51,6 +51,10 @@ class Scorer:
 
     def _compute_missing(self, keys, keep, rows):
         """Compute the given rows of `keep` in batches and cache them."""
+        ...
+
+    def _in_turn(self, keep, rows) -> list[int]:
+        """The rows in the sequence in which they are computed."""
         ...
 
     def _try(self, keep) -> Tensor | None:
@@ -168,6 +172,22 @@ class ModelScorer(Scorer):
         """Equal tiles among these masked images; None if the model cannot use them."""
         ...
 
+    def _drop(self):
+        """Leave hidden tokens out from now on; an error where the model cannot."""
+        ...
+
+    def _gap_to_masked(self) -> float:
+        """Largest |Δp| between tokens left out and tokens not attended to, with every second region hidden."""
+        ...
+
+    def _kept(self, keep: Tensor) -> Tensor | None:
+        """The tokens that go through the decoder."""
+        ...
+
+    def _in_turn(self, keep, rows) -> list[int]:
+        """By the number of tokens left, the most first."""
+        ...
+
     def _carried(self) -> list[tuple[Callable[..., Tensor], Tensor]]:
         """For each image input, the way to it and the region of each of its elements."""
         ...
@@ -184,3 +204,4 @@ class ModelScorer(Scorer):
 def _check_inputs(image, regions, mode):
     """Raise an error for an unknown mode, and for regions of another image."""
     ...
+_BY_POSITION = {'full_attention', 'sliding_attention', 'chunked_attention'}
