@@ -321,11 +321,11 @@ def _followed(features:Tensor, # (K, D), of the image tokens
     place = {row.tobytes(): k for k, row in enumerate(rows.float().cpu().numpy())}
     return torch.tensor([place.get(row.tobytes(), -1) for row in features.float().cpu().numpy()])
 
-# %% ../../nbs/core/10_layout.ipynb #0f25e2dc
+# %% ../../nbs/core/10_layout.ipynb #9dccfb55
 def _cannot(forward, why:str):
     "An error for a model whose image tokens cannot be followed."
-    return ValueError(f"the image tokens of {forward.model.name!r} cannot be left out, since {why}: use a fill that "
-                      "paints, such as fill='black'")
+    return ValueError(f"the image tokens of {forward.model.name!r} cannot be followed, since {why}: use a fill that "
+                      "paints, such as fill='black', and no screen")
 
 def _token_rows(forward:Forward)->tuple[Tensor, Tensor, int]: # (K,) positions; (K,) rows or -1; number of rows
     "The image tokens of all images in the prompt, and the rows of the vision half's output that they are."
@@ -398,7 +398,7 @@ def image_tokens(forward:Forward, labels:Tensor, # of regions, from `carry_label
     own = _own(found, covered)
     return ImageTokens(at[own], covered[own], len(forward))
 
-# %% ../../nbs/core/10_layout.ipynb #4aa4cb3b
+# %% ../../nbs/core/10_layout.ipynb #afae01dc
 @patch
 def kept(self:ImageTokens, keep:Tensor # (B, N) bool
         )->Tensor: # (B, length) bool, tokens that go through the decoder
@@ -410,6 +410,13 @@ def kept(self:ImageTokens, keep:Tensor # (B, N) bool
     kept = torch.ones(len(keep), self.length, dtype=torch.bool)
     kept[:, self.positions] = own
     return kept
+
+@patch
+def visible(self:ImageTokens, keep:Tensor # (B, N) bool
+           )->Tensor: # (B, K) float in [0, 1]; 1 for tokens that show no region
+    "How much of each token is visible."
+    covered = self.covered.sum(1)
+    return torch.where(covered > 0, keep.float() @ self.covered.T/covered.clamp(min=1), 1.)
 
 @patch(as_prop=True)
 def _main(self:ImageTokens)->Tensor: # (N, K) float
