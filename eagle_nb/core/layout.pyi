@@ -195,6 +195,10 @@ class ImageTokens:
         """The tokens that stay: those of which half is visible, and the main one of each visible region."""
         ...
 
+    def visible(self, keep: Tensor) -> Tensor:
+        """How much of each token is visible."""
+        ...
+
     @property
     def _main(self) -> Tensor:
         """1 at the token that shows most of a region; a region that no token shows has none."""

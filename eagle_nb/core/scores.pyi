@@ -1,5 +1,5 @@
 """Generated from scores.py by .ci/stubs.py; do not edit."""
-__all__ = ['MODES', 'insight', 'necessity', 'objective', 'Scorer', 'FunctionScorer', 'BatchMemory', 'ModelScorer']
+__all__ = ['MODES', 'SCREENS', 'insight', 'necessity', 'objective', 'Scorer', 'FunctionScorer', 'BatchMemory', 'ModelScorer', 'FeatureScorer']
 import copy
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +9,7 @@ from torch import Tensor
 from .costs import new_peak
 from .forward import Forward, equal_tiles
 from .images import DROP, canvas, mask_image
-from .layout import carry_coverage, carry_labels, carry_mask, image_tokens
+from .layout import ImageTokens, carry_coverage, carry_labels, carry_mask, check_image_tokens, image_tokens
 from .models import Model
 from .patching import patch
 from .regions import Regions
@@ -87,6 +87,10 @@ class Scorer:
         """Positions of the regions, in shares of width and height; None if the scorer has no image."""
         ...
 
+    def screened(self, screen: str) -> Scorer:
+        """A cheaper scorer of the same regions and target, with a cache of its own."""
+        ...
+
 def _short_of_memory(e) -> bool:
     """Does this error mean that the device, or the CPU, is short of memory?"""
     ...
@@ -147,6 +151,9 @@ class ModelScorer(Scorer):
         """One batch through the model."""
         ...
 
+    def _in_turn(self, keep, rows) -> list[int]:
+        ...
+
     def _first_size(self, model) -> int:
         """Size of the first batch. CPU: chosen to fit the CPU cache; GPU: 8, to measure the memory per image."""
         ...
@@ -176,6 +183,10 @@ class ModelScorer(Scorer):
         """Leave hidden tokens out from now on; an error where the model cannot."""
         ...
 
+    def find_tokens(self, what: str) -> ImageTokens:
+        """What each image token shows of every region; an error where the self-test found it wrong, or now does."""
+        ...
+
     def _gap_to_masked(self) -> float:
         """Largest |Δp| between tokens left out and tokens not attended to, with every second region hidden."""
         ...
@@ -184,7 +195,7 @@ class ModelScorer(Scorer):
         """The tokens that go through the decoder."""
         ...
 
-    def _in_turn(self, keep, rows) -> list[int]:
+    def _longest_first(self, keep, rows) -> list[int]:
         """By the number of tokens left, the most first."""
         ...
 
@@ -205,3 +216,35 @@ def _check_inputs(image, regions, mode):
     """Raise an error for an unknown mode, and for regions of another image."""
     ...
 _BY_POSITION = {'full_attention', 'sliding_attention', 'chunked_attention'}
+SCREENS = ('drop', 'features')
+
+class FeatureScorer(Scorer):
+    """A model on features of the whole image and of the fill, mixed by what each token shows."""
+    remedy = ModelScorer.remedy
+
+    def __init__(self, base: ModelScorer):
+        ...
+
+    def compute(self, keep: Tensor) -> Tensor:
+        """One batch through the decoder."""
+        ...
+
+    def _compare(self, base: ModelScorer):
+        """Take both sets of features; an error where the probabilities at both ends are not the model's."""
+        ...
+
+    def _mixed(self, keep: Tensor) -> dict:
+        """What the decoder gets for masked images."""
+        ...
+
+    def _deep(self, share: Tensor) -> list[Tensor]:
+        """Features that are fed in at several depths: a row for each image token of each masked image."""
+        ...
+
+def _lerp(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
+    """From a where nothing is visible to b where everything is."""
+    ...
+
+def _repeated(v, n: int):
+    """An argument of the decoder, `n` times."""
+    ...

@@ -7,8 +7,10 @@ import torch
 from conftest import PROMPT
 from PIL import Image
 
+import eagle_nb
 from eagle_nb import scenes
 from eagle_nb.core import checkpoints
+from eagle_nb.core.curves import trace
 from eagle_nb.core.forward import Forward, kept_places
 from eagle_nb.core.images import canvas, fill_image
 from eagle_nb.core.layout import carry_labels, check_image_tokens, image_tokens
@@ -17,6 +19,8 @@ from eagle_nb.core.regions import Regions, grid, slico
 from eagle_nb.core.scores import FunctionScorer, ModelScorer
 from eagle_nb.core.selftest import self_test
 from eagle_nb.core.targets import make_target
+from eagle_nb.evaluation.runner import evaluate
+from eagle_nb.evaluation.samples import Sample
 from eagle_nb.explanation.hallucination import answers_while_masking
 from eagle_nb.world import families, shapes
 
@@ -299,3 +303,32 @@ def test_screens_that_cannot_be_had(picture):
 def test_changed_pixels_move_the_tokens_over_them(picture):
     for name in ("llava", "qwen2_vl", "idefics3"):
         check_image_tokens(Forward(made(name), picture, PROMPT, made(name).read("A dog").ids))
+
+
+# ---- explanations
+
+def test_an_explanation_with_tokens_left_out(tmp_path):
+    m, s = made("scenes-internvl"), scenes.sample(11)
+    e = eagle_nb.explain(m, s.image, PROMPT, s.caption, regions=9, fill="drop", budget=60, show_progress=False)
+    again = scorer_for(m, s.pixels, e.regions, text=s.caption)
+    shown, hidden = trace(again, e.order)
+    assert np.abs(shown.numpy() - e.token_insertion).max() < 1e-5 and np.abs(hidden.numpy() - e.token_deletion).max() < 1e-5
+    assert e.settings["fill"] == "drop" and e.fill is None and not e.fill_image.any()
+    loaded = eagle_nb.Explanation.load(e.save(tmp_path/"e"))
+    assert loaded.settings["fill"] == "drop" and not loaded.fill_image.any()
+    black = eagle_nb.explain(m, s.image, PROMPT, s.caption, regions=e.regions, budget=60, show_progress=False)
+    assert np.abs(black.token_insertion[0] - e.token_insertion[0]).max() > 1e-3, "a blank of nothing is not a black one"
+
+
+def test_a_correction_cannot_drop():
+    with pytest.raises(ValueError, match="which fill='drop' cannot paint"):
+        eagle_nb.correct(made("scenes-llava"), scenes.sample(3).image, scenes.question("cup"), "No", fill="drop")
+
+
+def test_a_judge_can_drop_but_not_correct():
+    m, s = made("scenes-internvl"), scenes.sample(11)
+    sample = dict(key="one", image=s.image, prompt=PROMPT, answer=s.caption)
+    run = lambda **kw: evaluate(m, [Sample(**sample)], {"random": dict(method="random")}, regions=6, fill="drop", show_progress=False, **kw)
+    got = run(metrics=("insertion", "deletion")).frame.iloc[0]
+    assert 0 < got.deletion < 1 and 0 < got.insertion < 1
+    with pytest.raises(ValueError, match="ask the model about painted images"): run(metrics=("insertion", "correction"))
