@@ -1,5 +1,5 @@
 """Generated from forward.py by .ci/stubs.py; do not edit."""
-__all__ = ['LOGITS_AT_ONCE', 'image_inputs', 'Forward', 'full_float32', 'equal_tiles']
+__all__ = ['LOGITS_AT_ONCE', 'image_inputs', 'Forward', 'full_float32', 'equal_tiles', 'kept_places']
 import contextlib, inspect, threading
 from collections.abc import Iterator, Sequence
 import torch
@@ -52,7 +52,7 @@ class Forward:
         ...
 
     @torch.inference_mode()
-    def __call__(self, pixels: Tensor | dict[str, Tensor], n: int, alike: tuple[Tensor, Tensor] | None=None, read: Tensor | None=None) -> Tensor:
+    def __call__(self, pixels: Tensor | dict[str, Tensor], n: int, alike: tuple[Tensor, Tensor] | None=None, read: Tensor | None=None, kept: Tensor | None=None) -> Tensor:
         """Probability of every answer token in every variant."""
         ...
 
@@ -77,7 +77,7 @@ class Forward:
         """A block in which the model computes: in evaluation mode, and float32 in float32."""
         ...
 
-    def _probabilities(self, x: dict) -> Tensor:
+    def _probabilities(self, x: dict, at: Tensor) -> Tensor:
         """Probabilities of the answer's tokens, given all inputs of the model."""
         ...
 
@@ -116,6 +116,16 @@ class Forward:
         """The vision tower, where it takes tiles of pixels independently of each other; otherwise None."""
         ...
 
+    @torch.inference_mode()
+    def entrance(self, images: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the decoder gets for one variant."""
+        ...
+
+    @torch.inference_mode()
+    def from_features(self, arguments: dict, kept: Tensor | None=None) -> Tensor:
+        """Probability of every answer token, from what the decoder gets."""
+        ...
+
 def _copies(name, v, n) -> Tensor:
     """One input, `n` times; position_ids have a first axis for time, height and width."""
     ...
@@ -139,6 +149,10 @@ def full_float32(pixels: Tensor) -> contextlib.AbstractContextManager:
     ...
 LOGITS_AT_ONCE = 2 ** 25
 
+def _at(h: Tensor, at: Tensor) -> Tensor:
+    """What is at the positions of the answer, the same in every variant or not."""
+    ...
+
 def _pick(logits, ids) -> Tensor:
     """Softmax of logits (rows, V), at one id per row."""
     ...
@@ -158,4 +172,37 @@ def _has_rows(v, n) -> bool:
 
 def _expanded(v, n, kind):
     """An output of n rows with one row for each of the alike tiles, also in tuples and lists."""
+    ...
+
+def kept_places(kept: Tensor) -> Tensor:
+    """The positions of the tokens that are kept, filled up with the last one."""
+    ...
+
+def _moved(at: Tensor, kept: Tensor) -> Tensor:
+    """The same positions among the tokens that are kept."""
+    ...
+
+def _of_tokens(name: str, v, places: Tensor, length: int):
+    """One argument of the decoder, for the tokens that are kept."""
+    ...
+
+def _of_positions(v: Tensor, places: Tensor) -> Tensor:
+    """The positions of the tokens that are kept."""
+    ...
+
+def _of_pairs(mask: Tensor, places: Tensor) -> Tensor:
+    """Who attends to whom among the tokens that are kept."""
+    ...
+
+def _shortened(arguments: dict, kept: Tensor) -> dict:
+    """The arguments of the decoder, for the tokens that are kept."""
+    ...
+
+def _deep_rows(visual: Tensor, places: Tensor, seen: Tensor) -> Tensor:
+    """The rows of features, one for each image token of all variants, that are left."""
+    ...
+
+@contextlib.contextmanager
+def _leaving_out(decoder: nn.Module, kept: Tensor) -> Iterator[None]:
+    """A block in which the decoder gets the kept tokens alone."""
     ...

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['as_gray', 'carry_labels', 'carry_mask', 'carry_coverage', 'Layout', 'layout', 'TokenGrid', 'from_tokens',
-           'token_grid', 'token_regions', 'regions_for']
+           'token_grid', 'token_regions', 'regions_for', 'ImageTokens', 'image_tokens', 'check_image_tokens']
 
-# %% ../../nbs/core/10_layout.ipynb #96a6de61
+# %% ../../nbs/core/10_layout.ipynb #5adce901
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from .forward import Forward
+from .inference import in_this_thread
 from .models import Model
 from .patching import patch
 from .regions import Regions, segment, tokens
@@ -289,3 +290,160 @@ def regions_for(model:Model, image:np.ndarray, # (H, W, 3) uint8
     "The regions of an image for a model: those of `segment`, or the model's own grid of tokens."
     if isinstance(regions, str) and regions == "tokens": return token_regions(model, image, prompt)
     return segment(image, regions, seed)
+
+# %% ../../nbs/core/10_layout.ipynb #f4ebea21
+def _tensors_in(output)->Iterator[Tensor]:
+    "The tensors in what a module puts out."
+    if torch.is_tensor(output): yield output
+    elif hasattr(output, "values"): yield from _tensors_in(tuple(output.values()))
+    elif isinstance(output, (tuple, list)):
+        for o in output: yield from _tensors_in(o)
+
+def _last_output_with(forward, images:dict, row:Tensor # (D,)
+                     )->Tensor|None: # (rows, D)
+    "The last output before the decoder that has a row."
+    found = []
+    @in_this_thread
+    def look(module, args, output):
+        for t in _tensors_in(output):
+            if t.ndim > 1 and t.shape[-1] == len(row) and (t == row.to(t.device)).all(-1).any():
+                found[:] = [t.detach().flatten(0, -2)]
+    hooks = [part.register_forward_hook(look) for part in forward.model.model.modules()]
+    try: forward.model.decoder_inputs({k: v for k, v in (forward.inputs | images).items() if v is not None})
+    finally:
+        for hook in hooks: hook.remove()
+    return found[0] if found else None
+
+def _followed(features:Tensor, # (K, D), of the image tokens
+              rows:Tensor # (R, D)
+             )->Tensor: # (K,) int64; -1 for a token that is none of the rows
+    "Which row each token is."
+    place = {row.tobytes(): k for k, row in enumerate(rows.float().cpu().numpy())}
+    return torch.tensor([place.get(row.tobytes(), -1) for row in features.float().cpu().numpy()])
+
+# %% ../../nbs/core/10_layout.ipynb #9dccfb55
+def _cannot(forward, why:str):
+    "An error for a model whose image tokens cannot be followed."
+    return ValueError(f"the image tokens of {forward.model.name!r} cannot be followed, since {why}: use a fill that "
+                      "paints, such as fill='black', and no screen")
+
+def _token_rows(forward:Forward)->tuple[Tensor, Tensor, int]: # (K,) positions; (K,) rows or -1; number of rows
+    "The image tokens of all images in the prompt, and the rows of the vision half's output that they are."
+    if len(forward.images) > 1: raise _cannot(forward, f"the image comes in {', '.join(forward.images)}")
+    at = (forward.inputs["input_ids"][0] == forward.model.image_id).nonzero()[:, 0]
+    noise = np.random.default_rng(0).integers(0, 256, np.shape(forward.image), dtype=np.uint8)
+    images = {name: forward.model.place(v) for name, v in forward.images_of(noise).items()}
+    features = _features(forward, images)[at]
+    rows = _last_output_with(forward, images, features[0]) if len(at) else None
+    if rows is None: raise _cannot(forward, "no part of the model puts out what stands at their places")
+    found = _followed(features, rows)
+    others = features[(found < 0).to(at.device)]
+    if len(others) and not (others == others[0]).all():
+        raise _cannot(forward, f"{len(others)} of {len(at)} of them are mixtures of several")
+    return at.cpu(), found, len(rows)
+
+@torch.inference_mode()
+def _features(forward, images:dict)->Tensor: # (tokens, D)
+    "What the language half gets at every position."
+    x = {k: v for k, v in (forward.inputs | images).items() if v is not None}
+    return forward.model.decoder_inputs(x)["inputs_embeds"][0]
+
+# %% ../../nbs/core/10_layout.ipynb #d2a9c357
+def _elements_of_rows(forward, values:Tensor, # shaped like `pixel_values`
+                      rows:int)->Tensor: # (rows, elements)
+    "The elements of `pixel_values` that each row of the vision half's output looks at."
+    if values.ndim < 4: return _of_patches(forward, values.flatten(0, -2), rows)
+    tiles = values.flatten(0, -4)[forward.whole.flatten(0, -4).flatten(1).any(1).to(values.device)]
+    shape = _proportional(rows//len(tiles), *values.shape[-2:]) if rows % len(tiles) == 0 else None
+    if shape is None: raise _cannot(forward, f"{rows} features do not cover {len(tiles)} tiles as a grid")
+    height, width = (n//side for n, side in zip(values.shape[-2:], shape)) # of a block; a margin belongs to none
+    tiles = tiles[..., :shape[0]*height, :shape[1]*width]
+    blocks = tiles.unflatten(-1, (shape[1], width)).unflatten(-3, (shape[0], height)) # tile, colour, row, y, column, x
+    return blocks.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(0, 2)
+
+def _of_patches(forward, values:Tensor, # (patches, elements)
+                rows:int)->Tensor:
+    "Consecutive patches, as many for each row."
+    if len(values) % rows: raise _cannot(forward, f"{rows} features do not share {len(values)} patches evenly")
+    return values.reshape(rows, -1)
+
+# %% ../../nbs/core/10_layout.ipynb #27eb9513
+@dataclass(frozen=True, eq=False)
+class ImageTokens:
+    "The tokens of the explained image, and what each shows of every region."
+    positions:Tensor # (K,) int64, in prompt and answer
+    covered:Tensor   # (K, N) float, elements of `pixel_values`
+    length:int       # tokens of prompt, image and answer
+
+    def __len__(self)->int: return len(self.positions)
+
+def _own(found:Tensor, # (K,) rows or -1
+         covered:Tensor # (K, N)
+        )->slice:
+    "The tokens of the explained image among those of all images."
+    shows = covered.any(1).nonzero()[:, 0].tolist()
+    first, last = shows[0], shows[-1] + 1
+    while last < len(found) and found[last] < 0: last += 1
+    return slice(first, last)
+
+def image_tokens(forward:Forward, labels:Tensor, # of regions, from `carry_labels`
+                 n:int # number of regions
+                )->ImageTokens:
+    "The tokens of the explained image; an error where they cannot be followed."
+    at, found, rows = _token_rows(forward)
+    seen = _elements_of_rows(forward, labels.cpu(), rows)
+    counts = torch.stack([(seen == r).sum(1) for r in range(n)], 1).float()
+    covered = torch.where(found[:, None] < 0, 0., counts[found])
+    if not covered.any(): raise _cannot(forward, "none of them shows a part of the image")
+    own = _own(found, covered)
+    return ImageTokens(at[own], covered[own], len(forward))
+
+# %% ../../nbs/core/10_layout.ipynb #afae01dc
+@patch
+def kept(self:ImageTokens, keep:Tensor # (B, N) bool
+        )->Tensor: # (B, length) bool, tokens that go through the decoder
+    "The tokens that stay: those of which half is visible, and the main one of each visible region."
+    covered, visible = self.covered.sum(1), keep.float()
+    own = (2*(visible @ self.covered.T) >= covered) & (covered > 0)
+    own |= visible @ self._main > 0
+    own |= own.any(1, keepdim=True) & (covered == 0)
+    kept = torch.ones(len(keep), self.length, dtype=torch.bool)
+    kept[:, self.positions] = own
+    return kept
+
+@patch
+def visible(self:ImageTokens, keep:Tensor # (B, N) bool
+           )->Tensor: # (B, K) float in [0, 1]; 1 for tokens that show no region
+    "How much of each token is visible."
+    covered = self.covered.sum(1)
+    return torch.where(covered > 0, keep.float() @ self.covered.T/covered.clamp(min=1), 1.)
+
+@patch(as_prop=True)
+def _main(self:ImageTokens)->Tensor: # (N, K) float
+    "1 at the token that shows most of a region; a region that no token shows has none."
+    most = self.covered.argmax(0)
+    return torch.zeros(self.covered.T.shape).scatter_(1, most[:, None], 1.)*self.covered.any(0)[:, None]
+
+# %% ../../nbs/core/10_layout.ipynb #e8edad33
+def check_image_tokens(forward:Forward):
+    "Raise an error where a changed pixel does not move the token that shows it more than others."
+    at, found, rows = _token_rows(forward)
+    index = torch.arange(forward.whole.numel()).view(forward.whole.shape)
+    elements, ranks = _elements_of_rows(forward, index, rows), []
+    before, moves = _entrance(forward, forward.whole)[at], found >= 0
+    shown = moves.nonzero()[:, 0]
+    for k in shown[np.unique(np.linspace(0, len(shown) - 1, _PROBES).round().astype(int))].tolist():
+        moved = (_entrance(forward, _flipped(forward.whole, elements[found[k]]))[at] - before).norm(dim=1)[moves]
+        if moved.any(): ranks.append(float((moved < moved[(shown == k).nonzero()[0, 0]]).sum()/max(1, len(shown) - 1)))
+    if not ranks or np.mean(ranks) < _AGREE:
+        raise _cannot(forward, "a changed pixel does not move the token over it more than others "
+                      f"({np.mean(ranks or [0]):.2f}, chance .5, needed {_AGREE})")
+
+def _flipped(whole:Tensor, elements:Tensor # places in flat `pixel_values`
+            )->Tensor: # like `pixel_values`
+    "Some elements as bright or dark as can be, whichever is farther."
+    changed, low, high = whole.clone(), whole.amin(), whole.amax()
+    if low == high: high = low + 1 # one colour
+    part = changed.view(-1)[elements.to(whole.device)]
+    changed.view(-1)[elements.to(whole.device)] = torch.where(part > (low + high)/2, low, high)
+    return changed

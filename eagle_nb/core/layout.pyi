@@ -1,7 +1,7 @@
 """Generated from layout.py by .ci/stubs.py; do not edit."""
-__all__ = ['as_gray', 'carry_labels', 'carry_mask', 'carry_coverage', 'Layout', 'layout', 'TokenGrid', 'from_tokens', 'token_grid', 'token_regions', 'regions_for']
+__all__ = ['as_gray', 'carry_labels', 'carry_mask', 'carry_coverage', 'Layout', 'layout', 'TokenGrid', 'from_tokens', 'token_grid', 'token_regions', 'regions_for', 'ImageTokens', 'image_tokens', 'check_image_tokens']
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 import cv2
 import numpy as np
@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 from .forward import Forward
+from .inference import in_this_thread
 from .models import Model
 from .patching import patch
 from .regions import Regions, segment, tokens
@@ -145,4 +146,76 @@ def _whole_grid(forward, where: Layout) -> TokenGrid:
 
 def regions_for(model: Model, image: np.ndarray, prompt: str | list[dict]='', regions: int | str | Regions | np.ndarray=64, seed: int=0) -> Regions:
     """The regions of an image for a model: those of `segment`, or the model's own grid of tokens."""
+    ...
+
+def _tensors_in(output) -> Iterator[Tensor]:
+    """The tensors in what a module puts out."""
+    ...
+
+def _last_output_with(forward, images: dict, row: Tensor) -> Tensor | None:
+    """The last output before the decoder that has a row."""
+    ...
+
+def _followed(features: Tensor, rows: Tensor) -> Tensor:
+    """Which row each token is."""
+    ...
+
+def _cannot(forward, why: str):
+    """An error for a model whose image tokens cannot be followed."""
+    ...
+
+def _token_rows(forward: Forward) -> tuple[Tensor, Tensor, int]:
+    """The image tokens of all images in the prompt, and the rows of the vision half's output that they are."""
+    ...
+
+@torch.inference_mode()
+def _features(forward, images: dict) -> Tensor:
+    """What the language half gets at every position."""
+    ...
+
+def _elements_of_rows(forward, values: Tensor, rows: int) -> Tensor:
+    """The elements of `pixel_values` that each row of the vision half's output looks at."""
+    ...
+
+def _of_patches(forward, values: Tensor, rows: int) -> Tensor:
+    """Consecutive patches, as many for each row."""
+    ...
+
+@dataclass(frozen=True, eq=False)
+class ImageTokens:
+    """The tokens of the explained image, and what each shows of every region."""
+    positions: Tensor
+    covered: Tensor
+    length: int
+
+    def __len__(self) -> int:
+        ...
+
+    def kept(self, keep: Tensor) -> Tensor:
+        """The tokens that stay: those of which half is visible, and the main one of each visible region."""
+        ...
+
+    def visible(self, keep: Tensor) -> Tensor:
+        """How much of each token is visible."""
+        ...
+
+    @property
+    def _main(self) -> Tensor:
+        """1 at the token that shows most of a region; a region that no token shows has none."""
+        ...
+
+def _own(found: Tensor, covered: Tensor) -> slice:
+    """The tokens of the explained image among those of all images."""
+    ...
+
+def image_tokens(forward: Forward, labels: Tensor, n: int) -> ImageTokens:
+    """The tokens of the explained image; an error where they cannot be followed."""
+    ...
+
+def check_image_tokens(forward: Forward):
+    """Raise an error where a changed pixel does not move the token that shows it more than others."""
+    ...
+
+def _flipped(whole: Tensor, elements: Tensor) -> Tensor:
+    """Some elements as bright or dark as can be, whichever is farther."""
     ...

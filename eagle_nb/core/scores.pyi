@@ -1,5 +1,5 @@
 """Generated from scores.py by .ci/stubs.py; do not edit."""
-__all__ = ['MODES', 'insight', 'necessity', 'objective', 'Scorer', 'FunctionScorer', 'BatchMemory', 'ModelScorer']
+__all__ = ['MODES', 'SCREENS', 'insight', 'necessity', 'objective', 'Scorer', 'FunctionScorer', 'BatchMemory', 'ModelScorer', 'FeatureScorer']
 import contextlib, copy, time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from .costs import batch_room, clock, free_memory, new_peak
 from .forward import Forward, equal_tiles
-from .images import fill_image, mask_image
-from .layout import carry_coverage, carry_labels, carry_mask
+from .images import DROP, canvas, mask_image
+from .layout import ImageTokens, carry_coverage, carry_labels, carry_mask, check_image_tokens, image_tokens
 from .models import Model
 from .patching import patch
 from .regions import Regions
@@ -53,6 +53,10 @@ class Scorer:
         """Compute the given rows of `keep` in batches and cache them."""
         ...
 
+    def _in_turn(self, keep, rows) -> list[int]:
+        """The rows in the sequence in which they are computed."""
+        ...
+
     def _try(self, keep) -> Tensor | None:
         """Compute a batch if memory suffices."""
         ...
@@ -81,6 +85,10 @@ class Scorer:
     @property
     def layout(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Positions of the regions, in shares of width and height; None if the scorer has no image."""
+        ...
+
+    def screened(self, screen: str) -> Scorer:
+        """A cheaper scorer of the same regions and target, with a cache of its own."""
         ...
 
 def _short_of_memory(e) -> bool:
@@ -150,6 +158,9 @@ class ModelScorer(Scorer):
         """See `Scorer.all_tokens`; the model is made ready once for all batches of a call."""
         ...
 
+    def _in_turn(self, keep, rows) -> list[int]:
+        ...
+
     def _first_size(self, model) -> int:
         """Size of the first batch. CPU: chosen to fit the CPU cache; GPU: 8, to measure the memory per image."""
         ...
@@ -184,6 +195,26 @@ class ModelScorer(Scorer):
         """Equal tiles among these masked images; None if the model cannot use them."""
         ...
 
+    def _drop(self):
+        """Leave hidden tokens out from now on; an error where the model cannot."""
+        ...
+
+    def find_tokens(self, what: str) -> ImageTokens:
+        """What each image token shows of every region; an error where the self-test found it wrong, or now does."""
+        ...
+
+    def _gap_to_masked(self) -> float:
+        """Largest |Δp| between tokens left out and tokens not attended to, with every second region hidden."""
+        ...
+
+    def _kept(self, keep: Tensor) -> Tensor | None:
+        """The tokens that go through the decoder."""
+        ...
+
+    def _longest_first(self, keep, rows) -> list[int]:
+        """By the number of tokens left, the most first."""
+        ...
+
     def _carried(self) -> list[tuple[Callable[..., Tensor], Tensor]]:
         """For each image input, the way to it and the region of each of its elements."""
         ...
@@ -199,4 +230,37 @@ class ModelScorer(Scorer):
 
 def _check_inputs(image, regions, mode):
     """Raise an error for an unknown mode, and for regions of another image."""
+    ...
+_BY_POSITION = {'full_attention', 'sliding_attention', 'chunked_attention'}
+SCREENS = ('drop', 'features')
+
+class FeatureScorer(Scorer):
+    """A model on features of the whole image and of the fill, mixed by what each token shows."""
+    remedy = ModelScorer.remedy
+
+    def __init__(self, base: ModelScorer):
+        ...
+
+    def compute(self, keep: Tensor) -> Tensor:
+        """One batch through the decoder."""
+        ...
+
+    def _compare(self, base: ModelScorer):
+        """Take both sets of features; an error where the probabilities at both ends are not the model's."""
+        ...
+
+    def _mixed(self, keep: Tensor) -> dict:
+        """What the decoder gets for masked images."""
+        ...
+
+    def _deep(self, share: Tensor) -> list[Tensor]:
+        """Features that are fed in at several depths: a row for each image token of each masked image."""
+        ...
+
+def _lerp(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
+    """From a where nothing is visible to b where everything is."""
+    ...
+
+def _repeated(v, n: int):
+    """An argument of the decoder, `n` times."""
     ...

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SHORTCUTS', 'Report', 'self_test', 'load']
 
-# %% ../../nbs/core/14_selftest.ipynb #f682b97e
+# %% ../../nbs/core/14_selftest.ipynb #9f5971c4
 import math, time, warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from . import checkpoints
-from .layout import layout, regions_for, token_grid
+from .layout import check_image_tokens, layout, regions_for, token_grid
 from .models import Model
 from .patching import patch
 from .prompts import prompt_words
@@ -73,7 +73,7 @@ def __str__(self:Report)->str:
     return "\n".join([f"self-test: {outcome}, in {self.seconds:.1f} s", *checks, "shortcuts", *shortcuts, *more,
                       *(f"  not possible: {e}" for e in self.unable)])
 
-# %% ../../nbs/core/14_selftest.ipynb #7d0a4bc2
+# %% ../../nbs/core/14_selftest.ipynb #cecbfc40
 _PROMPT = "Describe the image."
 
 def _target(model, ids:list[int])->Target:
@@ -93,10 +93,10 @@ class _Case:
         self.plain = torch.stack(self._plain()) # (3, T, V)
         self.want = self.plain[:, range(len(self.ids)), self.ids] # (3, T)
 
-    def scorer(self, ids:list[int]|None=None, mode:str="nearest")->ModelScorer:
+    def scorer(self, ids:list[int]|None=None, mode:str="nearest", fill:str="black")->ModelScorer:
         "A scorer with the shortcuts that the model is thought to allow."
         target = _target(self.model, self.ids if ids is None else ids)
-        return ModelScorer(self.model, self.image, _PROMPT, target, grid(self.image, 2, 2), mode=mode, batch_size=3)
+        return ModelScorer(self.model, self.image, _PROMPT, target, grid(self.image, 2, 2), fill, mode, batch_size=3)
 
     def _plain(self)->list[Tensor]: # (T, V) for each variant
         "What `generate` says about each variant."
@@ -220,14 +220,16 @@ def _remarks(model, found:dict)->list[str]:
                        "mode='pixels'")
     return remarks
 
-# %% ../../nbs/core/14_selftest.ipynb #56fdc15b
+# %% ../../nbs/core/14_selftest.ipynb #0af5480c
 def _abilities(case)->dict[str, Callable[[], object]]:
     "What may not be possible, as calls that raise where it is not."
     forward = case.scorer().forward
     prompt = forward.inputs["input_ids"][0, :int(forward.at[0]) + 1].tolist()
     return {"methods that read image tokens": lambda: token_grid(forward, layout(forward)),
             "regions='tokens'": lambda: regions_for(case.model, case.image, _PROMPT, "tokens"),
-            "prompt_words=True": lambda: prompt_words(case.model, prompt, _PROMPT)}
+            "prompt_words=True": lambda: prompt_words(case.model, prompt, _PROMPT),
+            "fill='drop'": lambda: _try_dropping(case),
+            "screen='features'": lambda: case.scorer().screened("features")}
 
 def _unable(case)->tuple[str, ...]:
     "What this model cannot do here, with the reasons."
@@ -236,6 +238,18 @@ def _unable(case)->tuple[str, ...]:
         try: call()
         except Exception as e: found.append(f"{what} ({checkpoints.error_text(e)})")
     return tuple(found)
+
+# %% ../../nbs/core/14_selftest.ipynb #d52c46f8
+@torch.inference_mode()
+def _try_dropping(case):
+    "Raise an error where tokens of hidden regions cannot be left out."
+    scorer = case.scorer(fill="drop")
+    check_image_tokens(scorer.forward)
+    each = [(scorer.variants(k[None]), scorer.tokens.kept(k[None])) for k in case.keep]
+    masked = torch.cat([scorer.forward(x, 1, read=kept).cpu() for x, kept in each])
+    if not (gap := _largest(scorer(case.keep), masked)) <= max(1e-4, _tolerance(case.model)):
+        raise ValueError(f"a batch of several lengths is {gap:.2g} off the same tokens hidden by the attention mask: use a "
+                         "fill that paints, such as fill='black'")
 
 # %% ../../nbs/core/14_selftest.ipynb #c0ed584e
 def _examine(model)->dict:
@@ -254,12 +268,12 @@ def _failed(e:Exception)->dict:
     return nothing | dict(positions=False, images=(), errors=(f"the self-test failed with {checkpoints.error_text(e)}",),
                           remarks=(), unable=())
 
-# %% ../../nbs/core/14_selftest.ipynb #7a525bb3
+# %% ../../nbs/core/14_selftest.ipynb #0db6d247
 def self_test(model:Model # its `unsafe_shortcuts` and `report` are set
              )->Report:
     "Compare the scorer with `generate`, and look for what a comparison can miss."
     start = time.perf_counter()
-    model.unsafe_shortcuts, model.has_plain_head = frozenset(), None
+    model.unsafe_shortcuts, model.has_plain_head, model.report = frozenset(), None, None
     try: found = _examine(model)
     except Exception as e: found = _failed(e)
     if model.has_plain_head is False: model.unsafe_shortcuts |= {"head"}

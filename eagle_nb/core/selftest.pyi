@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from . import checkpoints
-from .layout import layout, regions_for, token_grid
+from .layout import check_image_tokens, layout, regions_for, token_grid
 from .models import Model
 from .patching import patch
 from .prompts import prompt_words
@@ -61,7 +61,7 @@ class _Case:
     def __init__(self, model):
         ...
 
-    def scorer(self, ids: list[int] | None=None, mode: str='nearest') -> ModelScorer:
+    def scorer(self, ids: list[int] | None=None, mode: str='nearest', fill: str='black') -> ModelScorer:
         """A scorer with the shortcuts that the model is thought to allow."""
         ...
 
@@ -140,6 +140,11 @@ def _abilities(case) -> dict[str, Callable[[], object]]:
 
 def _unable(case) -> tuple[str, ...]:
     """What this model cannot do here, with the reasons."""
+    ...
+
+@torch.inference_mode()
+def _try_dropping(case):
+    """Raise an error where tokens of hidden regions cannot be left out."""
     ...
 
 def _examine(model) -> dict:

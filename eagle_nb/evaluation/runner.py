@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..core.images import FILLS
+from ..core.images import DROP, FILLS
 from ..core.answers import Answer
 from ..core.checkpoints import error_text
 from ..core.costs import machine, versions
@@ -239,7 +239,7 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
     "Judge methods on samples with one independent evaluator."
     labels, chosen = label_methods(methods), pick_metrics(metrics)
     _check_single(chosen)
-    _check_judge(mode, fill)
+    _check_judge(mode, fill, chosen)
     if not isinstance(data, Dataset): data = Dataset(name or "samples", list(data))
     data.require()
     model = model if isinstance(model, Model) else load(model)
@@ -251,11 +251,14 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
         run.judge_all(data, show_progress)
         return evaluation_of(store, {s.key for s in data}, set(labels))
 
-def _check_judge(mode, fill):
+def _check_judge(mode, fill, metrics):
     "Refuse settings of the judge that do not exist, before a file is made for them."
     if mode not in MODES: raise ValueError(f"unknown mode {mode!r}: choose one of {', '.join(MODES)}")
-    if isinstance(fill, str) and fill not in FILLS:
-        raise ValueError(f"unknown fill {fill!r}: choose one of {', '.join(FILLS)}, or pass an image")
+    if isinstance(fill, str) and fill not in (*FILLS, DROP):
+        raise ValueError(f"unknown fill {fill!r}: choose one of {', '.join((*FILLS, DROP))}, or pass an image")
+    if isinstance(fill, str) and fill == DROP and (painted := sorted(set(metrics) & set(CORRECTIONS))):
+        raise ValueError(f"{', '.join(painted)} ask the model about painted images, which fill='drop' does not make: "
+                         "leave them out, or judge with fill='black'")
 
 def _check_single(metrics):
     "Refuse metrics that compare two methods."

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
-from ..core.images import FILLS
+from ..core.images import DROP, FILLS
 from ..core.answers import Answer
 from ..core.checkpoints import error_text
 from ..core.costs import machine, versions
@@ -123,7 +123,7 @@ def evaluate(model: Model | str | tuple, data: Dataset | Iterable[Sample], metho
     """Judge methods on samples with one independent evaluator."""
     ...
 
-def _check_judge(mode, fill):
+def _check_judge(mode, fill, metrics):
     """Refuse settings of the judge that do not exist, before a file is made for them."""
     ...
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from ..core.answers import Answer, conversation, prompt_text
 from ..core.costs import versions
 from ..core.curves import auc, trace
-from ..core.images import ImageLike, fill_image as make_fill, open_image
+from ..core.images import ImageLike, canvas, open_image
 from ..core.layout import regions_for
 from ..core.models import Model, warn_cut_off
 from ..core.patching import patch
@@ -136,9 +136,9 @@ def saliency(self:Explanation)->np.ndarray: # (H, W) in [0, 1]
 
 @patch(as_prop=True)
 def fill_image(self:Explanation)->np.ndarray: # (H, W, 3) uint8
-    "What replaces hidden regions."
+    "What replaces hidden regions; black where their tokens are left out."
     if self.fill is not None: return self.fill
-    return make_fill(self.image, self.settings.get("fill", "black"), self.settings.get("seed", 0))
+    return canvas(self.image, self.settings.get("fill", "black"), self.settings.get("seed", 0))
 
 # %% ../../nbs/explanation/04_explanation.ipynb #e3603190
 @patch(cached=True)
@@ -324,7 +324,7 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
             target:None|str|tuple|int|slice|list=None,
             foil:str|int|list[int]|None=None, # the contrastive answer, scored in place of the target
             regions:int|str|Regions|np.ndarray|list=64, # a number (SLICO), a method, "tokens", labels, masks, a `Regions`
-            fill:str|np.ndarray="black", # what replaces a hidden region: black, mean, blur, noise or an image
+            fill:str|np.ndarray="black", # what replaces a hidden region: black, mean, blur, noise or an image; drop leaves its tokens out
             lam:tuple[float, float]=(1, 1), # weights of insight and necessity
             prompt_words:bool=False, # rank the words of the prompt together with the regions; see `PromptScorer`
             mode:str="nearest", # "nearest"; "resampled", closer to the paper at edges; "pixels", masked as in the paper
@@ -335,7 +335,7 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
             show_progress:bool=True, # whether to draw a progress bar
             callback:Callable[[dict], None]|None=None, # called after each step of the search with what it knows
             max_new_tokens:int|None=None, # of the model's answer; None for 64
-            **search_settings # for the search, such as stop_at=.95
+            **search_settings # for the search, such as stop_at=.95 or screen="drop"
            )->Explanation: # with its scorer
     """Explain an answer of a multimodal LLM: which regions of the image it needs, most important first.
 
@@ -349,7 +349,7 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
         target: None: the whole answer; "cat": a word, ("cat", 1): its second occurrence; 3 or slice(2, 5): positions
         foil: the contrastive answer, scored in place of the target
         regions: a number (SLICO), a method, "tokens", labels, masks, a `Regions`
-        fill: what replaces a hidden region: black, mean, blur, noise or an image
+        fill: what replaces a hidden region: black, mean, blur, noise or an image; drop leaves its tokens out
         lam: weights of insight and necessity
         prompt_words: rank the words of the prompt together with the regions; see `PromptScorer`
         mode: "nearest"; "resampled", closer to the paper at edges; "pixels", masked as in the paper

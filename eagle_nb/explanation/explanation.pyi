@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from ..core.answers import Answer, conversation, prompt_text
 from ..core.costs import versions
 from ..core.curves import auc, trace
-from ..core.images import ImageLike, fill_image as make_fill, open_image
+from ..core.images import ImageLike, canvas, open_image
 from ..core.layout import regions_for
 from ..core.models import Model, warn_cut_off
 from ..core.patching import patch
@@ -100,7 +100,7 @@ class Explanation(Saved, Page, Reference):
 
     @property
     def fill_image(self) -> np.ndarray:
-        """What replaces hidden regions."""
+        """What replaces hidden regions; black where their tokens are left out."""
         ...
 
     @property
@@ -205,7 +205,7 @@ def explain(model: Model | str | tuple, image: ImageLike, prompt: str | list[dic
         target: None: the whole answer; "cat": a word, ("cat", 1): its second occurrence; 3 or slice(2, 5): positions
         foil: the contrastive answer, scored in place of the target
         regions: a number (SLICO), a method, "tokens", labels, masks, a `Regions`
-        fill: what replaces a hidden region: black, mean, blur, noise or an image
+        fill: what replaces a hidden region: black, mean, blur, noise or an image; drop leaves its tokens out
         lam: weights of insight and necessity
         prompt_words: rank the words of the prompt together with the regions; see `PromptScorer`
         mode: "nearest"; "resampled", closer to the paper at edges; "pixels", masked as in the paper

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from ..core.answers import Answer, word_spans
 from ..core.files import write_whole
 from ..core.forward import Forward
-from ..core.images import FILLS, ImageLike, fill_image, mask_image, open_image
+from ..core.images import DROP, FILLS, ImageLike, fill_image, mask_image, open_image
 from ..core.models import MAX_NEW_TOKENS, Model
 from ..core.patching import patch
 from ..core.regions import Regions
@@ -283,6 +283,9 @@ def correct(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
     """
     if settings.get("prompt_words"):
         raise ValueError("a correction removes regions, not words: leave prompt_words out")
+    if isinstance(fill := settings.get("fill"), str) and fill == DROP:
+        raise ValueError("a correction asks the model about images without the blamed regions, which fill='drop' cannot "
+                         "paint: use fill='black', with screen='drop' for a faster search")
     model = model if isinstance(model, Model) else load_model(model)
     pixels = open_image(image)
     answer = model.answer(pixels, prompt, max_new_tokens) if answer is None else model.follow(answer)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from ..core.answers import Answer, word_spans
 from ..core.files import write_whole
 from ..core.forward import Forward
-from ..core.images import FILLS, ImageLike, fill_image, mask_image, open_image
+from ..core.images import DROP, FILLS, ImageLike, fill_image, mask_image, open_image
 from ..core.models import MAX_NEW_TOKENS, Model
 from ..core.patching import patch
 from ..core.regions import Regions

@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['FastSearch', 'fast', 'orders_from_scored']
 
-# %% ../../nbs/search/03_fast.ipynb #fee17142
+# %% ../../nbs/search/03_fast.ipynb #92374cfc
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..core.curves import prefixes
 from ..core.patching import patch
 from ..core.scores import Scorer
 from .orders import Contrast, along, greedy, improve, moves, trapezoids
+from .screens import on_screen
 from .search import BudgetSpent, Order, Recovered, Run, check_seed, register, run_steps
 from .surrogate import Surrogate, one_thread, rounded
 
@@ -258,7 +260,7 @@ def _result(found, state)->Order:
     normal = found.stopped == "budget" and state.run.stop_at is None
     return replace(found, ranked=ranked, stopped=None if normal else found.stopped)
 
-# %% ../../nbs/search/03_fast.ipynb #82867b94
+# %% ../../nbs/search/03_fast.ipynb #df63a4ec
 def fast(scorer:Scorer,
          lam:tuple[float, float]=(1, 1), # weights of insight and necessity
          seed:int=0,
@@ -274,11 +276,18 @@ def fast(scorer:Scorer,
          sample_uncertain:bool=True, # score the least certain prefixes of the order; False: random ones
          callback:Callable[[dict], None]|None=None, # called after each fit; its `F` is the area under F without lam2
          show_progress:bool=False,
+         screen:str|None=None, # search on a cheaper scorer, "drop" or "features", and judge by the fill asked for
          **surrogate # for `Surrogate`: memory (False: no GP residual), hidden_units, smooth, decay
         )->Order:
     "Optimise the whole order under a surrogate that learns from all scored sets."
     check_seed(seed)
     _check_settings(initial, grow, explore_share, risk_aversion)
+    if screen is not None:
+        again = partial(fast, lam=lam, seed=seed, stop_at=stop_at, initial=initial, grow=grow, patches=patches,
+                        explore_share=explore_share, risk_aversion=risk_aversion, improve_order=improve_order,
+                        sample_uncertain=sample_uncertain, show_progress=show_progress, **surrogate)
+        checked = Run(scorer, lam, budget) # for its errors
+        return on_screen(again, scorer, screen, _default_forwards(checked) if budget is None else budget, lam, callback)
     run = Run(scorer, lam, budget, callback, False, "fast", stop_at)
     if run.forwards is None: run.forwards = _default_forwards(run)
     settings = dict(grow=float(grow), patches=patches, explore_share=float(explore_share),

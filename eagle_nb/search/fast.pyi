@@ -3,6 +3,7 @@ __all__ = ['FastSearch', 'fast', 'orders_from_scored']
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from ..core.curves import prefixes
 from ..core.patching import patch
 from ..core.scores import Scorer
 from .orders import Contrast, along, greedy, improve, moves, trapezoids
+from .screens import on_screen
 from .search import BudgetSpent, Order, Recovered, Run, check_seed, register, run_steps
 from .surrogate import Surrogate, one_thread, rounded
 
@@ -109,7 +111,7 @@ def _result(found, state) -> Order:
     """The order with its number of ranked regions, and the reason if it ended early."""
     ...
 
-def fast(scorer: Scorer, lam: tuple[float, float]=(1, 1), seed: int=0, budget: int | str | None=None, stop_at: float | None=None, warm: bool=False, initial: int=48, grow: float=0.05, patches: bool=True, explore_share: float=0.5, risk_aversion: float=1.0, improve_order: bool=True, sample_uncertain: bool=True, callback: Callable[[dict], None] | None=None, show_progress: bool=False, **surrogate) -> Order:
+def fast(scorer: Scorer, lam: tuple[float, float]=(1, 1), seed: int=0, budget: int | str | None=None, stop_at: float | None=None, warm: bool=False, initial: int=48, grow: float=0.05, patches: bool=True, explore_share: float=0.5, risk_aversion: float=1.0, improve_order: bool=True, sample_uncertain: bool=True, callback: Callable[[dict], None] | None=None, show_progress: bool=False, screen: str | None=None, **surrogate) -> Order:
     """Optimise the whole order under a surrogate that learns from all scored sets."""
     ...
 
