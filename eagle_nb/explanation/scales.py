@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['NOTHING', 'check_numbers', 'Unit', 'Scale', 'shared_scale', 'map_scales', 'nothing_found']
 
-# %% ../../nbs/explanation/00_scales.ipynb #69f8cddd
+# %% ../../nbs/explanation/00_scales.ipynb #d4acb9f9
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
