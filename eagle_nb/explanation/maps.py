@@ -369,17 +369,17 @@ def plot(self:Difference, ax:Axes|None=None, # where to draw; None makes a figur
     return plots.show_map(self.first.image, self.map, ax, self.title if title is None else title, scale=scale,
                           target="one more than the other", **look)
 
-# %% ../../nbs/explanation/03_maps.ipynb #817a31b0
+# %% ../../nbs/explanation/03_maps.ipynb #f2c65d7a
 def _check_pair(a:Maps, b:Maps, kind):
     "Refuse maps that cannot be subtracted, and say what differs."
     if not isinstance(b, Maps):
         raise TypeError(f"only an explanation or a map of a word can be subtracted, got {type(b).__name__}")
-    for what, same in (("image", np.array_equal(a.image, b.image)),
-                       ("partition", np.array_equal(a.regions.labels, b.regions.labels)),
-                       ("weights λ", kind == "value" or tuple(a.lam) == tuple(b.lam))):
+    for what, same in (("image differs", np.array_equal(a.image, b.image)),
+                       ("partition differs", np.array_equal(a.regions.labels, b.regions.labels)),
+                       ("weights λ differ", kind == "value" or tuple(a.lam) == tuple(b.lam))):
         if not same:
-            raise ValueError(f"only maps of the same image, partition and weights can be subtracted, and the {what} "
-                             "differs: explain both with the same image, regions= and lam=")
+            raise ValueError("only maps of the same image, partition and weights can be subtracted, and the "
+                             f"{what}: explain both with the same image, regions= and lam=")
 
 def _common_kind(a, b)->str:
     "The default of both; \"gain\" where they differ."
