@@ -97,9 +97,7 @@ def score_method(case:Case, attribution:Attribution, # the result of a method
                 )->dict[str, float]:
     "All metrics of one method on one sample; NaN where one does not apply."
     wanted = pick_metrics(metrics)
-    curves = evaluate_order(case.judge, case.regions, attribution.order)
-    row = _areas(curves)
-    if any(m.startswith("pixel_") for m in wanted): row |= _pixel_areas(case, attribution, curves)
+    row = _of_curves(case, attribution, wanted) if set(wanted) & set(_CURVES) else {}
     if set(wanted) & set(CORRECTIONS): row |= _correction(case, attribution)
     if set(wanted) & set(OWN): row |= _own_areas(attribution.explanation)
     row |= _localisation(case, attribution, wanted)
@@ -107,6 +105,14 @@ def score_method(case:Case, attribution:Attribution, # the result of a method
     return {k: v for k, v in row.items() if k in wanted}
 
 # %% ../../nbs/evaluation/09_runner.ipynb #b0bd6055
+_CURVES = [m for m in METRICS if m.split("_")[-1] in ("insertion", "deletion", "gap", "highest") and m not in OWN]
+
+def _of_curves(case, attribution, wanted)->dict[str, float]:
+    "What follows from the curves of the order, and from those of the map's own pixels if they are wanted."
+    curves = evaluate_order(case.judge, case.regions, attribution.order)
+    by_pixels = any(m.startswith("pixel_") for m in wanted)
+    return _areas(curves) | (_pixel_areas(case, attribution, curves) if by_pixels else {})
+
 def _areas(curves)->dict[str, float]:
     "Areas under the curves, for all tokens and for the sensitive ones."
     sensitive = curves.sensitive()

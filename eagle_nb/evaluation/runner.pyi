@@ -58,6 +58,11 @@ def _check_ids(model, sample):
 def score_method(case: Case, attribution: Attribution, metrics: Iterable[str] | None=None) -> dict[str, float]:
     """All metrics of one method on one sample; NaN where one does not apply."""
     ...
+_CURVES = [m for m in METRICS if m.split('_')[-1] in ('insertion', 'deletion', 'gap', 'highest') and m not in OWN]
+
+def _of_curves(case, attribution, wanted) -> dict[str, float]:
+    """What follows from the curves of the order, and from those of the map's own pixels if they are wanted."""
+    ...
 
 def _areas(curves) -> dict[str, float]:
     """Areas under the curves, for all tokens and for the sensitive ones."""

@@ -1,7 +1,7 @@
 """Generated from values.py by .ci/stubs.py; do not edit."""
-__all__ = ['half_differences', 'odd_kernel', 'set_kernel', 'linear_variance', 'set_values', 'RegionValues', 'region_values']
+__all__ = ['half_differences', 'odd_kernel', 'set_kernel', 'linear_variance', 'Observed', 'observed', 'most_likely', 'posterior', 'set_values', 'per_area', 'RegionValues', 'region_values']
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
@@ -26,7 +26,7 @@ def linear_variance(n: int, length: float, odd: bool=True) -> float:
     ...
 
 @dataclass(frozen=True, eq=False)
-class _Observed:
+class Observed:
     """Values of a function at sets."""
     x: np.ndarray
     y: np.ndarray
@@ -36,11 +36,11 @@ class _Observed:
         """Of the values, for a process of variance 1."""
         ...
 
-    def some(self, most: int) -> '_Observed':
+    def some(self, most: int) -> 'Observed':
         """At most so many of them, evenly spread."""
         ...
 
-def _observed(keep, p, seen) -> _Observed:
+def observed(keep: np.ndarray, p: np.ndarray) -> Observed:
     """Half differences where most sets have a complement; otherwise the sets as they are."""
     ...
 
@@ -62,7 +62,7 @@ class _Fit:
         """Logarithm of the marginal likelihood, but for a constant."""
         ...
 
-def _fit(seen: _Observed, length: float, noise: float) -> _Fit:
+def _fit(seen: Observed, length: float, noise: float) -> _Fit:
     """Divide the covariance out, and change to the eigenbasis of the regions."""
     ...
 
@@ -78,22 +78,30 @@ def _penalised(seen, at) -> tuple[float, float]:
     """How likely a length and a strength of noise are, with their best trend."""
     ...
 
-def _most_likely(seen: _Observed) -> tuple[float, float, float]:
+def most_likely(seen: Observed) -> tuple[float, float, float]:
     """The settings under which the observations are most likely."""
     ...
 
-def _posterior(seen: _Observed, length: float, noise: float, trend: float) -> tuple[np.ndarray, np.ndarray]:
+def posterior(seen: Observed, length: float, noise: float, trend: float) -> tuple[np.ndarray, np.ndarray]:
     """Average effect of every region."""
     ...
 _ENOUGH = 3000
 
-def _moves(y: np.ndarray, p: np.ndarray) -> bool:
+def _moves(seen, p) -> bool:
     """Whether observations differ by more than the last digit of the probabilities that they come from."""
     ...
 
 @one_thread()
 def set_values(keep: np.ndarray, p: np.ndarray, unseen: Sequence[int]=()) -> tuple[np.ndarray, np.ndarray]:
     """How much the target changes when a region appears, averaged over all surroundings."""
+    ...
+
+def _check_sets(keep, p):
+    """Refuse what cannot be learned from."""
+    ...
+
+def per_area(value: np.ndarray, area: np.ndarray, smallest: float=0.25) -> np.ndarray:
+    """What a region of mean size would have."""
     ...
 
 @dataclass(frozen=True, eq=False)
