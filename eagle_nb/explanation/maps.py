@@ -176,7 +176,7 @@ def nothing(self:Maps, kind:str|None=None, # one of `MAPS`; None for `default_ma
     """
     kind = self.default_map if kind is None else kind
     if check_kind(kind) == "paper": kind, signed = "gain", True # it has no signs
-    return nothing_found(self.by_region(kind), self.map_scale(kind, signed), self.name)
+    return nothing_found(self.by_region(kind), self.map_scale(kind, signed), self.name, cut_off=False)
 
 # %% ../../nbs/explanation/03_maps.ipynb #3cb04cd0
 def _shown(m:Maps, kind, signed)->np.ndarray: # (H, W)

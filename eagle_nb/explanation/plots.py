@@ -157,6 +157,8 @@ def _check_size(a, image, name):
                          "resize it, or pass a single frame of a video")
 
 # %% ../../nbs/explanation/01_plots.ipynb #e4e1583e
+_RISE = .65   # power of a place on the scale that gives its opacity: below 1, so that half a value is seen, and low ones stay faint
+
 def _colour_map(cmap, signed=False)->Colormap:
     "A colour map by its name or as it is; None gives the default one."
     return matplotlib.colormaps.get_cmap((SIGNED if signed else HEAT) if cmap is None else cmap)
@@ -168,7 +170,7 @@ def heat_colours(place:np.ndarray, # places on a scale, see `Scale.place`
     "The colours of places on a scale, and how strong they are."
     colours = (_colour_map(cmap, signed)(np.linspace(0, 1, 256))[:, :3]*255).astype(np.float32)
     at = (place + 1)/2 if signed else place
-    return colours[(at*255).round().astype(np.uint8)], np.sqrt(np.abs(place)).astype(np.float32)
+    return colours[(at*255).round().astype(np.uint8)], (np.abs(place)**_RISE).astype(np.float32)
 
 # %% ../../nbs/explanation/01_plots.ipynb #15095bfa
 ALPHA = .75   # opacity of a heat map where it is highest
@@ -267,7 +269,7 @@ def scale_height(text:str, # below the ramp, such as the name of the unit
                  width:float # inches that it may take
                 )->float: # inches
     "The room that a scale needs."
-    return .22 + .12*len(_scale_rows(text, width))
+    return .27 + .12*len(_scale_rows(text, width))
 
 def _scale_rows(text, width)->list[str]:
     "The lines below a ramp."

@@ -80,8 +80,9 @@ def map_scales(scale:str|Scale, # "shared", "own", or a scale, which may come fr
     raise ValueError(f"unknown scale {scale!r}: choose 'shared' or 'own', or give a Scale")
 
 # %% ../../nbs/explanation/00_scales.ipynb #75426d73
-def nothing_found(values:ArrayLike, # of a map, with their signs
-                  scale:Scale, target:str="the target" # in words
+def nothing_found(values:ArrayLike, # of a map
+                  scale:Scale, target:str="the target", # in words
+                  cut_off:bool|None=None # whether negative values were left out; None: where there are none
                  )->str: # empty where the map has something to show
     "A sentence for a map that shows nothing."
     v = check_numbers(values, "a map")
@@ -89,7 +90,8 @@ def nothing_found(values:ArrayLike, # of a map, with their signs
     shown = size if scale.signed else positive
     if shown >= least and shown > 0: return ""
     if size >= least and size > 0: return f"regions only speak against {target}: largest change {v.min():.2g}"
-    verb = "moves" if scale.signed or v.min() < 0 else "supports" # of a map without negative values they may be cut off
+    if cut_off is None: cut_off = not scale.signed and v.min() >= 0
+    verb = "supports" if cut_off else "moves"
     return f"no region {verb} {target}: largest change {_number(size)}"
 
 def _number(x)->str:

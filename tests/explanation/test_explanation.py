@@ -103,7 +103,7 @@ def test_an_interrupted_search_still_gives_an_order_of_all_regions(model, scene)
     assert "2 ranked" in a.text() and a.insertion.shape == (10,)
 
 
-# ---- maps (more in test_maps)
+# ---- maps (more in test_region_maps)
 
 def test_the_map_on_an_explanation(e):
     gain = np.diff(e.insertion + 1 - e.deletion)

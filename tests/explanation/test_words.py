@@ -181,6 +181,7 @@ def test_a_prompt_explanation_is_saved_and_shown(model, tmp_path):
     again = Explanation.load(e.save(tmp_path/"e.safetensors"))
     assert again.prompt_words == e.prompt_words and again.prompt_influence() == e.prompt_influence()
     assert np.array_equal(again.area, e.area)
+    assert np.allclose(e.values.area[e.order], np.diff(e.area)) and np.array_equal(again.by_item("value"), e.by_item("value"))
     assert "<cake>" not in e.to_html() and e.plot() is not None
     with pytest.raises(ValueError, match="regions only"): e.to_reference(tmp_path)
     from eagle_nb.apps.scrubber import Scrubber
