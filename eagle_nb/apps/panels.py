@@ -44,7 +44,7 @@ def settings_knobs(models:tuple[str, ...], # what `load` takes
                    metrics:tuple[str, ...], regions:int|str, # of the judge
                    dtype:str|None=None, budgets:tuple[int, ...]=(100, 200, 400), seed:int=0
                   )->dict: # what `Panel` takes
-    "Settings of a method side by side, with controls for model, sample, settings and budget."
+    "Settings of a method side by side, with controls for model, sample, settings, budget and scale of the maps."
     if default not in labels:
         raise ValueError(f"the default must be one of the settings {', '.join(labels)}, got {default!r}")
     loaded = lru_cache(None)(lambda name: load(name, dtype=dtype))
@@ -53,8 +53,8 @@ def settings_knobs(models:tuple[str, ...], # what `load` takes
         case = _sample(data(loaded(model), sample + 1), sample)
         return _compared(loaded(model), case, chosen, metrics, progress, budget, regions, seed)
     controls = dict(model=list(models), sample=(0, 9), settings=["all", *(k for k in labels if k != default)],
-                    budget=list(budgets))
-    return dict(controls=controls, start=dict(sample=0), compute=compute, figure=_draw_settings,
+                    budget=list(budgets), scale=["shared", "own"])
+    return dict(controls=controls, start=dict(sample=0), redraw=("scale",), compute=compute, figure=_draw_settings,
                 text=lambda result, **_: settings_text(*result), numbers=_settings_numbers)
 
 # %% ../../nbs/apps/03_panels.ipynb #ce638590
@@ -72,11 +72,11 @@ def _compared(model, sample, labels, metrics, progress, budget, regions, seed)->
         raise ValueError(f"no setting has a result: {reasons}")
     return case, rows
 
-def _draw_settings(result, **_):
+def _draw_settings(result, scale="shared", **_):
     "The settings that have a result, with the box or the mask of the sample."
     case, rows = result
     box = case.sample.box if case.sample.mask is None else None
-    return figures.figure_settings(case.pixels, [r for r in rows if "attribution" in r], box, case.sample.mask)
+    return figures.figure_settings(case.pixels, [r for r in rows if "attribution" in r], box, case.sample.mask, scale)
 
 def _settings_numbers(result, **_)->dict:
     "The numbers of each setting, or why it has none."

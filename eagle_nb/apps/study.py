@@ -31,7 +31,8 @@ from ..evaluation.datasets import scenes_captions, scenes_words
 from ..evaluation.methods import METHODS, Attribution
 from ..evaluation.metrics import Curves, energy, pointing
 from ..evaluation.runner import Case, evaluate
-from ..explanation.explanation import attribution, explain, paint
+from ..explanation.explanation import explain
+from ..explanation.maps import attribution, paint
 from ..explanation.words import refine, word_maps
 from ..runs.store import Store
 from ..search.rivals import shapley
@@ -304,7 +305,7 @@ def _attribution(case, label, search, found)->Attribution:
     "A recorded order as `evaluate` knows it."
     order = np.array(found["order"])
     insertion, deletion = (p.mean(1).double().numpy() for p in trace(case.judge, order))
-    saliency = paint(case.regions.labels, order, attribution(insertion - deletion)).clip(0, 1)
+    saliency = paint(case.regions.labels, order, attribution(insertion - deletion)).clip(0)
     return Attribution(label, saliency, order, True, case.regions, found["forwards"], 0, found["seconds"],
                        float("nan"), dict(search=search))
 

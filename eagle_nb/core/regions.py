@@ -500,7 +500,7 @@ def _warn_large(share:float, # of the image
     if share <= LARGE: return
     warnings.warn(f"{what} is {share:.0%} of the image and ranked as one region: a large region gains much by its "
                   "size alone. Give it more masks (a finer SAM, say), use regions=64, or compare gains per "
-                  "area, Explanation.plot(per_area=True)", stacklevel=3)
+                  'area, Explanation.plot(kind="per_area")', stacklevel=3)
 
 # %% ../../nbs/core/04_regions.ipynb #727bfd71
 LARGE = .5 # share of the image from which a single region is told

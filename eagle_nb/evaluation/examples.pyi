@@ -16,6 +16,7 @@ from .results import order_agreement
 from .runner import Case, label_methods, prepare_case, run_method, score_method
 from .samples import Sample
 from ..explanation.figures import METHOD_COLOURS, figure_methods
+from ..explanation.scales import Unit
 
 def _ask_methods(model, case, labels, settings, listen: Callable, keep_failures: bool=False) -> Iterator[tuple[str, tuple[Attribution, Curves] | str]]:
     """Each label with the map and order of its method, and its curves by the judge."""
@@ -46,8 +47,12 @@ class Example:
         ...
 
     def figure(self) -> Figure:
-        """Maps and curves of all methods."""
+        """Maps and curves of all methods; maps in the same unit are on one scale."""
         ...
+
+def _unit(a: Attribution) -> Unit | None:
+    """The unit of a map, where it is known: that of a search; turned around, it has none."""
+    ...
 
 def _curves(c) -> dict[str, np.ndarray]:
     """Mean over the tokens, as figures take it."""
@@ -58,7 +63,7 @@ def compare_methods(model: Model, sample: Sample, methods: Iterable[str | Callab
     ...
 
 def compare_settings(model: Model, sample: Sample, settings: dict[str, dict], metrics: Iterable[str]=('insertion', 'deletion', 'auc_gap', 'highest', 'pointing_mask'), progress: Callable | None=None, budget: int | None=None, regions: int | str=36, fill: str='black', seed: int=0) -> tuple[Case, list[dict]]:
-    """Settings of a method on one sample, judged alike: title, attribution, saliency, numbers, curves; or title and note."""
+    """Settings of a method on one sample, judged alike: title, attribution, saliency, unit, numbers, curves; or title and note."""
     ...
 
 def _shown(case, label, found, metrics) -> dict:

@@ -24,7 +24,7 @@ from .methods import Attribution
 from .results import Evaluation, read_results
 from .runner import Case, evaluate
 from .samples import Dataset
-from ..explanation.explanation import Explanation, attribution, explain_scores
+from ..explanation.explanation import Explanation, explain_scores
 from ..search import values
 from ..search.values import per_area, region_values
 
@@ -35,12 +35,8 @@ RIVALS = {"LIME (1024)": ("LIME", 1024), "KernelSHAP": ("KernelSHAP", 512)} # me
 def search_values(e:Explanation # with its scorer
                  )->dict[str, np.ndarray]: # map -> (N,)
     "All maps of one search, without a forward pass."
-    def by_region(kind):
-        found = np.empty(len(e.order))
-        found[e.order] = attribution(e.objective, kind, e.area)
-        return found
-    return {"value": region_values(e.scorer).map(), "gain": by_region("gain"),
-            "per area": by_region("per_area"), "paper": by_region("paper")}
+    return {"value": region_values(e.scorer).map(), "gain": e.by_item("gain"),
+            "per area": e.by_item("per_area"), "paper": e.by_item("paper")}
 
 # %% ../../nbs/evaluation/12_maps.ipynb #05a19a0d
 def rival_values(case:Case, method:str, # of `BASELINES`, one that has a value per region

@@ -22,7 +22,8 @@ from ..core.scores import ModelScorer
 from ..core.targets import Target
 from .baselines import BASELINES
 from .metrics import pooled_order
-from ..explanation.explanation import Explanation, explain_scores, paint
+from ..explanation.explanation import Explanation, explain_scores
+from ..explanation.maps import paint
 from ..search.search import SEARCHES
 
 # %% ../../nbs/evaluation/07_methods.ipynb #54516761

@@ -1,5 +1,5 @@
 """Generated from explanation.py by .ci/stubs.py; do not edit."""
-__all__ = ['MAPS', 'attribution', 'paint', 'Explanation', 'explain_scores', 'explain']
+__all__ = ['Explanation', 'explain_scores', 'explain']
 import hashlib, time, warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -20,20 +20,15 @@ from ..core.selftest import load
 from ..core.targets import Target, make_target, words as split_words
 from . import figures, plots
 from .formats import Page, Reference, Saved
+from .maps import Maps, area_along
 from .modality import by_word, influence
+from .scales import Scale
+from .typography import shorten
 from ..search.search import read_budget, read_weights, search as run_search
-MAPS = ('gain', 'paper', 'per_area')
-
-def attribution(f: np.ndarray, kind: str='gain', area: np.ndarray | None=None) -> np.ndarray:
-    """A value for each step of an order."""
-    ...
-
-def paint(labels: np.ndarray, order: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Region values as a map."""
-    ...
+from ..search.values import RegionValues, region_values
 
 @dataclass(frozen=True, eq=False)
-class Explanation(Saved, Page, Reference):
+class Explanation(Maps, Saved, Page, Reference):
     """Which regions an answer depends on, for one target."""
     image: np.ndarray
     prompt: str
@@ -49,14 +44,7 @@ class Explanation(Saved, Page, Reference):
     scorer: Scorer | None = None
     fill: np.ndarray | None = None
     prompt_words: tuple[str, ...] = ()
-
-    def attribution(self, kind: str='gain') -> np.ndarray:
-        """The value of each region on its pixels.
-
-        Arguments:
-            kind: "gain" or "per_area" in [-1, 1], or "paper" in [0, 1]
-        """
-        ...
+    values: RegionValues | None = None
 
     def __repr__(self):
         ...
@@ -94,8 +82,13 @@ class Explanation(Saved, Page, Reference):
         ...
 
     @property
-    def saliency(self) -> np.ndarray:
-        """The heat map: the positive values of the attribution."""
+    def lam(self) -> tuple[float, float]:
+        """The weights of insight and necessity."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The target in quotation marks, as figures call it."""
         ...
 
     @property
@@ -120,7 +113,7 @@ class Explanation(Saved, Page, Reference):
         ...
 
     def prompt_influence(self) -> list[tuple[str, float]]:
-        """Signed attribution of each prompt word, on the scale of the map."""
+        """The value of each prompt word, in the unit of the map."""
         ...
 
     @property
@@ -132,7 +125,7 @@ class Explanation(Saved, Page, Reference):
         """The explanation in plain text."""
         ...
 
-    def plot(self, title: str='', ax: Axes | None=None, alpha: float | None=None, cmap: str | None=None, per_area: bool=False) -> Figure | Axes:
+    def plot(self, title: str='', ax: Axes | None=None, alpha: float | None=None, cmap: str | None=None, kind: str | None=None, signed: bool=False, contours: bool=False, scale: Scale | None=None) -> Figure | Axes:
         """Regions, heat map, curves and words in one figure.
 
     Arguments:
@@ -140,7 +133,10 @@ class Explanation(Saved, Page, Reference):
         ax: draw only the heat map into these axes; None makes the whole figure
         alpha: opacity of the heat map, from 0 to 1; None for the default
         cmap: a matplotlib colour map; None for the default
-        per_area: divide gains by the area of their region, for regions of very different sizes
+        kind: one of `MAPS`; None for `default_map`
+        signed: diverging colours, for regions that speak against the target
+        contours: lines instead of colours
+        scale: from values to colours, to share it with other figures; None for this map's own
     """
         ...
 
@@ -166,6 +162,10 @@ def _listed(words, form='.2f') -> str:
 
 def explain_scores(scorer: Scorer, image: np.ndarray, regions: Regions, target: Target, answer: Answer, prompt: str='', search: str | Callable='fast', settings: dict | None=None, **kwargs) -> Explanation:
     """Order the regions by a scorer, and trace the curves."""
+    ...
+
+def _values_of(scorer: Scorer) -> tuple[RegionValues | None, dict]:
+    """The values of the regions from all that was scored, without a forward."""
     ...
 
 def _with_fill(e: Explanation, fill: np.ndarray | None) -> Explanation:

@@ -6,7 +6,9 @@
 __all__ = ['METHOD_COLOURS', 'wrap_title', 'figure_sentence', 'figure_words', 'figure_answer', 'figure_methods',
            'figure_settings', 'figure_steps']
 
-# %% ../../nbs/explanation/02_figures.ipynb #d3dc67b1
+# %% ../../nbs/explanation/02_figures.ipynb #e2cdcf7c
+from dataclasses import replace
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
@@ -15,11 +17,12 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from ..core.curves import auc
+from .scales import Scale, Unit, check_numbers, map_scales, nothing_found
 from .typography import shorten, wrap_text
-from .plots import (INSERTION, PAGE, check_image, check_influence, check_labels, check_numbers,
-                                        check_order, clean_text, check_curves, draw_image, new_figure, paper_style,
-                                        show_curves, show_map, show_regions, show_words, unit_axes, word_layout,
-                                        words_height)
+from .plots import (ALPHA, INSERTION, PAGE, check_image, check_influence, check_labels,
+                                        check_order, clean_text, check_curves, draw_image, draw_scale, new_figure,
+                                        paper_style, scale_height, scale_text, show_curves, show_map,
+                                        show_regions, show_words, unit_axes, word_layout, words_height)
 
 # %% ../../nbs/explanation/02_figures.ipynb #b8b43b98
 def wrap_title(title:str, # its line breaks are kept
@@ -41,43 +44,47 @@ def _above_words(words, height, gap)->tuple[Figure, tuple[float, float, float, f
     fig.get_layout_engine().set(rect=(0, (foot + gap)/total, 1, 1 - (foot + gap)/total))
     return fig, (.05/PAGE, .05/total, 1 - .1/PAGE, foot/total)
 
-# %% ../../nbs/explanation/02_figures.ipynb #334e574e
+# %% ../../nbs/explanation/02_figures.ipynb #ce4ce98e
 def _sentence_panels(aspect, words, title)->tuple[Figure, list[Axes], tuple]:
     "A titled figure with axes for two images of this width / height and for curves; the box of the words."
     lines = wrap_title(title) if title else []
     height = float(np.clip(2.25/aspect, 1.35, 2.1))
     width = float(np.clip(height*aspect, 1.1, 2.25))
-    fig, foot = _above_words(words, height + .3 + (.17*len(lines) + .05 if lines else 0), .12)
+    fig, foot = _above_words(words, height + .2 + .36 + (.17*len(lines) + .05 if lines else 0), .12)
     panels = fig.subplots(1, 3, width_ratios=(width, width, PAGE - 2*width))
     if lines: fig.suptitle("\n".join(lines), parse_math=False)
     return fig, panels, foot
 
 
 
-# %% ../../nbs/explanation/02_figures.ipynb #4ee19634
+# %% ../../nbs/explanation/02_figures.ipynb #6975f0b4
 @paper_style
 def figure_sentence(image:ArrayLike, # (H, W, 3) uint8
-                    saliency:ArrayLike, # (H, W) in [0, 1]
+                    saliency:ArrayLike, # (H, W) in any unit, with its signs
                     labels:ArrayLike, # (H, W) int, the region of each pixel
                     order:ArrayLike, # region indices, most important first
                     area:ArrayLike, insertion:ArrayLike, deletion:ArrayLike, # (N+1,) each, see `show_curves`
                     words:list[str], # T words or tokens
                     influence:ArrayLike, # (T,) influence of the image on each
                     title:str="",
-                    alpha:float=.6, # opacity of the heat map, see `overlay`
-                    cmap:str|Colormap|None=None # colour map of the heat map; None for the default
+                    alpha:float=ALPHA, # opacity of the heat map, see `overlay`
+                    cmap:str|Colormap|None=None, # colour map of the heat map; None for the default
+                    scale:Scale|None=None, # of the heat map; None ends at its largest value
+                    contours:bool=False, # lines instead of colours
+                    note:str|None=None # in place of the heat map; empty for none, None for one where nothing was found
                    )->Figure: # one page wide
     "The figure of a sentence: regions, heat map, curves and words."
     image = check_image(image)
     check_influence(words, influence, None)
     fig, (left, middle, right), foot = _sentence_panels(image.shape[1]/image.shape[0], words, title)
     show_regions(image, labels, left, order, title="first regions")
-    show_map(image, saliency, middle, title="attribution", alpha=alpha, cmap=cmap)
+    show_map(image, saliency, middle, title="attribution", colorbar=True, alpha=alpha, cmap=cmap, scale=scale,
+             contours=contours, note=note, width=2.)
     show_curves(area, insertion, deletion, right)
     show_words(words, influence, fig.add_axes(foot))
     return fig
 
-# %% ../../nbs/explanation/02_figures.ipynb #686f6fa5
+# %% ../../nbs/explanation/02_figures.ipynb #92be8098
 def _areas(item)->dict[str, float]:
     "The areas under the insertion and the deletion curve of an item."
     return {k: auc(item["area"], item[k]) for k in ("insertion", "deletion")}
@@ -99,10 +106,51 @@ def _draw_maps(panels, image, maps, whole=True):
     for ax, m in zip(panels, maps): show_map(image, ax=ax, **m)
     for ax in panels[len(maps):]: ax.set_axis_off()
 
-# %% ../../nbs/explanation/02_figures.ipynb #3098a4ad
+def _rows(maps)->int:
+    "The lines of the highest title, at least one."
+    return max(m["title"].count("\n") + 1 for m in maps)
+
+# %% ../../nbs/explanation/02_figures.ipynb #20f1f747
+def _scaled(maps, scale, signed, unit, own=())->list[dict]:
+    "Maps with their scales; those numbered in `own` keep a scale of their own."
+    shared = iter(map_scales(scale, [m["saliency"] for k, m in enumerate(maps) if k not in own], signed, unit)
+                  if len(own) < len(maps) else ())
+    scaled = []
+    for k, m in enumerate(maps):
+        s = map_scales("own", [m["saliency"]])[0] if k in own else next(shared)
+        note = "own scale, " if k in own and len(own) < len(maps) else ""
+        alone = (k in own or scale == "own") and not nothing_found(m["saliency"], s)
+        title = f"{m['title']}\n{note}up to {scale_text(s)[1]}" if alone else m["title"]
+        scaled.append(m | dict(scale=s, title=title))
+    return scaled
+
+def _shared_text(maps, scale, own)->str:
+    "What stands below the ramp of a figure."
+    shared = [m["scale"] for k, m in enumerate(maps) if k not in own]
+    name = maps[0]["scale"].unit.name
+    if shared and scale != "own": return shared[0].unit.name
+    return f"{name}, each map on its own scale" if name else "each map on its own scale"
+
+def _draw_shared_scale(ax, maps, scale, width, alpha=ALPHA, cmap=None, contours=False, own=()):
+    "The scale of a figure below one of its panels."
+    shared = [m["scale"] for k, m in enumerate(maps) if k not in own]
+    first = (shared or [maps[0]["scale"]])[0]
+    how = dict(alpha=alpha, cmap=cmap, width=width, contours=contours, text=_shared_text(maps, scale, own))
+    if shared and scale != "own": return draw_scale(ax, first, **how)
+    ends = ("-max" if first.signed else "0", "max")
+    draw_scale(ax, replace(first, vmax=1.) if contours else first, **how, ends=ends)
+
+def _scale_room(maps, scale, width, own=())->float: # inches
+    "The room below the maps for their scale."
+    return scale_height(_shared_text(maps, scale, own), width)
+
+# %% ../../nbs/explanation/02_figures.ipynb #22db0002
 @paper_style
 def figure_words(image:ArrayLike, # (H, W, 3) uint8
-                 items:list[dict] # word, saliency (H, W) in [0, 1]; optional: box, mask, insertion, deletion (areas)
+                 items:list[dict], # word, saliency (H, W), signed; optional: box, mask, insertion, deletion (areas)
+                 scale:str|Scale="shared", # "shared", "own", or a scale that other figures share
+                 unit:Unit=Unit(), signed:bool=False, # of the scale, unless it is given
+                 **look # alpha, cmap, contours: see `show_map`
                 )->Figure: # one page wide, five images per row
     "One map per word, with the truth outlined."
     image = check_image(image)
@@ -111,49 +159,65 @@ def figure_words(image:ArrayLike, # (H, W, 3) uint8
     across = min(5, len(items) + 1)
     down = -(-(len(items) + 1)//across)
     width = min(PAGE/across, 2.2)
-    maps = [_word_map(d, width) for d in items]
-    room = .36 if any("\n" in m["title"] for m in maps) else .22   # for the titles
+    maps = _scaled([_word_map(d, width) | look for d in items], scale, signed, unit)
+    room = .08 + .14*_rows(maps)   # for the titles
     height = min(2.6, max(.6, (width - .08)*image.shape[0]/image.shape[1]))
-    fig = new_figure(width*across, down*(height + room))
-    _draw_maps(fig.subplots(down, across, squeeze=False).ravel(), image, maps)
+    fig = new_figure(width*across, down*(height + room) + _scale_room(maps, scale, width))
+    panels = fig.subplots(down, across, squeeze=False)
+    _draw_maps(panels.ravel(), image, maps)
+    _draw_shared_scale(panels[-1, 0], maps, scale, width, **look)
     return fig
 
 def _word_map(item, width)->dict:
     "The map of a word: box is x0, y0, x1, y1; mask is (H, W); insertion and deletion are areas under curves."
     if not {"word", "saliency"} <= item.keys():
         raise ValueError(f"an item needs 'word' and 'saliency', got {', '.join(map(repr, item))}")
-    return dict(saliency=item["saliency"], title=_map_title(item["word"], item, width),
-                box=item.get("box"), mask=item.get("mask"))
+    return dict(saliency=item["saliency"], title=_map_title(item["word"], item, width), width=width,
+                target="it", box=item.get("box"), mask=item.get("mask"))
 
-# %% ../../nbs/explanation/02_figures.ipynb #8cfda5da
+# %% ../../nbs/explanation/02_figures.ipynb #e8ac777a
 @paper_style
 def figure_answer(image:ArrayLike, # (H, W, 3) uint8
-                  maps:dict[str, ArrayLike], # title -> (H, W) in [0, 1], at most 5
+                  maps:dict[str, ArrayLike], # title -> (H, W) with its signs, at most 5
                   words:list[str], # T words or tokens
                   influence:ArrayLike, # (T,) influence of the image on each
-                  title:str=""
+                  title:str="",
+                  scale:str|Scale="shared", # "shared", "own", or a scale that other figures share
+                  unit:Unit=Unit(), signed:bool=False, # of the scale, unless it is given
+                  **look # alpha, cmap, contours: see `show_map`
                  )->Figure: # one page wide
     "Maps above, coloured words below."
     image = check_image(image)
     if not 1 <= len(maps) <= 5:
         raise ValueError(f"maps must hold 1 to 5 maps, got {len(maps)}: draw two figures")
     across, lines = max(4, len(maps) + 1), wrap_title(title) if title else []
-    height = (PAGE/across - .08)*image.shape[0]/image.shape[1] + .25 + .17*len(lines)
-    fig, foot = _above_words(words, height, .15)
-    _draw_maps(fig.subplots(1, across), image, [dict(saliency=m, title=name) for name, m in maps.items()])
+    width = PAGE/across
+    drawn = [dict(saliency=m, title=name, width=width, target="it") | look for name, m in maps.items()]
+    drawn = _scaled(drawn, scale, signed, unit)
+    height = (width - .08)*image.shape[0]/image.shape[1] + .11 + .14*_rows(drawn) + .17*len(lines)
+    fig, foot = _above_words(words, height + _scale_room(drawn, scale, width), .15)
+    panels = fig.subplots(1, across)
+    _draw_maps(panels, image, drawn)
+    _draw_shared_scale(panels[0], drawn, scale, width, **look)
     show_words(words, influence, fig.add_axes(foot))
     _left_title(fig, lines)
     return fig
 
-# %% ../../nbs/explanation/02_figures.ipynb #5216b6e6
+# %% ../../nbs/explanation/02_figures.ipynb #eda55d4a
 METHOD_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
                   "#999999")   # of Okabe and Ito
 
 def _method_map(item, width, box, mask)->dict:
-    "The map of a method, stretched to [0, 1]."
+    "The map of a method; without a unit, it begins at 0."
     s = check_numbers(item["saliency"], f"the map of {item['method']!r}")
-    return dict(saliency=(s - s.min())/(np.ptp(s) or 1), title=_map_title(item["method"], _areas(item), width),
-                box=box, mask=mask)
+    if item.get("unit") is None: s = s - s.min()
+    return dict(saliency=s, title=_map_title(item["method"], _areas(item), width), box=box, mask=mask, width=width,
+                target="it")
+
+def _of_other_units(items)->tuple[Unit, tuple[int, ...]]: # a unit, and the items that have another one or none
+    "The unit that maps of methods share: the first one."
+    unit = next((i["unit"] for i in items if i.get("unit") is not None), None)
+    return unit or Unit(), tuple(k for k, i in enumerate(items) if unit is None or i.get("unit") != unit)
 
 
 
@@ -177,12 +241,16 @@ def _draw_method_panels(panels, items):
     names.legend(*insertion.get_legend_handles_labels(), loc="center left", frameon=False, borderaxespad=0)
     names.set_axis_off()
 
-# %% ../../nbs/explanation/02_figures.ipynb #c6fd709f
+# %% ../../nbs/explanation/02_figures.ipynb #39c92b5f
 @paper_style
 def figure_methods(image:ArrayLike, # (H, W, 3) uint8
-                   items:list[dict], # at most 8: method, saliency (H, W) on any scale; area, insertion, deletion (N+1,)
+                   # at most 8: method, saliency (H, W); area, insertion, deletion (N+1,); optional: unit, see `Unit`
+                   items:list[dict],
                    box:ArrayLike|None=None, mask:ArrayLike|None=None, # the truth, outlined in every map
-                   title:str=""
+                   title:str="",
+                   scale:str|Scale="shared", # of maps of one unit: "shared", "own", or one that other figures share
+                   signed:bool=False, # of the scale, unless it is given
+                   **look # alpha, cmap, contours: see `show_map`
                   )->Figure: # one page wide
     "One map per method, and below them the curves of all methods."
     image = check_image(image)
@@ -192,20 +260,28 @@ def figure_methods(image:ArrayLike, # (H, W, 3) uint8
     across = -(-(len(items) + 1)//down)
     width, lines = PAGE/across, wrap_title(title) if title else []
     map_height = min(2.4, (min(width, 1.75) - .08)*image.shape[0]/image.shape[1])
-    heights = down*(map_height + .36), 2.   # of the maps with their titles, of the curves
+    unit, own = _of_other_units(items)
+    maps = _scaled([_method_map(item, width, box, mask) | look for item in items], scale, signed, unit, own)
+    room = _scale_room(maps, scale, width, own)
+    heights = down*(map_height + .08 + .14*_rows(maps)) + room, 2.   # of the maps with titles and scale, of the curves
     fig = new_figure(PAGE, sum(heights) + .17*len(lines))
     top, bottom = fig.add_gridspec(2, 1, height_ratios=heights)
-    panels = top.subgridspec(down, across).subplots(squeeze=False).ravel()
-    _draw_maps(panels, image, [_method_map(item, width, box, mask) for item in items])
+    panels = top.subgridspec(down, across).subplots(squeeze=False)
+    _draw_maps(panels.ravel(), image, maps)
+    _draw_shared_scale(panels[-1, 0], maps, scale, width, own=own, **look)
     _draw_method_panels(bottom.subgridspec(1, 3, width_ratios=(2.6, 2.6, 1.5)).subplots(), items)
     _left_title(fig, lines)
     return fig
 
-# %% ../../nbs/explanation/02_figures.ipynb #0e9129aa
+# %% ../../nbs/explanation/02_figures.ipynb #964e4cd7
 @paper_style
 def figure_settings(image:ArrayLike, # (H, W, 3) uint8
-                    items:list[dict], # title, saliency (H, W) in [0, 1]; area, insertion, deletion (N+1,)
-                    box:ArrayLike|None=None, mask:ArrayLike|None=None # the truth, outlined in every map
+                    # title, saliency (H, W); area, insertion, deletion (N+1,); optional: unit, see `Unit`
+                    items:list[dict],
+                    box:ArrayLike|None=None, mask:ArrayLike|None=None, # the truth, outlined in every map
+                    scale:str|Scale="shared", # of maps of one unit: "shared", "own", or one that other figures share
+                    signed:bool=False, # of the scale, unless it is given
+                    **look # alpha, cmap, contours: see `show_map`
                    )->Figure: # one page wide, one column per setting
     "One map per setting, above its curves."
     image = check_image(image)
@@ -213,10 +289,14 @@ def figure_settings(image:ArrayLike, # (H, W, 3) uint8
         raise ValueError("items must hold at least one setting, got none")
     across, ratio = max(3, len(items)), image.shape[0]/image.shape[1]
     width = PAGE/across
-    fig = new_figure(PAGE, (width - .1)*ratio + width + .35)
+    unit, own = _of_other_units(items)
+    maps = [dict(saliency=item["saliency"], title=item["title"], box=box, mask=mask, width=width, target="it") | look
+            for item in items]
+    maps = _scaled(maps, scale, signed, unit, own)
+    fig = new_figure(PAGE, (width - .1)*ratio + width + .21 + .14*_rows(maps) + _scale_room(maps, scale, width, own))
     top, bottom = fig.subplots(2, across, squeeze=False, height_ratios=(ratio, .9))
-    maps = [dict(saliency=item["saliency"], title=item["title"], box=box, mask=mask) for item in items]
     _draw_maps(top, image, maps, whole=False)
+    _draw_shared_scale(top[0], maps, scale, width, own=own, **look)
     for ax, item in zip(bottom, items): _draw_setting_curves(ax, item, first=ax is bottom[0])
     for ax in bottom[len(items):]: ax.set_axis_off()
     fig.supxlabel("share of image shown (blue, insertion) / removed (dashed, deletion)", fontsize=8)

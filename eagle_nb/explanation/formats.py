@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['page_html', 'figure_html', 'table_html', 'Page', 'Saved', 'Reference']
 
-# %% ../../nbs/explanation/03_formats.ipynb #3396e28c
+# %% ../../nbs/explanation/03_formats.ipynb #1c7b36cd
 import hashlib, html, io, json, unicodedata, warnings
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -22,6 +22,7 @@ from ..core.regions import Regions
 from ..core.targets import Target
 from . import plots
 from .typography import direction, html_language
+from ..search.values import RegionValues
 
 _Kind = TypeVar("_Kind") # the class that inherits from a class of this page
 
@@ -91,7 +92,7 @@ class Page:
         figure = figure_html(self.prompt, self.answer.text, self.plot(), self.text())
         return figure + plots.words_html(list(words), np.array(values)) + _prompt_words_html(self)
 
-# %% ../../nbs/explanation/03_formats.ipynb #085855e5
+# %% ../../nbs/explanation/03_formats.ipynb #92d190f1
 def _facts(e)->dict:
     "What the table of a page lists."
     return {"target": e.target.text, "foil": e.target.foil,
@@ -103,17 +104,20 @@ def _facts(e)->dict:
 def _prompt_words_html(e)->str:
     "The influence of the prompt's words as HTML; empty where only regions were ordered."
     if not e.prompt_words: return ""
-    words = ", ".join(f"<bdi>{html.escape(w)}</bdi> {v:+.2f}" for w, v in e.prompt_influence())
+    words = ", ".join(f"<bdi>{html.escape(w)}</bdi> {v:+.3f}" for w, v in e.prompt_influence())
     return f"<p>asked {words} (what each word of the prompt changes)</p>"
 
-# %% ../../nbs/explanation/03_formats.ipynb #1cb5efa4
+# %% ../../nbs/explanation/03_formats.ipynb #26ba409a
 _FORMAT = 1 # raised when a saved file can no longer be read as before
+
+_OF_VALUES = ("value", "std", "area") # of `RegionValues`
 
 def _arrays(e)->dict[str, np.ndarray]:
     "The arrays of an explanation."
     arrays = dict(image=e.image, labels=e.regions.labels.astype(np.int32), order=np.asarray(e.order, np.int64),
                   token_insertion=e.token_insertion, token_deletion=e.token_deletion)
     if e.fill is not None: arrays["fill"] = e.fill
+    if e.values is not None: arrays |= {f"values_{k}": np.asarray(getattr(e.values, k), float) for k in _OF_VALUES}
     return {k: np.ascontiguousarray(v) for k, v in arrays.items()}
 
 def _record(e)->dict:
@@ -125,6 +129,7 @@ def _record(e)->dict:
                   regions=dict(method=e.regions.method, settings=e.regions.settings),
                   forwards=e.forwards, seconds=e.seconds, settings=e.settings)
     if e.prompt_words: record["prompt_words"] = e.prompt_words
+    if e.values is not None: record["values_sets"] = e.values.sets
     return record
 
 # %% ../../nbs/explanation/03_formats.ipynb #ff14cf2d
@@ -141,7 +146,7 @@ def _plain(x):
     if isinstance(x, np.generic): return x.item()
     return x.tolist() if isinstance(x, np.ndarray) else str(x)
 
-# %% ../../nbs/explanation/03_formats.ipynb #e4daa8e4
+# %% ../../nbs/explanation/03_formats.ipynb #26e1ab26
 def _read_saved(path:str|Path)->tuple[dict, dict]: # record, arrays
     "What a file holds, if it is as it was written."
     from safetensors import safe_open
@@ -158,7 +163,13 @@ def _rebuild(cls, record:dict, arrays:dict):
                Regions(arrays["labels"], **record["regions"]), arrays["order"],
                arrays["token_insertion"], arrays["token_deletion"],
                record["forwards"], record["seconds"], record["settings"],
-               fill=arrays.get("fill"), prompt_words=tuple(record.get("prompt_words", ())))
+               fill=arrays.get("fill"), prompt_words=tuple(record.get("prompt_words", ())),
+               values=_rebuild_values(record, arrays))
+
+def _rebuild_values(record:dict, arrays:dict)->RegionValues|None:
+    "The values of the regions; None for a file that was written without them."
+    if "values_value" not in arrays: return None
+    return RegionValues(*(arrays[f"values_{k}"] for k in _OF_VALUES), record["values_sets"])
 
 # %% ../../nbs/explanation/03_formats.ipynb #7eee2c06
 class Saved:

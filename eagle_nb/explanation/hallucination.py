@@ -6,8 +6,8 @@
 __all__ = ['REPAIRS', 'matches_foil', 'removed_area', 'answers_while_masking', 'correction_region', 'amcr', 'csr',
            'correction_curve', 'correction_auc', 'Correction', 'correct', 'figure_correction', 'contrast', 'repair']
 
-# %% ../../nbs/explanation/06_hallucination.ipynb #cbef0cae
-import html, textwrap, unicodedata
+# %% ../../nbs/explanation/06_hallucination.ipynb #49738bb3
+import html, unicodedata
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,6 +31,8 @@ from . import plots
 from .explanation import Explanation, explain
 from .figures import wrap_title
 from .formats import figure_html, page_html, table_html
+from .scales import Unit, nothing_found, shared_scale
+from .typography import shorten, wrap_text
 
 # %% ../../nbs/explanation/06_hallucination.ipynb #b0327fdb
 def matches_foil(answer:Answer, # what a model says
@@ -189,16 +191,16 @@ def region(self:Correction)->float:
     "The minimal correction region as a share of the image; infinite if the answer never comes right."
     return correction_region(self.area[:len(self.right)], self.right)
 
-# %% ../../nbs/explanation/06_hallucination.ipynb #3a4d7d39
+# %% ../../nbs/explanation/06_hallucination.ipynb #f4c0a1ae
 @patch(as_prop=True)
 def blamed(self:Correction)->np.ndarray: # (step,)
     "Regions of the minimal correction region, most to blame first; none if nothing corrects, or nothing has to."
     return self.removed[:self.step or 0]
 
 @patch(as_prop=True)
-def blame(self:Correction)->np.ndarray: # (H, W) in [0, 1]
-    "How much each region speaks against the foil: how far F falls along the order."
-    return (-self.explanation.attribution()).clip(0, 1)
+def blame(self:Correction)->np.ndarray: # (H, W), at least 0, in the unit of the explanation's map
+    "How much each region speaks against the foil: the negative values of the explanation's map."
+    return (-self.explanation.attribution()).clip(0)
 
 @patch(as_prop=True)
 def mask(self:Correction)->np.ndarray: # (H, W) bool
@@ -306,7 +308,7 @@ def _accept(answer:Answer, target:Target, right:Callable[[Answer], bool]|None)->
                          f"give an answer that is wrong, or another foil than {target.foil!r}")
     return accept
 
-# %% ../../nbs/explanation/06_hallucination.ipynb #bd4f7051
+# %% ../../nbs/explanation/06_hallucination.ipynb #bff9d5c2
 def _draw_curve(ax:Axes, area:np.ndarray, probability:np.ndarray, right:np.ndarray, foil:str):
     "The probability of the foil, and which answers were right."
     ax.plot(area, probability, color=plots.INSERTION, clip_on=False, zorder=3)
@@ -325,23 +327,24 @@ def _draw_right(ax:Axes, area:np.ndarray, right:np.ndarray):
         ax.axvspan(left, max(end, left + .004), ymin=-.07, ymax=-.03, color=colour, lw=0, clip_on=False)
     if right.any(): ax.axvline(area[right.argmax()], color=plots.MARK, lw=1.2, zorder=2)
 
-def _shorten(text, most:int=64)->str:
+def _shorten(text, most:int=64 # columns, see `typography.text_columns`
+            )->str:
     "A text that fits over an image."
-    text = " ".join(str(text).split())
-    return text if len(text) <= most else text[:most - 1] + "…"
+    return shorten(" ".join(str(text).split()), most)
 
-# %% ../../nbs/explanation/06_hallucination.ipynb #1bc7ade9
+# %% ../../nbs/explanation/06_hallucination.ipynb #e3e298ba
 @plots.paper_style
 def figure_correction(image:ArrayLike, # (H, W, 3) uint8
                       labels:ArrayLike, # (H, W) int, the region of each pixel
-                      blame:ArrayLike, # (H, W) in [0, 1]
+                      blame:ArrayLike, # (H, W), at least 0
                       blamed:ArrayLike, # regions of the minimal correction region
                       fill:ArrayLike, # (H, W, 3) uint8, what replaces them
                       area:ArrayLike, probability:ArrayLike, # (N+1,) share that is removed, p of the foil
                       right:ArrayLike, # (K+1,) bool, whether the answer at each step is right
                       before:str, after:str, # the answers
                       question:str="", verdict:str="", foil:str="",
-                      truth:ArrayLike|None=None # (H, W) bool, the known cause, outlined
+                      truth:ArrayLike|None=None, # (H, W) bool, the known cause, outlined
+                      unit:Unit=Unit() # of the blame
                      )->Figure: # one page wide
     "Blamed regions, repaired image with its answer, correction curve."
     image, mask = np.asarray(image), np.isin(labels, blamed)
@@ -349,16 +352,18 @@ def figure_correction(image:ArrayLike, # (H, W, 3) uint8
     title = wrap_title(f"{question}  “{_shorten(before)}”") + wrap_title(verdict)
     fig = plots.new_figure(plots.PAGE, height + .9 + .14*len(title))
     left, middle, curve = fig.subplots(1, 3, width_ratios=(2.05, 2.05, 2.6))
-    plots.show_map(image, blame, left, "to blame", mask=truth)
+    scale = shared_scale([blame], unit=unit)
+    note = nothing_found(blame, scale) and f"no region speaks against “{_shorten(foil, 16)}”"
+    plots.show_map(image, blame, left, "to blame", mask=truth, colorbar=True, scale=scale, note=note, width=2.)
     if mask.any(): left.contour(mask, [.5], colors=plots.MARK, linewidths=1.4)
     change = "without" if mask.any() else "nothing removed"
-    answer = textwrap.fill(f"{change}: “{_shorten(after, 54)}”", 31)
+    answer = "\n".join(wrap_text(f"{change}: “{_shorten(after, 54)}”", 31))
     plots.draw_image(middle, mask_image(image, ~mask, np.asarray(fill)), answer)
     _draw_curve(curve, area, probability, np.asarray(right, bool), foil)
     fig.suptitle("\n".join(title), parse_math=False, x=.01, ha="left")
     return fig
 
-# %% ../../nbs/explanation/06_hallucination.ipynb #8bce3bc0
+# %% ../../nbs/explanation/06_hallucination.ipynb #9af7c9f5
 @patch
 def plot(self:Correction, truth:np.ndarray|None=None # (H, W) bool, the known cause, outlined in white
         )->Figure:
@@ -370,7 +375,7 @@ def plot(self:Correction, truth:np.ndarray|None=None # (H, W) bool, the known ca
     e = self.explanation
     return figure_correction(e.image, e.regions.labels, self.blame, self.blamed, e.fill_image,
                              self.area, self.probability, self.right, e.answer.text, self.answer.text,
-                             e.prompt, self.verdict(), e.target.foil, truth)
+                             e.prompt, self.verdict(), e.target.foil, truth, e.unit())
 
 # %% ../../nbs/explanation/06_hallucination.ipynb #87c1d95f
 @torch.inference_mode()

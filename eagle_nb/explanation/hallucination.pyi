@@ -1,6 +1,6 @@
 """Generated from hallucination.py by .ci/stubs.py; do not edit."""
 __all__ = ['REPAIRS', 'matches_foil', 'removed_area', 'answers_while_masking', 'correction_region', 'amcr', 'csr', 'correction_curve', 'correction_auc', 'Correction', 'correct', 'figure_correction', 'contrast', 'repair']
-import html, textwrap, unicodedata
+import html, unicodedata
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,6 +22,8 @@ from . import plots
 from .explanation import Explanation, explain
 from .figures import wrap_title
 from .formats import figure_html, page_html, table_html
+from .scales import Unit, nothing_found, shared_scale
+from .typography import shorten, wrap_text
 
 def matches_foil(answer: Answer, target: Target, wrong: Answer | None=None) -> bool:
     """Whether an answer says what the foil asks for."""
@@ -121,7 +123,7 @@ class Correction:
 
     @property
     def blame(self) -> np.ndarray:
-        """How much each region speaks against the foil: how far F falls along the order."""
+        """How much each region speaks against the foil: the negative values of the explanation's map."""
         ...
 
     @property
@@ -223,7 +225,7 @@ def _shorten(text, most: int=64) -> str:
     ...
 
 @plots.paper_style
-def figure_correction(image: ArrayLike, labels: ArrayLike, blame: ArrayLike, blamed: ArrayLike, fill: ArrayLike, area: ArrayLike, probability: ArrayLike, right: ArrayLike, before: str, after: str, question: str='', verdict: str='', foil: str='', truth: ArrayLike | None=None) -> Figure:
+def figure_correction(image: ArrayLike, labels: ArrayLike, blame: ArrayLike, blamed: ArrayLike, fill: ArrayLike, area: ArrayLike, probability: ArrayLike, right: ArrayLike, before: str, after: str, question: str='', verdict: str='', foil: str='', truth: ArrayLike | None=None, unit: Unit=Unit()) -> Figure:
     """Blamed regions, repaired image with its answer, correction curve."""
     ...
 

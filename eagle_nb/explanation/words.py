@@ -5,38 +5,50 @@
 # %% auto #0
 __all__ = ['WordMap', 'word_maps', 'refine']
 
-# %% ../../nbs/explanation/05_words.ipynb #8d121ed4
+# %% ../../nbs/explanation/05_words.ipynb #7fd005fc
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from ..core.answers import Answer
+from ..core.regions import Regions
 from ..core.scores import Scorer
 from ..core.targets import Target, joined_spans
-from .explanation import Explanation, attribution, explain_scores, paint
+from .explanation import Explanation, explain_scores
+from .maps import Maps, area_along
 from ..search.fast import orders_from_scored
+from ..search.values import RegionValues, region_values
 
-# %% ../../nbs/explanation/05_words.ipynb #27a12c07
+# %% ../../nbs/explanation/05_words.ipynb #b6728cb6
 @dataclass(frozen=True, eq=False)
-class WordMap:
+class WordMap(Maps):
     "Where the model looked for one word, estimated from the search for the whole target."
     word:str
     columns:tuple[int, ...]  # of the word's tokens among the target's
     order:np.ndarray         # (N,) region indices, most important first
     insertion:np.ndarray     # (N+1,) expected mean probability while regions appear
     deletion:np.ndarray      # (N+1,) while regions are removed
-    labels:np.ndarray        # (H, W) int
+    image:np.ndarray         # (H, W, 3) uint8
+    regions:Regions
     lam:tuple[float, float]=(1, 1)
+    scorer:Scorer|None=None  # of the search
+    scored:tuple[int, ...]=() # the word's tokens among all that the scorer computes
 
+    @property
+    def name(self)->str: return f"“{self.word}”"
+    @property
+    def area(self)->np.ndarray: # (N+1,)
+        "Share of the image along the order."
+        return area_along(self.regions, self.order)
     @property
     def objective(self)->np.ndarray: # (N+1,)
         "Expected F along the order."
         return self.lam[0]*self.insertion + self.lam[1]*(1 - self.deletion)
     @cached_property
-    def saliency(self)->np.ndarray: # (H, W) in [0, 1]
-        "The heat map of the word."
-        return paint(self.labels, self.order, attribution(self.objective)).clip(0, 1)
+    def values(self)->RegionValues|None: # None without a scorer
+        "The values of the regions for this word, from all that was scored, without a forward."
+        return None if self.scorer is None else region_values(self.scorer, self.scored)
     def __repr__(self):
         return (f"WordMap({self.word!r}, first regions {self.order[:5].tolist()}, "
                 f"expected p {self.insertion[0]:.2f} to {self.insertion[-1]:.2f})")
@@ -68,18 +80,18 @@ def _scorer_columns(e:Explanation, columns:tuple[int, ...])->tuple[int, ...]: # 
     computed = _scorer(e).columns
     return tuple(columns) if computed is None else tuple(computed[k] for k in columns)
 
-# %% ../../nbs/explanation/05_words.ipynb #7d33d3d4
+# %% ../../nbs/explanation/05_words.ipynb #5b13877b
 def word_maps(e:Explanation, # fresh, with its scorer
               words:list|None=None # words of the target, or (word, occurrence); None for all
              )->list[WordMap]:
     "A map for each word, without a forward pass."
     found = [_find_word(e, w) for w in words] if words is not None else e.target_words
-    scorer, lam = _scorer(e), tuple(e.settings.get("lam", (1, 1)))
-    columns = [_scorer_columns(e, c) for _, c in found]
-    orders = orders_from_scored(scorer, columns, lam, e.settings.get("seed", 0))
-    return [WordMap(w, c, *order, e.regions.labels, lam) for (w, c), order in zip(found, orders)]
+    scorer, columns = _scorer(e), [_scorer_columns(e, c) for _, c in found]
+    orders = orders_from_scored(scorer, columns, e.lam, e.settings.get("seed", 0))
+    return [WordMap(w, c, *order, e.image, e.regions, e.lam, scorer, k)
+            for (w, c), k, order in zip(found, columns, orders)]
 
-# %% ../../nbs/explanation/05_words.ipynb #2d225568
+# %% ../../nbs/explanation/05_words.ipynb #a58e802d
 def refine(e:Explanation, # fresh, with its scorer
            word:str|tuple[str, int], # a word of the target, or (word, occurrence)
            budget:int|str|None=200, # forwards of the search, or a time; the curves cost at most 2(N+1) more
@@ -94,7 +106,7 @@ def refine(e:Explanation, # fresh, with its scorer
         raise ValueError("refine goes on with the fast search; for another one explain the word: "
                          "explain(..., target=word, search=...)")
     record = {k: v for k, v in e.settings.items() if k in _OF_THE_MODEL} | {"refined_from": e.target.text}
-    settings = {"lam": tuple(e.settings.get("lam", (1, 1))), "seed": e.settings.get("seed", 0), "warm": True, **kwargs}
+    settings = {"lam": e.lam, "seed": e.settings.get("seed", 0), "warm": True, **kwargs}
     refined = explain_scores(scorer, e.image, e.regions, target, e.answer, e.prompt, "fast", record, budget=budget,
                              **settings)
     return replace(refined, fill=e.fill)

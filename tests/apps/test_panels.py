@@ -59,7 +59,7 @@ def test_a_sample_that_does_not_exist_is_refused(monkeypatch):
     monkeypatch.setattr(panels, "load", lambda name, dtype: name)
     knobs = settings_knobs(("a",), lambda model, n: [], SETTINGS, "plain", ("insertion",), 9)
     p = Panel(**knobs)
-    assert p.values == dict(model="a", sample=0, settings="all", budget=100)
+    assert p.values == dict(model="a", sample=0, settings="all", budget=100, scale="shared")
     assert p.message == "there are 0 samples, counted from 0: choose one of them, got 0"
     p.close()
 

@@ -1,6 +1,7 @@
 "What the tests of drawings share: arrays to draw, and a look at what was drawn."
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.offsetbox import AnchoredOffsetbox, TextArea
 
 H, W, N = 60, 80, 12   # height, width, number of regions
 _rng = np.random.default_rng(3)
@@ -22,7 +23,14 @@ def texts(fig):
         out += [*ax.texts, ax.title]
         if ax.axison: out += [ax.xaxis.label, ax.yaxis.label, *ax.get_xticklabels(), *ax.get_yticklabels()]
         if ax.get_legend(): out += ax.get_legend().get_texts()
+    out += scale_texts(fig)
     return [t for t in out if t.get_visible() and t.get_text()]
+
+
+def scale_texts(fig):
+    "What is written at the scales of maps, in the order of the axes."
+    scales = [a for ax in fig.axes for a in ax.artists if isinstance(a, AnchoredOffsetbox)]
+    return [t for s in scales for part in s.findobj(TextArea) for t in part.get_children()]
 
 
 def draw(fig):

@@ -5,10 +5,13 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
-from drawing import (AREA, IMAGE, INFLUENCE, LABELS, NASTY, ORDER, SALIENCY, SHAPES, WORDS, assert_tidy, shaped,
-                     texts)
+from drawing import (AREA, IMAGE, INFLUENCE, LABELS, NASTY, ORDER, SALIENCY, SHAPES, WORDS, assert_tidy,
+                     scale_texts, shaped, texts)
 
 from eagle_nb.explanation import figures, plots, typography
+from eagle_nb.explanation.scales import NOTHING, Scale, Unit
+
+CHANGE = Unit("change", NOTHING)
 
 
 def sentence(words=WORDS, influence=INFLUENCE, title="Describe the image.", **kwargs):
@@ -85,22 +88,69 @@ def test_names_are_cut_between_characters():
 
 
 def test_settings_stand_next_to_each_other():
-    items = [curves(title=t, insertion=p*AREA) for t, p in (("one", 1), ("other", .5))]
+    items = [curves(title=t, insertion=p*AREA, unit=CHANGE) for t, p in (("one", 1), ("other", .5))]
     fig = figures.figure_settings(IMAGE, items, mask=SALIENCY > .5)
     titles = [a.get_title() for a in fig.axes]
     assert titles == ["one", "other", "", "ins. 0.50  del. 0.50", "ins. 0.25  del. 0.50", ""]
+    assert [t.get_text() for t in scale_texts(fig)] == ["0", "1", "change"]
     assert np.array_equal(fig.axes[4].lines[0].get_ydata(), .5*AREA) and not fig.axes[2].axison
 
 
-def test_methods_are_stretched_to_the_full_scale_and_share_their_curves():
-    items = [curves(method="first", saliency=3*SALIENCY - 1), curves(method="second", insertion=.5*AREA)]
+def test_methods_share_a_scale_where_they_have_a_unit_and_always_their_curves():
+    items = [curves(method="first", saliency=3*SALIENCY - 1), curves(method="second", insertion=.5*AREA, unit=CHANGE),
+             curves(method="third", saliency=.5*SALIENCY, unit=CHANGE)]
     fig = figures.figure_methods(IMAGE, items)
-    whole, first, second, insertion, deletion, names = fig.axes
-    assert [a.get_title() for a in (whole, first)] == ["image", "first\nins. 0.50  del. 0.50"]
-    assert np.array_equal(first.images[0].get_array(), plots.overlay(IMAGE, SALIENCY))
-    assert np.array_equal(insertion.lines[1].get_ydata(), .5*AREA) and len(deletion.lines) == 2
-    assert [t.get_text() for t in names.get_legend().get_texts()] == ["first", "second"]
+    whole, first, second, third, insertion, deletion, names = fig.axes
+    areas = "ins. 0.50  del. 0.50"
+    assert [a.get_title() for a in (whole, first, third)] == ["image", f"first\n{areas}\nown scale, up to 3", f"third\n{areas}"]
+    assert np.array_equal(first.images[0].get_array(), plots.overlay(IMAGE, SALIENCY)), "from its smallest value on"
+    assert np.array_equal(third.images[0].get_array(), plots.overlay(IMAGE, .5*SALIENCY, scale=Scale(1.)))
+    assert [t.get_text() for t in scale_texts(fig)] == ["0", "1", "change"]
+    assert np.array_equal(insertion.lines[1].get_ydata(), .5*AREA) and len(deletion.lines) == 3
+    assert [t.get_text() for t in names.get_legend().get_texts()] == ["first", "second", "third"]
     assert_tidy(fig)
+
+
+def heats(fig): return [a.images[0].get_array() for a in fig.axes[1:] if a.images]
+
+
+def test_words_are_on_one_scale_unless_it_is_not_wanted():
+    items = [dict(word="handbag", saliency=.3*SALIENCY), dict(word="cake", saliency=.03*SALIENCY),
+             dict(word="a", saliency=.003*SALIENCY - .001)]
+    shared, own = figures.figure_words(IMAGE, items, unit=CHANGE), figures.figure_words(IMAGE, items, "own", CHANGE)
+    for k, size in enumerate((.3, .03)):
+        assert np.array_equal(heats(shared)[k], plots.overlay(IMAGE, size*SALIENCY, scale=Scale(.3)))
+        assert np.array_equal(heats(own)[k], plots.overlay(IMAGE, SALIENCY))
+    for fig in (shared, own):
+        assert np.array_equal(heats(fig)[2], IMAGE), "what nothing moves does not glow"
+        assert fig.axes[3].texts[0].get_text().replace("\n", " ") == "no region moves it: largest change 0.002"
+        assert_tidy(fig)
+    assert [t.get_text() for t in scale_texts(shared)] == ["0", "0.3", "change"]
+    assert " ".join(t.get_text() for t in scale_texts(own)) == "0 max change, each map on its own scale"
+    assert [a.get_title() for a in own.axes[1:4]] == ["handbag\nup to 0.3", "cake\nup to 0.03", "a"]
+
+
+def test_a_scale_is_shared_by_several_figures():
+    scale = Scale(2., unit=CHANGE)
+    one = figures.figure_answer(IMAGE, {"one": SALIENCY}, WORDS, INFLUENCE, scale=scale)
+    two = figures.figure_words(IMAGE, [dict(word="two", saliency=.5*SALIENCY)], scale)
+    assert np.array_equal(heats(one)[0], plots.overlay(IMAGE, SALIENCY, scale=scale))
+    assert np.array_equal(heats(two)[0], plots.overlay(IMAGE, .5*SALIENCY, scale=scale))
+    assert [t.get_text() for f in (one, two) for t in scale_texts(f)] == ["0", "2", "change"]*2
+    assert_tidy(one)
+
+
+@pytest.mark.parametrize("scale", ["shared", "own"])
+def test_grids_take_opacity_colours_and_lines(scale):
+    items = [dict(word="a", saliency=SALIENCY), dict(word="b", saliency=SALIENCY - .5)]
+    for look in (dict(alpha=.2), dict(cmap="cividis"), dict(contours=True)):
+        for fig in (figures.figure_words(IMAGE, items, scale, CHANGE, signed=True, **look),
+                    figures.figure_answer(IMAGE, {"a": SALIENCY}, WORDS, INFLUENCE, "t", scale, CHANGE, **look),
+                    figures.figure_methods(IMAGE, [curves(method="m", unit=CHANGE)], scale=scale, **look),
+                    figures.figure_settings(IMAGE, [curves(title="m")], scale=scale, **look)):
+            assert_tidy(fig)
+            untouched = [np.array_equal(a.images[0].get_array(), IMAGE) for a in fig.axes if a.images and a.images[0].get_array().shape == IMAGE.shape]
+            assert all(untouched) == ("contours" in look)
 
 
 def test_steps_reveal_the_order():
@@ -112,6 +162,10 @@ def test_steps_reveal_the_order():
 
 @pytest.mark.parametrize("call, message", [
     (lambda: figures.figure_words(IMAGE, []), "at least one word"),
+    (lambda: figures.figure_words(IMAGE, [dict(word="x", saliency=SALIENCY)], "mine"), "unknown scale 'mine'"),
+    (lambda: figures.figure_words(IMAGE, [dict(word="x", saliency=SALIENCY*np.nan)]), "must be finite"),
+    (lambda: figures.figure_words(IMAGE, [dict(word="x", saliency=SALIENCY)], alpha=1.5), "alpha must lie"),
+    (lambda: figures.figure_methods(IMAGE, [curves(method="x", saliency=SALIENCY + np.inf)]), "must be finite"),
     (lambda: figures.figure_words(IMAGE, [{"word": "x"}]), "saliency"),
     (lambda: figures.figure_settings(IMAGE, []), "at least one setting"),
     (lambda: figures.figure_settings(IMAGE, [curves(title="x", insertion=AREA[1:])]), "insertion must have"),

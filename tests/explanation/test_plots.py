@@ -12,12 +12,16 @@ import matplotlib
 import numpy as np
 import pytest
 from drawing import (AREA, H, IMAGE, INFLUENCE, LABELS, N, NASTY, ORDER, SALIENCY, SHAPES, W, WORDS, assert_tidy, draw,
-                     shaped)
+                     scale_texts, shaped)
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.offsetbox import DrawingArea
 
 from eagle_nb.explanation import plots, typography
+from eagle_nb.explanation.scales import NOTHING, Scale, Unit, map_scales, shared_scale
 from eagle_nb.explanation.typography import clusters
+
+CHANGE = Unit("change of probability", NOTHING)
 
 
 def test_import_needs_neither_torch_nor_pyplot():
@@ -31,23 +35,72 @@ def test_import_needs_neither_torch_nor_pyplot():
 def test_overlay_is_brighter_where_the_map_is_high():
     out = plots.overlay(IMAGE, SALIENCY)
     assert out.shape == IMAGE.shape and out.dtype == np.uint8
-    flat = plots.overlay(np.full((H, W, 3), 128, np.uint8), SALIENCY).astype(float).mean(-1).ravel()
-    assert flat[-1] > flat[0] + 50
-    assert plots.overlay(IMAGE, SALIENCY, alpha=0).std(-1).mean() < IMAGE.std(-1).mean()
+    dark = plots.overlay(np.zeros((H, W, 3), np.uint8), SALIENCY).astype(float).mean(-1).ravel()
+    assert (np.diff(dark) >= -1).all() and dark[-1] > 80
+
+
+def test_the_image_stays_as_it_is_where_a_map_is_low():
+    assert np.array_equal(plots.overlay(IMAGE, np.zeros((H, W))), IMAGE)
+    assert np.array_equal(plots.overlay(IMAGE, SALIENCY, alpha=0), IMAGE)
+    half = SALIENCY*(np.arange(W) < W//2)
+    assert np.array_equal(plots.overlay(IMAGE, half)[:, W//2:], IMAGE[:, W//2:])
+    assert np.array_equal(plots.overlay(IMAGE, -SALIENCY, scale=Scale(1.)), IMAGE), "an unsigned scale has no colours below 0"
+    change = [np.abs(plots.overlay(IMAGE, np.full((H, W), x), scale=Scale(1.)).astype(int) - IMAGE).mean()
+              for x in (0, .01, .1, .5, 1)]
+    assert change == sorted(change) and change[1] < 15 < change[-1]/3, "opacity grows with the value"
+
+
+def test_maps_on_one_scale_keep_their_proportions():
+    one = Scale(1.)
+    assert np.array_equal(plots.overlay(IMAGE, .3*SALIENCY, scale=Scale(.3)), plots.overlay(IMAGE, SALIENCY, scale=one))
+    faint, strong = (np.abs(plots.overlay(IMAGE, k*SALIENCY, scale=one).astype(int) - IMAGE).mean() for k in (.02, 1))
+    assert faint < strong/4
+
+
+def test_signs_have_their_own_colours():
+    grey = np.full((H, W, 3), 128, np.uint8)
+    out = plots.overlay(grey, np.linspace(-1, 1, H*W).reshape(H, W), scale=Scale(1., signed=True)).astype(int)
+    assert out[0, 0, 2] > out[0, 0, 0] + 30 and out[-1, -1, 0] > out[-1, -1, 2] + 30
+
+
+def test_contours_leave_the_pixels_alone():
+    ax = plots.show_map(IMAGE, SALIENCY, contours=True, scale=Scale(1., unit=Unit("change")))
+    assert np.array_equal(ax.images[0].get_array(), IMAGE) and len(ax.lines) == 6   # two strokes at three levels
+    assert [t.get_text() for t in scale_texts(ax.figure)] == ["lines at 0.25, 0.5, 0.75", "change"]
+    signed = plots.show_map(IMAGE, SALIENCY - .5, contours=True, scale=Scale(.5, signed=True))
+    assert len(signed.lines) > len(ax.lines)
+
+
+@pytest.mark.parametrize("values, scale, note", [
+    (.003*SALIENCY - .001, Scale(.3, unit=CHANGE), "no region moves it: largest change 0.002"),
+    (.003*SALIENCY, Scale(.3, unit=CHANGE), "no region supports it: largest change 0.003"),
+    (0*SALIENCY, Scale(.3), "no region supports it: largest change 0"),
+    (-.3*SALIENCY, Scale(.3, unit=CHANGE), "regions only speak against it: largest change -0.3"),
+    (.003*SALIENCY, Scale(.3), ""), (-.3*SALIENCY, Scale(.3, True, CHANGE), ""),
+    (np.full((H, W), .005), Scale(.3, unit=CHANGE), "")])
+def test_a_map_without_anything_says_so(values, scale, note):
+    ax = plots.show_map(IMAGE, values, scale=scale, target="it")
+    assert " ".join(t.get_text().replace("\n", " ") for t in ax.texts) == note
+    assert np.array_equal(ax.images[0].get_array(), IMAGE) == bool(note)
+    assert_tidy(ax.figure)
 
 
 def test_colour_map_by_name_and_as_an_object_give_the_same():
     cividis = matplotlib.colormaps["cividis"]
     default, named, given = (plots.overlay(IMAGE, SALIENCY, cmap=c) for c in (None, "cividis", cividis))
     assert np.array_equal(named, given) and not np.array_equal(named, default)
-    assert np.array_equal(default, plots.overlay(IMAGE, SALIENCY, .6, plots.HEAT))
+    assert np.array_equal(default, plots.overlay(IMAGE, SALIENCY, plots.ALPHA, plots.HEAT))
 
 
 def test_show_map_draws_the_overlay_and_its_colour_bar_in_the_given_colours():
-    ax = plots.show_map(IMAGE, SALIENCY, colorbar=True, alpha=.3, cmap="cividis")
-    assert np.array_equal(ax.images[0].get_array(), plots.overlay(IMAGE, SALIENCY, .3, "cividis"))
-    bar = ax.figure.axes[1]
-    assert bar.collections[-1].get_cmap().name == "cividis"
+    scale = Scale(2., unit=CHANGE)
+    ax = plots.show_map(IMAGE, SALIENCY, alpha=1., cmap="cividis", scale=scale)
+    assert np.array_equal(ax.images[0].get_array(), plots.overlay(IMAGE, SALIENCY, 1., "cividis", scale))
+    assert [t.get_text() for t in scale_texts(ax.figure)] == ["0", "2", "change of probability"]
+    ramp = [p.get_facecolor()[:3] for p in ax.figure.findobj(DrawingArea)[0].get_children()]
+    assert ramp[-1] == pytest.approx(matplotlib.colormaps["cividis"](1.)[:3], abs=.01)
+    assert ramp[0] == pytest.approx([225/255]*3, abs=.01), "the ramp is blended like the map"
+    assert not scale_texts(plots.show_map(IMAGE, SALIENCY, Figure().subplots()).figure), "in given axes the caller draws it"
 
 
 @pytest.mark.parametrize("value", [0., .5, 1.])
@@ -335,7 +388,12 @@ def test_bars_in_text():
     (lambda: plots.overlay(IMAGE, SALIENCY.T), "shape of the image"),
     (lambda: plots.overlay(IMAGE, np.where(SALIENCY > .5, np.nan, 0)), "NaN"),
     (lambda: plots.overlay(IMAGE, np.full((H, W), np.inf)), "finite"),
-    (lambda: plots.overlay(IMAGE, SALIENCY*2), r"\[0, 1\]"),
+    (lambda: plots.overlay(IMAGE, SALIENCY, alpha=-.1), r"alpha must lie in \[0, 1\], got -0.1"),
+    (lambda: plots.show_map(IMAGE, SALIENCY*np.nan), "NaN"),
+    (lambda: Scale(0.), "vmax must be above 0"), (lambda: Scale(np.nan), "vmax must be above 0"),
+    (lambda: Unit("change", np.nan), "least must be at least 0"),
+    (lambda: shared_scale([SALIENCY, SALIENCY*np.nan]), "NaN"), (lambda: shared_scale([]), "at least one map"),
+    (lambda: map_scales("both", [SALIENCY]), "unknown scale 'both': choose 'shared' or 'own', or give a Scale"),
     (lambda: plots.overlay(IMAGE[..., 0], SALIENCY), r"\(H, W, 3\)"),
     (lambda: plots.overlay(IMAGE/255., SALIENCY), "uint8"),
     (lambda: plots.overlay(IMAGE, SALIENCY, alpha=2), "alpha"),
