@@ -31,7 +31,7 @@ from ..world import scenes, shapes
 
 PROMPT = "Describe the image."
 
-# %% ../../nbs/apps/08_dropping.ipynb #9ed79d03
+# %% ../../nbs/apps/08_dropping.ipynb #72e45da9
 def random_sets(n:int, count:int, seed:int)->torch.Tensor: # (count, n) bool
     "Sets of all sizes."
     rng = np.random.default_rng(seed)
@@ -62,7 +62,8 @@ def alternatives(black:ModelScorer # the scorer that is approached
                 )->dict[str, Callable[[], Scorer]]:
     "Ways to hide without black patches."
     drop = lambda: black.screened("drop")
-    return {"drop": drop, "drop, any part": lambda: _with_rule(drop(), AnyPart),
+    own = lambda: ModelScorer(black.model, black.image, black.prompt, black.target, black.regions, "drop")
+    return {"drop": drop, "fill drop": own, "drop, any part": lambda: _with_rule(drop(), AnyPart),
             "drop, half": lambda: _with_rule(drop(), HalfVisible), "features": lambda: black.screened("features"),
             "features, dropped": lambda: drop().screened("features")}
 
@@ -82,7 +83,7 @@ def _likeness(scorer, p, keep)->dict:
     share = 1. if tokens is None else float(tokens.kept(keep)[:, tokens.positions].float().mean())
     return dict(gap=float((p - q).abs().mean()), rank=float(spearmanr(p, q)[0]), tokens=share)
 
-# %% ../../nbs/apps/08_dropping.ipynb #e1e4adea
+# %% ../../nbs/apps/08_dropping.ipynb #a58ecfed
 BUDGET = 416 # forwards of the search under black
 
 def flops(scorer:Scorer, keep:torch.Tensor # (B, N) bool
@@ -105,7 +106,7 @@ def searches(base:ModelScorer, regions:Regions, # scorer under black
              "drop alone": _searched(base.screened("drop"), base, work, budget, seed, "drop")}
     for name in ("drop", "features"):
         more = round(budget/(.75*work[name]/work["black"] + .25))
-        found[f"screen {name}"] = _searched(fresh(), base, work, budget, seed, screen=name)
+        if name == "drop": found[f"screen {name}"] = _searched(fresh(), base, work, budget, seed, screen=name)
         found[f"screen {name}, equal work"] = _searched(fresh(), base, work, more, seed, screen=name)
     return found
 
@@ -262,7 +263,7 @@ def summary(rows:list[dict])->dict:
               for kind in ("family", "shape")}
     return means | single
 
-# %% ../../nbs/apps/08_dropping.ipynb #68794a2b
+# %% ../../nbs/apps/08_dropping.ipynb #1171f648
 def run(path:str|Path="figures/results/drop.jsonl", captions:int=6, searched:int=6, sets:int=60, regions:int=64)->dict:
     "Whatever the file still lacks; the means."
     path, head = Path(path), dict(sets=sets, regions=regions, budget=BUDGET, split="test", dtype="float32", seed=0,
@@ -271,12 +272,13 @@ def run(path:str|Path="figures/results/drop.jsonl", captions:int=6, searched:int
         warnings.simplefilter("ignore")
         for name in SIDES:
             if ("shape", name) not in store.known: store.add(kind="shape", key=name, found=shape_work(name, regions))
-        for family in shapes.FAMILIES: _add_family(store, family, sets)
-        for name in EMBEDDED: _add_sets(store, name, captions, sets, regions)
-        for name in EMBEDDED: _add_sets(store, name, captions, sets, 16)
-        for n in range(1, searched + 1): # one caption of each model at a time
-            for name in EMBEDDED: _add_searches(store, name, n, regions)
+        for n in range(1, max(captions, searched) + 1): # one caption of each model at a time
+            for name in EMBEDDED:
+                _add_sets(store, name, min(n, captions), sets, regions)
+                _add_searches(store, name, min(n, searched), regions)
             _write(path, store)
+        for family in shapes.FAMILIES: _add_family(store, family, sets)
+        for name in EMBEDDED: _add_sets(store, name, captions, sets, 16)
         return _write(path, store)
 
 def _write(path, store)->dict:
