@@ -6,7 +6,7 @@
 __all__ = ['PROMPT', 'BUDGET', 'SIDES', 'random_sets', 'AnyPart', 'HalfVisible', 'alternatives', 'likeness', 'flops', 'searches',
            'decoder_flops', 'tower_flops', 'squares', 'shape_work', 'interval', 'summary', 'run', 'main']
 
-# %% ../../nbs/apps/08_dropping.ipynb #85072f3a
+# %% ../../nbs/apps/08_dropping.ipynb #034b7e55
 import argparse, json, warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +23,7 @@ from ..core.layout import ImageTokens
 from ..core.models import Model
 from ..core.regions import Regions, slico
 from ..core.scores import ModelScorer, Scorer
+from ..core.selftest import self_test
 from ..core.targets import make_target
 from ..runs.store import Store
 from ..search.fast import fast
@@ -30,7 +31,7 @@ from ..world import scenes, shapes
 
 PROMPT = "Describe the image."
 
-# %% ../../nbs/apps/08_dropping.ipynb #9ed79d03
+# %% ../../nbs/apps/08_dropping.ipynb #72e45da9
 def random_sets(n:int, count:int, seed:int)->torch.Tensor: # (count, n) bool
     "Sets of all sizes."
     rng = np.random.default_rng(seed)
@@ -61,7 +62,8 @@ def alternatives(black:ModelScorer # the scorer that is approached
                 )->dict[str, Callable[[], Scorer]]:
     "Ways to hide without black patches."
     drop = lambda: black.screened("drop")
-    return {"drop": drop, "drop, any part": lambda: _with_rule(drop(), AnyPart),
+    own = lambda: ModelScorer(black.model, black.image, black.prompt, black.target, black.regions, "drop")
+    return {"drop": drop, "fill drop": own, "drop, any part": lambda: _with_rule(drop(), AnyPart),
             "drop, half": lambda: _with_rule(drop(), HalfVisible), "features": lambda: black.screened("features"),
             "features, dropped": lambda: drop().screened("features")}
 
@@ -81,7 +83,7 @@ def _likeness(scorer, p, keep)->dict:
     share = 1. if tokens is None else float(tokens.kept(keep)[:, tokens.positions].float().mean())
     return dict(gap=float((p - q).abs().mean()), rank=float(spearmanr(p, q)[0]), tokens=share)
 
-# %% ../../nbs/apps/08_dropping.ipynb #e1e4adea
+# %% ../../nbs/apps/08_dropping.ipynb #a58ecfed
 BUDGET = 416 # forwards of the search under black
 
 def flops(scorer:Scorer, keep:torch.Tensor # (B, N) bool
@@ -104,7 +106,7 @@ def searches(base:ModelScorer, regions:Regions, # scorer under black
              "drop alone": _searched(base.screened("drop"), base, work, budget, seed, "drop")}
     for name in ("drop", "features"):
         more = round(budget/(.75*work[name]/work["black"] + .25))
-        found[f"screen {name}"] = _searched(fresh(), base, work, budget, seed, screen=name)
+        if name == "drop": found[f"screen {name}"] = _searched(fresh(), base, work, budget, seed, screen=name)
         found[f"screen {name}, equal work"] = _searched(fresh(), base, work, more, seed, screen=name)
     return found
 
@@ -123,7 +125,7 @@ def _searched(scorer, base, work, budget, seed, by:str="black", # whose work a f
     total = (scorer.forwards - cheap)*work[by] + (cheap*work[screen["screen"]] if screen else 0)
     return dict(result=auc_gap(base, order.order, base.area), forwards=scorer.forwards, on_screen=cheap, work=total)
 
-# %% ../../nbs/apps/08_dropping.ipynb #54367c46
+# %% ../../nbs/apps/08_dropping.ipynb #036a177f
 def _counted(call:Callable)->int:
     "Floating-point operations of a call."
     from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -131,37 +133,38 @@ def _counted(call:Callable)->int:
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter: call()
     return counter.get_total_flops()
 
-def decoder_flops(model:Model, # on the meta device
+def decoder_flops(net, # a transformers model on the meta device
                   tokens:np.ndarray # (M,) lengths of sequences
                  )->np.ndarray: # (M,)
     "The work of the decoder."
-    config, axes = model.model.config.get_text_config(), (3,) if hasattr(model.model.base_model, "get_rope_index") else ()
+    config, axes = net.config.get_text_config(), (3,) if hasattr(net.base_model, "get_rope_index") else ()
     def call(n):
-        empty = dict(device="meta", dtype=model.dtype)
-        model.decoder(inputs_embeds=torch.empty(1, n, config.hidden_size, **empty), use_cache=False,
-                      attention_mask=torch.empty(1, 1, n, n, **empty),
-                      position_ids=torch.empty(*axes, 1, n, device="meta", dtype=torch.long))
+        empty = dict(device="meta", dtype=net.dtype)
+        net.get_decoder()(inputs_embeds=torch.empty(1, n, config.hidden_size, **empty), use_cache=False,
+                          attention_mask=torch.empty(1, 1, n, n, **empty),
+                          position_ids=torch.empty(*axes, 1, n, device="meta", dtype=torch.long))
     at = np.array([64, 256, 512])
     return np.polyval(np.polyfit(at, [_counted(lambda: call(int(n))) for n in at], 2), tokens)
 
-def tower_flops(model:Model, x:dict # from `Model.encode`
+def tower_flops(net, # a transformers model on the meta device
+                x:dict # from `Model.encode`
                )->float:
     "The work of the vision tower for one image."
-    body = model.model.base_model
-    if "image_grid_thw" in x: return _window_tower(body.visual, x)
-    return float(_counted(lambda: body.get_image_features(pixel_values=x["pixel_values"].to("meta", model.dtype))))
+    if "image_grid_thw" in x: return _window_tower(net.base_model.visual, x)
+    pixels = x["pixel_values"].to("meta", net.dtype)
+    return float(_counted(lambda: net.base_model.get_image_features(pixel_values=pixels)))
 
 def _window_tower(visual, x)->float:
     "A tower of layers with and without windows, from towers of one layer and of two."
     def of(depth, full):
         config = type(visual.config)(**visual.config.to_dict() | dict(depth=depth, fullatt_block_indexes=full))
-        small = type(visual)._from_config(config).eval()
+        small = type(visual)(config).eval()
         return _counted(lambda: small(x["pixel_values"].float(), grid_thw=x["image_grid_thw"]))
     windows, whole, both = of(1, []), of(1, [0]), of(2, [1])
     rest, full = windows + whole - both, len(visual.config.fullatt_block_indexes)
     return float(rest + (visual.config.depth - full)*(windows - rest) + full*(whole - rest))
 
-# %% ../../nbs/apps/08_dropping.ipynb #36fa34ee
+# %% ../../nbs/apps/08_dropping.ipynb #ed7339fd
 SIDES = {"llava-1.5-7b": 336, "qwen2.5-vl-7b": 448, "internvl3.5-4b": 448} # of the image, in pixels
 
 def squares(regions:Regions, side:int # tokens along each side of the image
@@ -176,16 +179,17 @@ def shape_work(name:str, # one of `SIDES`
                regions:int=64, answer:int=30 # tokens of the answer
               )->dict: # floating-point operations of a masked image, and the shares that are saved
     "The work at a published size, with scattered and with contiguous sets."
-    model = Model(*shapes.real(name, device="meta", dtype="bfloat16"), name)
+    net, processor = shapes.real(name, device="meta", dtype="bfloat16")
+    model = Model(net, processor, name)
     image = scenes.sample(7).image.resize((SIDES[name],)*2)
     x = model.encode(image, PROMPT)
     length, image_tokens = x["input_ids"].shape[1] + answer, int((x["input_ids"] == model.image_id).sum())
     tokens = squares(slico(np.asarray(image), regions), round(image_tokens**.5))
-    tower, whole = tower_flops(model, x), float(decoder_flops(model, np.array([length]))[0])
+    tower, whole = tower_flops(net, x), float(decoder_flops(net, np.array([length]))[0])
     found = dict(tokens=length, image_tokens=image_tokens, tower=tower, decoder=whole)
     for kind, keep in _kinds(tokens, regions).items():
         left = tokens.kept(torch.cat([keep, ~keep])).sum(1).numpy()
-        mean = float(decoder_flops(model, length - image_tokens + left).mean())
+        mean = float(decoder_flops(net, length - image_tokens + left).mean())
         found[kind] = dict(kept=float(left.mean()/image_tokens), decoder=mean, drop=(tower + whole)/(tower + mean),
                            features=(tower + whole)/whole, both=(tower + whole)/mean)
     return found
@@ -196,7 +200,7 @@ def _kinds(tokens, regions)->dict[str, torch.Tensor]:
     column = (tokens.covered*(torch.arange(len(tokens)) % round(len(tokens)**.5))[:, None]).sum(0)/tokens.covered.sum(0).clamp(1)
     return {"scattered": random_sets(n, 200, 0), "contiguous": prefixes(column.argsort().numpy())}
 
-# %% ../../nbs/apps/08_dropping.ipynb #1f50622e
+# %% ../../nbs/apps/08_dropping.ipynb #d8f3ee07
 def _captions(model, n:int, regions:int, seed:int=0):
     "Captions of scenes, each with its scorer under black."
     for case in cases(model, "caption", n):
@@ -218,6 +222,7 @@ def _add_family(store, family, sets):
     if ("family", family) in store.known: return
     try: model = load_checkpoint(shapes.tiny(family))
     except ImportError as e: return store.add(kind="family", key=family, found={}, error=error_text(e, 200))
+    self_test(model) # finds what must be left alone, such as batches
     image = np.asarray(scenes.sample(7).image.resize((300, 200)))
     target = make_target(model, model.read("A dog in a park."))
     scorer = ModelScorer(model, image, PROMPT, target, slico(image, 16))
@@ -258,7 +263,7 @@ def summary(rows:list[dict])->dict:
               for kind in ("family", "shape")}
     return means | single
 
-# %% ../../nbs/apps/08_dropping.ipynb #68794a2b
+# %% ../../nbs/apps/08_dropping.ipynb #1171f648
 def run(path:str|Path="figures/results/drop.jsonl", captions:int=6, searched:int=6, sets:int=60, regions:int=64)->dict:
     "Whatever the file still lacks; the means."
     path, head = Path(path), dict(sets=sets, regions=regions, budget=BUDGET, split="test", dtype="float32", seed=0,
@@ -267,12 +272,13 @@ def run(path:str|Path="figures/results/drop.jsonl", captions:int=6, searched:int
         warnings.simplefilter("ignore")
         for name in SIDES:
             if ("shape", name) not in store.known: store.add(kind="shape", key=name, found=shape_work(name, regions))
-        for family in shapes.FAMILIES: _add_family(store, family, sets)
-        for name in EMBEDDED: _add_sets(store, name, captions, sets, regions)
-        for name in EMBEDDED: _add_sets(store, name, captions, sets, 16)
-        for n in range(1, searched + 1): # one caption of each model at a time
-            for name in EMBEDDED: _add_searches(store, name, n, regions)
+        for n in range(1, max(captions, searched) + 1): # one caption of each model at a time
+            for name in EMBEDDED:
+                _add_sets(store, name, min(n, captions), sets, regions)
+                _add_searches(store, name, min(n, searched), regions)
             _write(path, store)
+        for family in shapes.FAMILIES: _add_family(store, family, sets)
+        for name in EMBEDDED: _add_sets(store, name, captions, sets, 16)
         return _write(path, store)
 
 def _write(path, store)->dict:

@@ -85,7 +85,7 @@ def _refuse(model, names:list[str]):
                          "regions would stay visible: only float tensors that keep their shape can be masked, so "
                          "this model cannot be explained with this image")
 
-# %% ../../nbs/core/09_forward.ipynb #3ab8f4ad
+# %% ../../nbs/core/09_forward.ipynb #14976aec
 class Forward:
     "An image, a prompt and a given answer: variants of the image in, probabilities of the answer's tokens out."
     def __init__(self, model:Model, image:ImageLike,
@@ -114,14 +114,18 @@ class Forward:
                  n:int, # number of variants
                  alike:tuple[Tensor, Tensor]|None=None, # rows of pixel_values that look the same, from `equal_tiles`
                  read:Tensor|None=None, # (n, len(self)) bool, tokens that each variant attends to; None for all
-                 kept:Tensor|None=None # (n, len(self)) bool, tokens that go through the decoder; None for all
+                 kept:Tensor|None=None, # (n, len(self)) bool, tokens that go through the decoder; None for all
+                 seen:Tensor|None=None, # (n*tiles, features) bool, those whose patches go through the tower; None for all
+                 apart:bool=True # leave them out; False: hide them by masks, which costs more and must give the same
                 )->Tensor: # (n, T) float32, on the device
         "Probability of every answer token in every variant."
         spent["forwards"] += n
         x = self._with_images(pixels, n)
+        if kept is not None and not apart: read, kept = kept if read is None else kept & read.to(kept.device), None
         if read is not None: x["attention_mask"] = x["attention_mask"]*read.to(x["attention_mask"])
         shared = contextlib.nullcontext() if alike is None else _each_once(self.tower, *alike)
-        with self._computing(), shared:
+        tower = contextlib.nullcontext() if seen is None else _without_patches(self.layers, seen, alike, apart)
+        with self._computing(), shared, tower:
             if kept is None: return self._probabilities(x, self.at)
             with _leaving_out(self.model.decoder, kept): return self._probabilities(x, _moved(self.at, kept))
 
@@ -414,6 +418,83 @@ def _leaving_out(decoder:nn.Module, kept:Tensor # (n, L) bool
     hook = decoder.register_forward_pre_hook(shorten, with_kwargs=True)
     try: yield
     finally: hook.remove()
+
+# %% ../../nbs/core/09_forward.ipynb #11503401
+@patch(cached=True)
+def layers(self:Forward)->list[nn.Module]|None:
+    "The layers of the vision tower, where it is a plain transformer over one sequence of patches per tile; otherwise None."
+    if self.tower is None: return None
+    lists = [list(part) for part in self.tower.modules() if isinstance(part, nn.ModuleList)]
+    plain = [found for found in lists if found and all(_is_plain(layer) for layer in found)]
+    return plain[0] if len(plain) == 1 else None
+
+def _is_plain(layer)->bool:
+    "Does a layer attend from all patches of a tile to all, with a mask if one is given?"
+    own = inspect.signature(layer.forward).parameters
+    return "cu_seqlens" not in own and len(_attentions(layer)) == 1
+
+def _attentions(layer)->list[nn.Module]:
+    "The parts of a layer that take a mask."
+    return [part for part in layer.children() if "attention_mask" in inspect.signature(part.forward).parameters]
+
+def _patches(seen:Tensor, # (tiles, features) bool
+             length:int # of the tower's sequence, with or without a token for the class
+            )->Tensor: # (tiles, length) bool
+    "The patches that go through the tower: all of each feature that is seen, and the token for the class."
+    n = seen.shape[1]
+    side = next((k for k in range(1, length) if length - n*k*k in (0, 1)), 0)
+    grid = round(n**.5)
+    if not side or grid*grid != n:
+        raise ValueError(f"a tower of {length} patches cannot be told from its {n} features: use fill='drop', which leaves "
+                         "them in the tower")
+    square = seen.view(-1, grid, grid).repeat_interleave(side, 1).repeat_interleave(side, 2).flatten(1)
+    first = square.new_ones(len(square), length - n*side*side)
+    whole = torch.cat([first, square], 1)
+    whole[:, 0] |= ~whole.any(1) # at least one
+    return whole
+
+@contextlib.contextmanager
+def _without_patches(layers:list[nn.Module], seen:Tensor, # (tiles, features) bool
+                     alike:tuple|None=None, # as in `Forward`
+                     apart:bool=True # False: leave them in the sequence, and attend to none of them
+                    )->Iterator[None]:
+    "A block in which the layers of the tower see some patches alone."
+    state = {}
+    @in_this_thread
+    def shorten(module, args, kwargs):
+        hidden = args[0] if args else kwargs["hidden_states"]
+        tiles = seen if alike is None else seen[alike[0].to(seen.device)] # in the sequence of `_each_once`
+        kept = _patches(tiles, hidden.shape[1]).to(hidden.device)
+        state.update(hidden=hidden, places=_gathered(kept) if apart else None, kept=kept)
+        if not apart: return None
+        short = hidden.take_along_dim(state["places"].clamp(max=hidden.shape[1] - 1)[..., None], 1)
+        return ((short, *args[1:]), kwargs) if args else (args, kwargs | dict(hidden_states=short))
+    @in_this_thread
+    def mask(module, args, kwargs):
+        shown = state["places"] < state["kept"].shape[1] if apart else state["kept"]
+        hidden = torch.zeros(shown.shape, dtype=state["hidden"].dtype, device=shown.device)
+        least = torch.finfo(hidden.dtype).min
+        return args, kwargs | dict(attention_mask=hidden.masked_fill(~shown, least)[:, None, None])
+    @in_this_thread
+    def widen(module, args, kwargs, output):
+        if not apart: return None
+        short = output[0] if isinstance(output, tuple) else output
+        whole = state["hidden"].new_zeros(len(short), state["kept"].shape[1] + 1, short.shape[-1])
+        whole = whole.scatter(1, state["places"][..., None].expand(short.shape), short)[:, :-1]
+        return (whole, *output[1:]) if isinstance(output, tuple) else whole
+    hooks = [h for layer in layers for h in (layer.register_forward_pre_hook(shorten, with_kwargs=True),
+                                             layer.register_forward_hook(widen, with_kwargs=True, prepend=True),
+                                             *(a.register_forward_pre_hook(mask, with_kwargs=True) for a in _attentions(layer)))]
+    try: yield
+    finally:
+        for hook in hooks: hook.remove()
+
+def _gathered(kept:Tensor # (tiles, S) bool
+             )->Tensor: # (tiles, M) int64; S where a tile is filled up
+    "The places of the patches that are kept."
+    counts, length = kept.sum(1), kept.shape[1]
+    places = torch.argsort(kept.logical_not().to(torch.uint8), dim=1, stable=True)[:, :int(counts.max())]
+    return places.masked_fill(torch.arange(places.shape[1], device=kept.device) >= counts[:, None], length)
 
 # %% ../../nbs/core/09_forward.ipynb #ecd8e167
 @patch

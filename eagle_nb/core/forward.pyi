@@ -52,7 +52,7 @@ class Forward:
         ...
 
     @torch.inference_mode()
-    def __call__(self, pixels: Tensor | dict[str, Tensor], n: int, alike: tuple[Tensor, Tensor] | None=None, read: Tensor | None=None, kept: Tensor | None=None) -> Tensor:
+    def __call__(self, pixels: Tensor | dict[str, Tensor], n: int, alike: tuple[Tensor, Tensor] | None=None, read: Tensor | None=None, kept: Tensor | None=None, seen: Tensor | None=None, apart: bool=True) -> Tensor:
         """Probability of every answer token in every variant."""
         ...
 
@@ -114,6 +114,11 @@ class Forward:
     @property
     def tower(self) -> nn.Module | None:
         """The vision tower, where it takes tiles of pixels independently of each other; otherwise None."""
+        ...
+
+    @property
+    def layers(self) -> list[nn.Module] | None:
+        """The layers of the vision tower, where it is a plain transformer over one sequence of patches per tile; otherwise None."""
         ...
 
     @torch.inference_mode()
@@ -205,4 +210,25 @@ def _deep_rows(visual: Tensor, places: Tensor, seen: Tensor) -> Tensor:
 @contextlib.contextmanager
 def _leaving_out(decoder: nn.Module, kept: Tensor) -> Iterator[None]:
     """A block in which the decoder gets the kept tokens alone."""
+    ...
+
+def _is_plain(layer) -> bool:
+    """Does a layer attend from all patches of a tile to all, with a mask if one is given?"""
+    ...
+
+def _attentions(layer) -> list[nn.Module]:
+    """The parts of a layer that take a mask."""
+    ...
+
+def _patches(seen: Tensor, length: int) -> Tensor:
+    """The patches that go through the tower: all of each feature that is seen, and the token for the class."""
+    ...
+
+@contextlib.contextmanager
+def _without_patches(layers: list[nn.Module], seen: Tensor, alike: tuple | None=None, apart: bool=True) -> Iterator[None]:
+    """A block in which the layers of the tower see some patches alone."""
+    ...
+
+def _gathered(kept: Tensor) -> Tensor:
+    """The places of the patches that are kept."""
     ...

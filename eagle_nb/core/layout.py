@@ -367,13 +367,15 @@ def _of_patches(forward, values:Tensor, # (patches, elements)
     if len(values) % rows: raise _cannot(forward, f"{rows} features do not share {len(values)} patches evenly")
     return values.reshape(rows, -1)
 
-# %% ../../nbs/core/10_layout.ipynb #27eb9513
+# %% ../../nbs/core/10_layout.ipynb #7306a1ee
 @dataclass(frozen=True, eq=False)
 class ImageTokens:
     "The tokens of the explained image, and what each shows of every region."
     positions:Tensor # (K,) int64, in prompt and answer
     covered:Tensor   # (K, N) float, elements of `pixel_values`
     length:int       # tokens of prompt, image and answer
+    rows:Tensor|None=None # (K,) int64, the feature that each token is; -1 for none
+    features:int=0   # that the vision half puts out, of all images
 
     def __len__(self)->int: return len(self.positions)
 
@@ -396,9 +398,9 @@ def image_tokens(forward:Forward, labels:Tensor, # of regions, from `carry_label
     covered = torch.where(found[:, None] < 0, 0., counts[found])
     if not covered.any(): raise _cannot(forward, "none of them shows a part of the image")
     own = _own(found, covered)
-    return ImageTokens(at[own], covered[own], len(forward))
+    return ImageTokens(at[own], covered[own], len(forward), found[own], rows)
 
-# %% ../../nbs/core/10_layout.ipynb #afae01dc
+# %% ../../nbs/core/10_layout.ipynb #870b7d2e
 @patch
 def kept(self:ImageTokens, keep:Tensor # (B, N) bool
         )->Tensor: # (B, length) bool, tokens that go through the decoder
@@ -410,6 +412,14 @@ def kept(self:ImageTokens, keep:Tensor # (B, N) bool
     kept = torch.ones(len(keep), self.length, dtype=torch.bool)
     kept[:, self.positions] = own
     return kept
+
+@patch
+def seen(self:ImageTokens, kept:Tensor # (B, length) bool, from `kept`
+        )->Tensor: # (B, features) bool
+    "The features whose tokens stay, and those that are no token of the explained image."
+    seen, known = torch.ones(len(kept), self.features, dtype=torch.bool), self.rows >= 0
+    seen[:, self.rows[known]] = kept[:, self.positions[known]]
+    return seen
 
 @patch
 def visible(self:ImageTokens, keep:Tensor # (B, N) bool

@@ -187,12 +187,18 @@ class ImageTokens:
     positions: Tensor
     covered: Tensor
     length: int
+    rows: Tensor | None = None
+    features: int = 0
 
     def __len__(self) -> int:
         ...
 
     def kept(self, keep: Tensor) -> Tensor:
         """The tokens that stay: those of which half is visible, and the main one of each visible region."""
+        ...
+
+    def seen(self, kept: Tensor) -> Tensor:
+        """The features whose tokens stay, and those that are no token of the explained image."""
         ...
 
     def visible(self, keep: Tensor) -> Tensor:

@@ -297,7 +297,7 @@ class ModelScorer(Scorer):
             shown = keep[rows]
             with self._sized(len(shown)), self.model.timed(len(shown)):
                 p.append(self.forward(self.variants(shown), len(shown), self._alike(shown),
-                                      None if read is None else read[rows], self._kept(shown)))
+                                      None if read is None else read[rows], *self._left(shown)))
         return torch.cat(p)
 
     def all_tokens(self, keep:Tensor # (B, N) bool
@@ -345,12 +345,12 @@ def _pieces(self:ModelScorer, n:int # masked images
         yield slice(done, done + size)
         done += size
 
-# %% ../../nbs/core/11_scores.ipynb #1fa6336f
+# %% ../../nbs/core/11_scores.ipynb #3c8ec33b
 @patch
 def _prepare(self:ModelScorer, mode, fill, seed):
     "The fill, and what composes each image input."
     self.mode = "pixels" if "labels" in self.model.unsafe_shortcuts else mode
-    self.fill, self.tokens = canvas(self.image, fill, seed), None
+    self.fill, self.tokens, self.left_out = canvas(self.image, fill, seed), None, None
     self._composers = {} if self.mode == "pixels" else self._make_composers()
     if isinstance(fill, str) and fill == DROP: self._drop()
 
@@ -383,25 +383,48 @@ def _alike(self:ModelScorer, keep)->tuple[Tensor, Tensor]|None:
     if self.touched is None or len(self.touched) == 1 or self.forward.tower is None: return None
     return equal_tiles(keep, self.touched)
 
-# %% ../../nbs/core/11_scores.ipynb #9640e6f9
+# %% ../../nbs/core/11_scores.ipynb #ef92b029
 _BY_POSITION = {"full_attention", "sliding_attention", "chunked_attention"} # kinds of layers that masks and positions describe
 
 @patch
-def _drop(self:ModelScorer):
+def _drop(self:ModelScorer, tower:bool=True # leave patches out of the vision tower, too, where it is plain
+         ):
     "Leave hidden tokens out from now on; an error where the model cannot."
-    name, text, remedy = self.model.name, self.model.model.config.get_text_config(), "use a fill that paints, such as 'black'"
+    self._check_layers()
+    self.tokens = self.find_tokens("fill='drop'")
+    self.left_out = "decoder"
+    if tower and self._tower_can(): return
+    if not (gap := self._gap_to_masked()) <= self._tolerance:
+        raise ValueError(f"tokens of {self.model.name!r} cannot be left out: probabilities differ by {gap:.2g} from those "
+                         f"with the same tokens hidden by the attention mask; {_PAINT}")
+
+_PAINT = "use a fill that paints, such as 'black'"
+
+@patch
+def _check_layers(self:ModelScorer):
+    "Raise an error for a mode that does not follow regions, and for layers that count by index."
+    name, text = self.model.name, self.model.model.config.get_text_config()
     if self.mode == "pixels":
         raise ValueError(f"tokens of {name!r} cannot be left out in mode='pixels', which does not follow a region to its "
-                         f"tokens: use mode='nearest', or {remedy}")
+                         f"tokens: use mode='nearest', or {_PAINT}")
     if others := set(getattr(text, "layer_types", None) or ()) - _BY_POSITION:
         raise ValueError(f"tokens of {name!r} cannot be left out: its layers of {', '.join(sorted(others))} count tokens "
-                         f"by index, so the rest would not stay where it is; {remedy}")
-    self.tokens = self.find_tokens("fill='drop'")
-    gap = self._gap_to_masked()
-    if not gap <= (.05 if self.model.dtype in (torch.bfloat16, torch.float16) else 1e-4):
-        raise ValueError(f"tokens of {name!r} cannot be left out: probabilities differ by {gap:.2g} from those with the same "
-                         f"tokens hidden by the attention mask; {remedy}")
+                         f"by index, so the rest would not stay where it is; {_PAINT}")
 
+@patch
+def _tower_can(self:ModelScorer)->bool:
+    "Leave patches out of the tower, if that gives what masks give."
+    if self.forward.layers is None: return False
+    self.left_out = "tower and decoder"
+    try: fits = self._gap_to_masked() <= self._tolerance
+    except (ValueError, RuntimeError): fits = False
+    if not fits: self.left_out = "decoder"
+    return fits
+
+@patch(as_prop=True)
+def _tolerance(self:ModelScorer)->float: return .05 if self.model.dtype in (torch.bfloat16, torch.float16) else 1e-4
+
+# %% ../../nbs/core/11_scores.ipynb #bdf9c302
 @patch
 def find_tokens(self:ModelScorer, what:str # that needs them, as the self-test calls it
                )->ImageTokens:
@@ -413,28 +436,43 @@ def find_tokens(self:ModelScorer, what:str # that needs them, as the self-test c
     return image_tokens(self.forward, self._composers["pixel_values"].labels, len(self.regions))
 
 @patch
-def _gap_to_masked(self:ModelScorer)->float:
-    "Largest |Δp| between tokens left out and tokens not attended to, with every second region hidden."
-    keep = (torch.arange(len(self.regions)) % 2 == 0)[None]
-    x, kept = self.variants(keep), self.tokens.kept(keep)
-    return float((self.forward(x, 1, kept=kept) - self.forward(x, 1, read=kept)).abs().max())
+def hidden_by_masks(self:ModelScorer, keep:Tensor # (B, N) bool
+                   )->Tensor: # (B, tokens) on the CPU
+    "The same as left out, but in whole sequences with attention masks, one image at a time: slow, for comparison."
+    each = [self.forward(self.variants(k[None]), 1, None, None, *self._left(k[None]), apart=False) for k in keep]
+    return torch.cat(each).cpu()
 
-# %% ../../nbs/core/11_scores.ipynb #cc3ef12a
 @patch
-def _kept(self:ModelScorer, keep:Tensor # (B, regions and more) bool
-         )->Tensor|None: # (B, tokens) bool on the device; None for all
-    "The tokens that go through the decoder."
-    if self.tokens is None: return None
-    return self.tokens.kept(keep[:, :len(self.regions)]).to(self.forward.whole.device)
+def _gap_to_masked(self:ModelScorer)->float:
+    "Largest |Δp| between tokens left out and tokens hidden by masks, with every second region hidden."
+    keep = (torch.arange(len(self.regions)) % 2 == 0)[None]
+    left_out = self.forward(self.variants(keep), 1, None, None, *self._left(keep)).cpu()
+    return float((left_out - self.hidden_by_masks(keep)).abs().max())
+
+# %% ../../nbs/core/11_scores.ipynb #a41e13ab
+@patch
+def _left(self:ModelScorer, keep:Tensor # (B, regions and more) bool
+         )->tuple[Tensor|None, Tensor|None]: # (B, tokens) and (B*tiles, features) bool on the device; None for all
+    "The tokens that go through the decoder, and the features whose patches go through the tower."
+    if self.tokens is None: return None, None
+    kept = self.tokens.kept(keep[:, :len(self.regions)])
+    seen = self.tokens.seen(kept).view(len(keep)*self._filled, -1) if self.left_out == "tower and decoder" else None
+    device = self.forward.whole.device
+    return kept.to(device), None if seen is None else seen.to(device)
+
+@patch(as_prop=True)
+def _filled(self:ModelScorer)->int:
+    "The tiles that are no padding, which the towers skip."
+    return int(self.forward.whole.flatten(0, -4).flatten(1).any(1).sum())
 
 @patch
 def _longest_first(self:ModelScorer, keep, rows)->list[int]:
     "By the number of tokens left, the most first."
     if not rows: return rows
-    left = self._kept(keep[rows]).sum(1).cpu()
+    left = self.tokens.kept(keep[rows][:, :len(self.regions)]).sum(1)
     return [rows[k] for k in torch.argsort(left, descending=True, stable=True)]
 
-# %% ../../nbs/core/11_scores.ipynb #be0f1970
+# %% ../../nbs/core/11_scores.ipynb #0db6f853
 SCREENS = ("drop", "features")
 
 @patch
@@ -449,7 +487,7 @@ def screened(self:Scorer, screen:str # one of `SCREENS`
         raise ValueError("screen='drop' is the fill of this scorer already: leave screen out, or use screen='features'")
     other = copy.copy(self)
     other.forget()
-    other._drop()
+    other._drop(tower=False)
     return other
 
 # %% ../../nbs/core/11_scores.ipynb #b02e8776
@@ -472,7 +510,7 @@ class FeatureScorer(Scorer):
         kept = self.tokens.kept(keep).to(self.forward.whole.device) if self.base.tokens is not None else None
         return self.forward.from_features(self._mixed(keep), kept)
 
-# %% ../../nbs/core/11_scores.ipynb #5293c1c6
+# %% ../../nbs/core/11_scores.ipynb #9b8bb090
 @patch
 def _compare(self:FeatureScorer, base:ModelScorer):
     "Take both sets of features; an error where the probabilities at both ends are not the model's."
@@ -480,7 +518,7 @@ def _compare(self:FeatureScorer, base:ModelScorer):
     self._whole, self._blank = (self.forward.entrance(base.variants(keep[None])) for keep in ends)
     apart = torch.cat([self.compute(keep[None]) for keep in ends])
     gap = float((apart - torch.cat([base.compute(keep[None]) for keep in ends])).abs().max())
-    if not gap <= (.05 if base.model.dtype in (torch.bfloat16, torch.float16) else 1e-4):
+    if not gap <= (.05 if base.model.dtype in (torch.bfloat16, torch.float16) else 1e-4): # as `_tolerance`
         raise ValueError(f"{base.model.name!r} cannot be run from image features: probabilities differ by {gap:.2g} from "
                          "those of the model; use screen='drop', or none")
 

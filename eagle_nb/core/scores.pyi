@@ -195,20 +195,41 @@ class ModelScorer(Scorer):
         """Equal tiles among these masked images; None if the model cannot use them."""
         ...
 
-    def _drop(self):
+    def _drop(self, tower: bool=True):
         """Leave hidden tokens out from now on; an error where the model cannot."""
+        ...
+
+    def _check_layers(self):
+        """Raise an error for a mode that does not follow regions, and for layers that count by index."""
+        ...
+
+    def _tower_can(self) -> bool:
+        """Leave patches out of the tower, if that gives what masks give."""
+        ...
+
+    @property
+    def _tolerance(self) -> float:
         ...
 
     def find_tokens(self, what: str) -> ImageTokens:
         """What each image token shows of every region; an error where the self-test found it wrong, or now does."""
         ...
 
-    def _gap_to_masked(self) -> float:
-        """Largest |Δp| between tokens left out and tokens not attended to, with every second region hidden."""
+    def hidden_by_masks(self, keep: Tensor) -> Tensor:
+        """The same as left out, but in whole sequences with attention masks, one image at a time: slow, for comparison."""
         ...
 
-    def _kept(self, keep: Tensor) -> Tensor | None:
-        """The tokens that go through the decoder."""
+    def _gap_to_masked(self) -> float:
+        """Largest |Δp| between tokens left out and tokens hidden by masks, with every second region hidden."""
+        ...
+
+    def _left(self, keep: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """The tokens that go through the decoder, and the features whose patches go through the tower."""
+        ...
+
+    @property
+    def _filled(self) -> int:
+        """The tiles that are no padding, which the towers skip."""
         ...
 
     def _longest_first(self, keep, rows) -> list[int]:
@@ -232,6 +253,7 @@ def _check_inputs(image, regions, mode):
     """Raise an error for an unknown mode, and for regions of another image."""
     ...
 _BY_POSITION = {'full_attention', 'sliding_attention', 'chunked_attention'}
+_PAINT = "use a fill that paints, such as 'black'"
 SCREENS = ('drop', 'features')
 
 class FeatureScorer(Scorer):

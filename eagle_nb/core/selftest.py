@@ -239,16 +239,15 @@ def _unable(case)->tuple[str, ...]:
         except Exception as e: found.append(f"{what} ({checkpoints.error_text(e)})")
     return tuple(found)
 
-# %% ../../nbs/core/14_selftest.ipynb #d52c46f8
+# %% ../../nbs/core/14_selftest.ipynb #38663a73
 @torch.inference_mode()
 def _try_dropping(case):
     "Raise an error where tokens of hidden regions cannot be left out."
     scorer = case.scorer(fill="drop")
     check_image_tokens(scorer.forward)
-    each = [(scorer.variants(k[None]), scorer.tokens.kept(k[None])) for k in case.keep]
-    masked = torch.cat([scorer.forward(x, 1, read=kept).cpu() for x, kept in each])
-    if not (gap := _largest(scorer(case.keep), masked)) <= max(1e-4, _tolerance(case.model)):
-        raise ValueError(f"a batch of several lengths is {gap:.2g} off the same tokens hidden by the attention mask: use a "
+    gap = _largest(scorer.all_tokens(case.keep), scorer.hidden_by_masks(case.keep))
+    if not gap <= max(1e-4, _tolerance(case.model)):
+        raise ValueError(f"a batch of several lengths is {gap:.2g} off the same tokens hidden by attention masks: use a "
                          "fill that paints, such as fill='black'")
 
 # %% ../../nbs/core/14_selftest.ipynb #c0ed584e

@@ -354,6 +354,6 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
     if search in ("fast", "random"): search_settings.setdefault("seed", seed)
     record = dict(_model_record(model), fill=fill if isinstance(fill, str) else "given", mode=scorer.mode, seed=seed,
                   lam=list(lam), unseen=scorer.unseen.tolist(), unsafe_shortcuts=sorted(model.unsafe_shortcuts),
-                  **_conversation_record(model, prompt))
+                  **_conversation_record(model, prompt), **({"left_out": scorer.left_out} if scorer.left_out else {}))
     return explain_scores(scorer, pixels, partition, target, answer, prompt_text(prompt), search, record, lam=lam,
                           budget=budget, callback=callback, show_progress=show_progress, **search_settings)
