@@ -7,7 +7,7 @@ __all__ = ['CARDS', 'NaiveScorer', 'count_flops', 'timed', 'compare', 'speed_emb
            'rates_by_memory', 'composing_seconds', 'search_times', 'gpu_row', 'search_row', 'search_rows',
            'search_means', 'family_row', 'family_rows', 'main']
 
-# %% ../../nbs/apps/05_benchmark.ipynb #fe7b5d98
+# %% ../../nbs/apps/05_benchmark.ipynb #79f3afac
 import argparse, inspect, itertools, json, sys, time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -20,6 +20,7 @@ from .. import DATA
 from ..core.checkpoints import EMBEDDED, error_text, load_checkpoint
 from ..core.costs import PeakMemory, clock, machine, peak_flops, read_memory
 from ..core.curves import trace
+from ..core.files import command
 from ..core.images import fill_image, mask_image
 from ..core.inference import holding
 from ..core.models import Model
@@ -354,15 +355,13 @@ def _tiny_row(family, folder, seed)->dict:
     except ImportError as e: return dict(model=f"tiny {family}", missing=str(e))
     return dict(family_row(load_checkpoint(path, dtype="float32", device="cpu")), model=f"tiny {family}")
 
-# %% ../../nbs/apps/05_benchmark.ipynb #3917f8f4
+# %% ../../nbs/apps/05_benchmark.ipynb #cefd07c0
 def main(args:list[str]|None=None):
     "`python -m eagle_nb.apps.benchmark speed|families|gpu|searches`."
     a = _parser().parse_args(args)
     if a.out: _check_folder(Path(a.out))
     commands = dict(speed=_speed, families=_families, gpu=_gpu, searches=_searches)
-    try: found = commands[a.command](a)
-    except (ValueError, OSError) as e: sys.exit(f"benchmark: {e}")
-    _write(found, a.out)
+    with command("benchmark"): _write(commands[a.command](a), a.out)
 
 def _check_folder(path:Path):
     "Refuse a file that cannot be written, before anything is measured."

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['summary', 'Stopwatch', 'demo', 'main']
 
-# %% ../../nbs/apps/04_demo.ipynb #fd2aadfa
-import argparse, contextlib, sys, time
+# %% ../../nbs/apps/04_demo.ipynb #ff1ff85c
+import argparse, contextlib, time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from ..explanation import plots
 from ..world import scenes
 from ..core.answers import Answer
 from ..core.costs import clock
+from ..core.files import command
 from ..core.models import Model
 from ..core.selftest import load
 from ..core.targets import words
@@ -113,7 +114,7 @@ def _save(sentence, word, target, folder)->tuple[Path, Path, Path]: # two figure
     sentence.to_html(page)
     return figure, figure_word, page
 
-# %% ../../nbs/apps/04_demo.ipynb #2b59b968
+# %% ../../nbs/apps/04_demo.ipynb #0cb92281
 def main(argv:list[str]|None=None # arguments; None for those of the process
         )->None:
     "`python -m eagle_nb.apps.demo`."
@@ -127,8 +128,8 @@ def main(argv:list[str]|None=None # arguments; None for those of the process
     p.add_argument("--regions", type=int, default=64)
     p.add_argument("--dtype", default="auto", help="auto (the default), float32, bfloat16 or float16")
     p.add_argument("--folder", default="figures", help="gets the figures and the page")
-    try: demo(**vars(p.parse_args(argv)))
-    except (ValueError, OSError) as e: sys.exit(f"demo: {e}")
+    given = p.parse_args(argv)
+    with command("demo"): demo(**vars(given))
 
 # %% ../../nbs/apps/04_demo.ipynb #63879fe3
 if __name__ == "__main__" and "__file__" in globals(): main()

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LOGITS_AT_ONCE', 'image_inputs', 'Forward', 'full_float32', 'equal_tiles', 'kept_places']
 
-# %% ../../nbs/core/09_forward.ipynb #497a5025
+# %% ../../nbs/core/09_forward.ipynb #a514e5f8
 import contextlib, inspect, threading
 from collections.abc import Iterator, Sequence
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .costs import spent
 from .images import ImageLike, open_image
-from .inference import in_this_thread
+from .inference import in_this_thread, sent
 from .models import Model
 from .patching import patch
 
@@ -304,12 +304,12 @@ def equal_tiles(keep:Tensor, # (B, N) bool
     first = torch.full((int(kind.max()) + 1,), len(kind))
     return first.scatter_reduce(0, kind, torch.arange(len(kind)), "amin"), kind
 
-# %% ../../nbs/core/09_forward.ipynb #82377d1e
+# %% ../../nbs/core/09_forward.ipynb #4fe1cbb9
 @contextlib.contextmanager
 def _each_once(tower, first, kind): # the last two from `equal_tiles`
     "Show the tower each distinct tile once, and hand its output to all tiles that are alike."
     reduced = [] # for each call in progress, whether its rows were reduced
-    def reduce(v): return v[first.to(v.device)] if _has_rows(v, len(kind)) else v
+    def reduce(v): return v[sent(first, v.device)] if _has_rows(v, len(kind)) else v
     @in_this_thread
     def before(module, args, kwargs):
         reduced.append(any(_has_rows(v, len(kind)) for v in (*args, *kwargs.values())))
@@ -331,7 +331,7 @@ def _has_rows(v, n)->bool:
 
 def _expanded(v, n, kind):
     "An output of n rows with one row for each of the alike tiles, also in tuples and lists."
-    if _has_rows(v, n): return v[kind.to(v.device)]
+    if _has_rows(v, n): return v[sent(kind, v.device)]
     return type(v)(_expanded(o, n, kind) for o in v) if isinstance(v, (tuple, list)) else v
 
 # %% ../../nbs/core/09_forward.ipynb #d5439085

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from .costs import spent
 from .images import ImageLike, open_image
-from .inference import in_this_thread
+from .inference import in_this_thread, sent
 from .models import Model
 from .patching import patch
 

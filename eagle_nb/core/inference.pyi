@@ -1,5 +1,5 @@
 """Generated from inference.py by .ci/stubs.py; do not edit."""
-__all__ = ['unwrap', 'holding', 'in_this_thread', 'grouped_windows', 'computing', 'thread_count', 'ThreadTuner']
+__all__ = ['unwrap', 'holding', 'in_this_thread', 'grouped_windows', 'computing', 'sent', 'thread_count', 'ThreadTuner']
 import contextlib, functools, threading, time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -104,6 +104,10 @@ _inside = threading.local()
 @contextlib.contextmanager
 def computing(net: nn.Module, plain: bool=False) -> Iterator[None]:
     """A block to compute in: every part in evaluation mode; afterwards the model is as it was."""
+    ...
+
+def sent(t: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor on a device, without a wait."""
     ...
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@
 __all__ = ['MODES', 'SCREENS', 'insight', 'necessity', 'objective', 'Scorer', 'FunctionScorer', 'BatchMemory', 'ModelScorer',
            'FeatureScorer']
 
-# %% ../../nbs/core/11_scores.ipynb #388ab534
+# %% ../../nbs/core/11_scores.ipynb #005b530f
 import contextlib, copy, time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,6 +18,7 @@ from torch import Tensor
 from .costs import batch_room, clock, free_memory, new_peak
 from .forward import Forward, equal_tiles
 from .images import DROP, canvas, mask_image
+from .inference import sent
 from .layout import ImageTokens, carry_coverage, carry_labels, carry_mask, check_image_tokens, image_tokens
 from .models import Model
 from .patching import patch
@@ -246,13 +247,13 @@ class _Composer:
         self.touched |= torch.stack([(share[:, rim//tiles[1] == t] != 0).any(1) for t in range(tiles[0])])
         self._rim, self._share = rim.to(self.whole.device), share.to(self.whole.device)
 
-# %% ../../nbs/core/11_scores.ipynb #afdbdf49
+# %% ../../nbs/core/11_scores.ipynb #16480911
 @patch
 def __call__(self:_Composer, keep:Tensor # (B, N) bool
             )->Tensor: # (B*rows, ...), this input for all masked images, joined along the first axis
     "Elements of the image or of the fill, depending on their region."
     padding = torch.ones(len(keep), 1, dtype=torch.bool) # index -1 (padding) picks this last column: always visible
-    visible = torch.cat([keep, padding], 1).to(self.whole.device) # (B, N+1)
+    visible = sent(torch.cat([keep, padding], 1), self.whole.device) # (B, N+1)
     x = torch.where(visible[:, self._index], self.whole, self.blank) # (B, *whole.shape)
     if self.resampled: self._blend(x, visible[:, :-1].float())
     return x.flatten(0, 1)

@@ -9,6 +9,7 @@ from torch import Tensor
 from .costs import batch_room, clock, free_memory, new_peak
 from .forward import Forward, equal_tiles
 from .images import DROP, canvas, mask_image
+from .inference import sent
 from .layout import ImageTokens, carry_coverage, carry_labels, carry_mask, check_image_tokens, image_tokens
 from .models import Model
 from .patching import patch

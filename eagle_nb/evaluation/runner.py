@@ -19,6 +19,7 @@ from ..core.images import DROP, FILLS
 from ..core.answers import Answer
 from ..core.checkpoints import error_text
 from ..core.costs import machine, versions
+from ..core.files import command
 from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch
@@ -357,9 +358,13 @@ def main(args:list[str]|None=None):
     "`python -m eagle_nb.evaluation.runner captions|words|questions`, or `list` and `own` with files of your own."
     parser = _parser()
     a = parser.parse_args(args)
+    if a.n is not None and a.n < 1: parser.error(f"--n counts samples, at least 1, got {a.n}")
+    with command("runner"): _judge(a)
+
+def _judge(a):
+    "What the arguments ask for, and the table of it."
     label_methods(a.methods)
     pick_metrics(a.metrics)
-    if a.n is not None and a.n < 1: parser.error(f"--n counts samples, at least 1, got {a.n}")
     if a.metrics is None and a.data == "questions": a.metrics = [m for m in METRICS if m not in OWN + AGREEMENT]
     model = load(a.model, dtype=a.dtype, device=a.device)
     data = _data(a, model)
@@ -400,7 +405,7 @@ def _parser()->argparse.ArgumentParser:
     add("--regions", type=int, default=64)
     add("--fill", default="black", help="what replaces a hidden region")
     add("--mode", default="nearest", help="of the judge")
-    add("--dtype")
+    add("--dtype", help="auto, float32, bfloat16 or float16; default: float32 on a CPU")
     add("--device")
     add("--seed", type=int, default=0)
     add("--out", default="figures/results/evaluation", help="folder of the results")

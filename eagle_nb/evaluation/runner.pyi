@@ -11,6 +11,7 @@ from ..core.images import DROP, FILLS
 from ..core.answers import Answer
 from ..core.checkpoints import error_text
 from ..core.costs import machine, versions
+from ..core.files import command
 from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch
@@ -173,6 +174,10 @@ class _Run:
 
 def main(args: list[str] | None=None):
     """`python -m eagle_nb.evaluation.runner captions|words|questions`, or `list` and `own` with files of your own."""
+    ...
+
+def _judge(a):
+    """What the arguments ask for, and the table of it."""
     ...
 
 def _data(a, model) -> Dataset:

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from tqdm.auto import tqdm
 
 from ..core.checkpoints import load_checkpoint, save_processor, without_video
+from ..core.files import command
 from ..core.inference import grouped_windows
 from ..core.regions import slico
 from . import scenes
@@ -590,8 +591,9 @@ def main(argv:list[str]|None=None # arguments; None for those of the process
     s.add_argument("--path", help="where to write the sheet")
     add_arguments(sub)
     args = parser.parse_args(argv)
-    if args.command == "sprites": print(make_sprites(args.font, args.path))
-    else: run_command(args)
+    with command("training"):
+        if args.command == "sprites": print(make_sprites(args.font, args.path))
+        else: run_command(args)
 
 # %% ../../nbs/world/01_training.ipynb #ae892458
 if __name__ == "__main__" and "__file__" in globals(): main(sys.argv[1:])

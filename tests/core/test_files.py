@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from eagle_nb.core.files import write_whole
+from eagle_nb.core.files import command, write_whole
 
 
 def test_a_file_is_written_and_replaced(tmp_path):
@@ -48,3 +48,15 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path, monkeypatch):
     write_whole(path, b"the first writer's")
     assert parts[0] != parts[1] and path.read_bytes() == b"the first writer's"
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize("error", [ValueError("choose one of a, b"), FileNotFoundError(2, "No such file", "x.csv"), ImportError("pip install x")])
+def test_a_command_ends_with_its_reason(error):
+    with pytest.raises(SystemExit) as e:
+        with command("runner"): raise error
+    assert str(e.value) == f"runner: {error}"
+
+
+def test_a_fault_of_the_program_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        with command("runner"): 1/0

@@ -5,12 +5,14 @@ import pytest
 import torch
 from conftest import PROMPT
 
-from eagle_nb.core import costs
+from eagle_nb import scenes
+from eagle_nb.core import costs, inference
 from eagle_nb.core.inference import ThreadTuner, computing, thread_count
 from eagle_nb.core.models import Model
 from eagle_nb.core.regions import grid
 from eagle_nb.core.scores import ModelScorer
 from eagle_nb.core.targets import make_target
+from eagle_nb.world import shapes
 
 
 def run(tuner, speed, batches, n=8, start=0.):
@@ -133,6 +135,25 @@ def test_the_model_is_made_ready_once_per_call(scorer, monkeypatch):
     once = len(walks)
     s(keeps(16, 24))
     assert once and len(walks) == 2*once and s.forwards > 20
+
+
+def test_windows_are_read_once_per_pass_and_not_once_per_layer(monkeypatch):
+    "Two kinds of borders, of windows and of whole images, for three layers; each reading makes a GPU wait."
+    net, processor = shapes.tiny("qwen2_5_vl")
+    x, read, by_size = processor.image_processor([scenes.sample(7).image], return_tensors="pt"), [], inference._by_size
+    monkeypatch.setattr(inference, "_by_size", lambda borders: read.append(len(borders)) or by_size(borders))
+    with torch.no_grad(), computing(net):
+        for _ in range(2): net.model.visual(x["pixel_values"], x["image_grid_thw"])
+    assert len(read) == 4 and len(set(read)) == 2
+
+
+def test_tensors_are_sent_from_pinned_memory(monkeypatch):
+    steps, t = [], torch.arange(3)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: steps.append("pinned") or self)
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, *a, **k: steps.append((*a, k)) or self)
+    inference.sent(t, torch.device("cuda"))
+    inference.sent(t, torch.device("cpu"))
+    assert steps == ["pinned", (torch.device("cuda"), dict(non_blocking=True)), (torch.device("cpu"), {})]
 
 
 def test_a_part_switched_to_training_inside_a_block_is_switched_back(model):

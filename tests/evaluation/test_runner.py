@@ -362,7 +362,9 @@ def test_the_command(tmp_path, capsys):
     assert "insertion" in out and "2 samples with results" in out
     assert len(read_results(tmp_path/"scenes-llava-scenes-captions.jsonl").frame) == 4
     with pytest.raises(SystemExit, match="needs --path"): runner.main(["own"])
-    with pytest.raises(ValueError, match="unknown method 'ranom'"): runner.main(["captions", "--methods", "ranom"])
+    with pytest.raises(SystemExit, match="^runner: unknown method 'ranom'"): runner.main(["captions", "--methods", "ranom"])
+    with pytest.raises(SystemExit, match="^runner: no file at"): runner.main(["own", "--path", str(tmp_path/"no.csv")])
+    with pytest.raises(SystemExit, match="^runner: unknown model"): runner.main(["words", "--model", "scenes-lava"])
 
 
 def test_the_command_in_parts(tmp_path, capsys):
