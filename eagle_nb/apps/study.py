@@ -102,7 +102,7 @@ def curve(base:Scorer, area:np.ndarray, # (N,)
                 final=round(gap(tuple(order)), 5), order=order, settings=found.settings)
 
 # %% ../../nbs/apps/06_study.ipynb #5435a328
-_PARTS = {"no memory": dict(memory=False), "no hidden units": dict(hidden_units=0), "no neighbours": dict(smooth=0.),
+_PARTS = {"no memory": dict(memory=False), "no neighbours": dict(smooth=0.),
           "greedy order": dict(improve_order=False), "random questions": dict(sample_uncertain=False),
           "scattered first sets": dict(patches=False), "nothing beside": dict(explore_share=0.),
           "doubts ignored": dict(risk_aversion=0.), "fewer fits": dict(grow=.25), "fewer first sets": dict(initial=16)}
