@@ -37,7 +37,7 @@ from ..explanation.words import refine, word_maps
 from ..runs.store import Store
 from ..search.rivals import shapley
 from ..search.search import SEARCHES, search as run_search
-from ..search.surrogate import Surrogate
+from ..search.surrogate import Surrogate, Trend
 from ..world import scenes
 
 # %% ../../nbs/apps/06_study.ipynb #f45b9ee0
@@ -103,7 +103,7 @@ def curve(base:Scorer, area:np.ndarray, # (N,)
                 final=round(gap(tuple(order)), 5), order=order, settings=found.settings)
 
 # %% ../../nbs/apps/06_study.ipynb #5435a328
-_PARTS = {"no memory": dict(memory=False), "no hidden units": dict(hidden_units=0), "no neighbours": dict(smooth=0.),
+_PARTS = {"no memory": dict(memory=False), "no neighbours": dict(smooth=0.),
           "greedy order": dict(improve_order=False), "random questions": dict(sample_uncertain=False),
           "scattered first sets": dict(patches=False), "nothing beside": dict(explore_share=0.),
           "doubts ignored": dict(risk_aversion=0.), "fewer fits": dict(grow=.25), "fewer first sets": dict(initial=16)}
@@ -125,10 +125,10 @@ RIVALS = {"phasewin": dict(method="phasewin"), "phasewin, gains": dict(method="p
 
 VARIANTS = {**{m: dict(method=m) for m in SEARCHES}, "fast": dict(method="fast", until=.4),
             **{f"fast, {k}": dict(method="fast", until=.25, **v)
-               for k, v in parts_of(SEARCHES["fast"], Surrogate).items()}, **RIVALS}
+               for k, v in parts_of(SEARCHES["fast"], Surrogate, Trend).items()}, **RIVALS}
 
 # %% ../../nbs/apps/06_study.ipynb #a405b98d
-REVISIONS = {} # search -> its revision, where that is not 1
+REVISIONS = {"fast": 2} # search -> its revision, where that is not 1
 
 def made_by(settings:dict # of a variant, with its "method"
            )->str:

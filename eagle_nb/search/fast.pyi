@@ -1,6 +1,7 @@
 """Generated from fast.py by .ci/stubs.py; do not edit."""
-__all__ = ['FastSearch', 'fast', 'orders_from_scored']
+__all__ = ['TOLERANCE', 'FastSearch', 'fast', 'orders_from_scored']
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -12,28 +13,20 @@ from tqdm.auto import tqdm
 from ..core.curves import prefixes
 from ..core.patching import patch
 from ..core.scores import Scorer
-from .orders import Contrast, along, greedy, improve, moves, trapezoids
+from .orders import Cached, along, greedy, improve, moves, trapezoids
 from .screens import on_screen
-from .search import BudgetSpent, Order, Recovered, Run, check_seed, register, run_steps
-from .surrogate import Surrogate, one_thread, rounded
+from .search import BudgetSpent, Converged, Flat, Order, Recovered, Run, check_seed, register, run_steps
+from .surrogate import Contrast, Record, Surrogate, one_thread, packed
 
 class FastSearch:
     """The state of the fast search: the scored sets, the surrogate, and the best order under it."""
     reach = 3
 
-    def __init__(self, run: Run, seed: int=0, grow: float=1.0, patches: bool=True, explore_share: float=0.5, risk_aversion: float=1.0, improve_order: bool=True, sample_uncertain: bool=True, **surrogate):
-        ...
-
-    def record(self, keep: np.ndarray, p: Tensor) -> None:
-        """Add scored sets to the record, each once."""
+    def __init__(self, run: Run, seed: int=0, grow: float=1.0, patches: bool=True, explore_share: float=0.5, risk_aversion: float=1.0, improve_order: bool=True, sample_uncertain: bool=True, tolerance: float=0.0, **surrogate):
         ...
 
     def recall(self) -> None:
         """Record all sets that the scorer has scored before."""
-        ...
-
-    def known(self, keep: np.ndarray) -> bool:
-        """Are a set and its complement scored?"""
         ...
 
     def score(self, keep: np.ndarray) -> None:
@@ -42,10 +35,6 @@ class FastSearch:
 
     def begin(self, initial: int) -> None:
         """Score the blank and the whole image, then random pairs, alternately scattered regions and blobs."""
-        ...
-
-    def _std(self, sets) -> np.ndarray:
-        """Standard deviation of F(S), with the errors of p(S) and p(V\\S) treated as fully correlated."""
         ...
 
     def _value(self, order, risk_aversion=0.0) -> float:
@@ -70,11 +59,24 @@ class FastSearch:
         """Mean probability along the best order: measured where available, predicted elsewhere."""
         ...
 
+    @one_thread()
+    def last_gain(self) -> float:
+        """How much better the best order is, as predicted now, than the one after two thirds of the forwards."""
+        ...
+
+    def check_converged(self) -> None:
+        """Raise `Converged` when the search has gained less than `tolerance` of late."""
+        ...
+
+    def check_flat(self) -> None:
+        """Raise `Flat` when all scored sets have the same probability, up to two steps of rounding."""
+        ...
+
     def _unscored_prefixes(self) -> np.ndarray:
         """Prefixes of the order that are not scored yet; with an early stop, up to the one that suffices."""
         ...
 
-    def _candidates(self) -> list[tuple[int, int, np.ndarray, float]]:
+    def _candidates(self) -> tuple[np.ndarray, ...]:
         """Off-order sets that are not scored yet, by predicted gain, the largest first; at most 4N."""
         ...
 
@@ -99,19 +101,24 @@ def _highest(values, k) -> np.ndarray:
     """The regions with the k highest values."""
     ...
 
-def _check_settings(initial, grow, explore_share, risk_aversion):
+def _check_settings(initial, grow, explore_share, risk_aversion, tolerance):
     """Raise an error for invalid settings."""
     ...
+TOLERANCE = 0.002
 
 def _default_forwards(run) -> int:
     """Maximum number of forwards if the user gives none."""
+    ...
+
+def _default_tolerance(budget, stop_at) -> float:
+    """A search that has been told when to end does not end before."""
     ...
 
 def _result(found, state) -> Order:
     """The order with its number of ranked regions, and the reason if it ended early."""
     ...
 
-def fast(scorer: Scorer, lam: tuple[float, float]=(1, 1), seed: int=0, budget: int | str | None=None, stop_at: float | None=None, warm: bool=False, initial: int=48, grow: float=0.05, patches: bool=True, explore_share: float=0.5, risk_aversion: float=1.0, improve_order: bool=True, sample_uncertain: bool=True, callback: Callable[[dict], None] | None=None, show_progress: bool=False, screen: str | None=None, **surrogate) -> Order:
+def fast(scorer: Scorer, lam: tuple[float, float]=(1, 1), seed: int=0, budget: int | str | None=None, tolerance: float | None=None, stop_at: float | None=None, warm: bool=False, initial: int=48, grow: float=0.05, patches: bool=True, explore_share: float=0.5, risk_aversion: float=1.0, improve_order: bool=True, sample_uncertain: bool=True, callback: Callable[[dict], None] | None=None, show_progress: bool=False, screen: str | None=None, **surrogate) -> Order:
     """Optimise the whole order under a surrogate that learns from all scored sets."""
     ...
 
@@ -125,4 +132,8 @@ def orders_from_scored(scorer: Scorer, columns: list[tuple[int, ...]], lam: tupl
 
     Per group of tokens: the (N,) order, and the (N+1,) mean probabilities with its prefixes shown and with
     them hidden. The curves are predictions of the surrogate, and the sets were chosen for another target."""
+    ...
+
+def _fit_once(surrogate, record, times=4) -> Surrogate:
+    """A fit from scratch, to its end."""
     ...

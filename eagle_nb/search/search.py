@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SEARCHES', 'Order', 'read_budget', 'read_weights', 'check_seed', 'keep_masks', 'Run', 'BudgetSpent', 'Recovered',
-           'run_steps', 'exact', 'bidirectional', 'lazy', 'one_shot', 'random_order', 'register', 'search']
+           'Converged', 'Flat', 'run_steps', 'exact', 'bidirectional', 'lazy', 'one_shot', 'random_order', 'register',
+           'search']
 
 # %% ../../nbs/search/02_search.ipynb #3d1cf77e
 import inspect
@@ -23,7 +24,7 @@ from ..core.patching import patch
 from ..core.scores import Scorer, objective
 from .surrogate import rounded
 
-# %% ../../nbs/search/02_search.ipynb #7c94a73d
+# %% ../../nbs/search/02_search.ipynb #01e3a05b
 @dataclass(frozen=True, eq=False)
 class Order:
     "Regions, the most important first."
@@ -33,7 +34,7 @@ class Order:
     seconds:float
     method:str
     settings:dict = field(default_factory=dict)
-    stopped:str|None = None # why it ended early: "budget", "interrupted" or "recovered"
+    stopped:str|None = None # why it ended early: "budget", "interrupted", "recovered", "converged" or "flat"
 
 # %% ../../nbs/search/02_search.ipynb #f305e2ce
 def read_budget(budget:int|str|None # forward passes, or a time such as "30s"
@@ -158,6 +159,10 @@ def enough(self:Run)->None:
         self.whole = float(self.scorer(torch.ones(1, self.n, dtype=torch.bool)).mean())
     if shown >= self.stop_at*self.whole: raise Recovered
 
+# %% ../../nbs/search/02_search.ipynb #43165764
+class Converged(Exception): "More forwards promise too little."
+class Flat(Exception): "No set changes the probability of the target."
+
 # %% ../../nbs/search/02_search.ipynb #719e0530
 @patch
 def placed(self:Run, region:int,
@@ -199,7 +204,7 @@ def finish(self:Run, method:str, settings:dict, stopped:str|None)->Order:
     seconds = time.perf_counter() - self.started
     return Order(np.array(self.order()), ranked, self.used, seconds, method, settings, stopped)
 
-# %% ../../nbs/search/02_search.ipynb #9dec9ef1
+# %% ../../nbs/search/02_search.ipynb #a11dec81
 def run_steps(run:Run,
               steps:Callable[[], None], # all steps of the search
               method:str, # its name in the result
@@ -214,6 +219,8 @@ def run_steps(run:Run,
     try: steps()
     except BudgetSpent: stopped = "budget"
     except Recovered: stopped = "recovered"
+    except Converged: stopped = "converged"
+    except Flat: stopped = "flat"
     except KeyboardInterrupt: stopped = "interrupted"
     return run.finish(method, settings, stopped)
 

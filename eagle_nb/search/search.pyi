@@ -1,5 +1,5 @@
 """Generated from search.py by .ci/stubs.py; do not edit."""
-__all__ = ['SEARCHES', 'Order', 'read_budget', 'read_weights', 'check_seed', 'keep_masks', 'Run', 'BudgetSpent', 'Recovered', 'run_steps', 'exact', 'bidirectional', 'lazy', 'one_shot', 'random_order', 'register', 'search']
+__all__ = ['SEARCHES', 'Order', 'read_budget', 'read_weights', 'check_seed', 'keep_masks', 'Run', 'BudgetSpent', 'Recovered', 'Converged', 'Flat', 'run_steps', 'exact', 'bidirectional', 'lazy', 'one_shot', 'random_order', 'register', 'search']
 import inspect
 import math
 import time
@@ -102,6 +102,12 @@ class BudgetSpent(Exception):
 
 class Recovered(Exception):
     """The regions at the front suffice."""
+
+class Converged(Exception):
+    """More forwards promise too little."""
+
+class Flat(Exception):
+    """No set changes the probability of the target."""
 
 def run_steps(run: Run, steps: Callable[[], None], method: str, least: int, **settings) -> Order:
     """Run the steps until they are done, the budget is spent, or the user interrupts."""

@@ -76,10 +76,10 @@ def test_a_refinement_keeps_what_the_sentence_has_shown(side, budget):
 
 
 def test_a_refinement_takes_settings_and_records_its_own():
-    e = sentence(cat_and_dog, ["A cat", " and", " dog"], stop_at=.5, hidden_units=8)
+    e = sentence(cat_and_dog, ["A cat", " and", " dog"], stop_at=.5, smooth=.2)
     fine = refine(e, "dog", 40, seed=1, lam=(1, 0))
     assert fine.settings["seed"] == 1 and fine.settings["lam"] == [1., 0.]
-    assert "stop_at" not in fine.settings and "hidden_units" not in fine.settings
+    assert "stop_at" not in fine.settings and "smooth" not in fine.settings
     with pytest.raises(ValueError, match="refine goes on with the fast search"): refine(e, "dog", search="exact")
     with pytest.raises(ValueError, match=r"given as text, or as \(text, occurrence\)"): refine(e, ("dog",))
 

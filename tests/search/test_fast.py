@@ -11,6 +11,7 @@ from eagle_nb.core.curves import prefixes
 from eagle_nb.core.regions import grid
 from eagle_nb.core.scores import FunctionScorer
 from eagle_nb.search.fast import FastSearch, fast, orders_from_scored
+from eagle_nb.search.quality import area_under_f, optimal
 from eagle_nb.search.search import Run, exact, keep_masks, search
 
 
@@ -37,8 +38,24 @@ def test_fast_finds_the_optimum_of_very_few_regions(n):
 
 
 def test_fast_takes_a_constant_function():
-    found = fast(FunctionScorer(lambda keep: torch.full((len(keep),), .25), 10))
-    assert sorted(found.order.tolist()) == list(range(10)) and found.ranked == 10
+    scorer = FunctionScorer(lambda keep: torch.full((len(keep),), .25), 10)
+    with pytest.warns(UserWarning, match="does not move") as seen: found = fast(scorer)
+    assert found.order.tolist() == list(range(10)) and found.ranked == 10 and found.stopped == "flat"
+    assert len(seen) == 1 and found.forwards == scorer.forwards < 160
+
+
+def test_rounding_errors_leave_no_pattern():
+    "A probability that moves in its last digits only."
+    p = lambda keep: .5 + 1e-5*torch.sin(keep.float() @ torch.arange(12.))
+    with pytest.warns(UserWarning, match="does not move"): found = fast(FunctionScorer(p, 12))
+    assert found.order.tolist() == list(range(12)) and found.stopped == "flat"
+
+
+@pytest.mark.parametrize("size", [1e-6, .5])
+def test_what_only_the_whole_image_gives_is_not_flat(size):
+    "Also a rare token whose probability doubles."
+    p = lambda keep: size*(1 + keep.all(1).float())
+    assert fast(FunctionScorer(p, 6), budget=40).stopped is None
 
 
 @pytest.mark.parametrize("value", [0., 1.])
@@ -75,7 +92,23 @@ def test_fast_spends_its_budget_and_not_more(budget):
 
 
 def test_fast_has_a_budget_of_its_own():
-    assert fast(FunctionScorer(rough(40), 40)).forwards == 16*40
+    assert fast(FunctionScorer(rough(40), 40), tolerance=0).forwards == 16*40
+
+
+def test_fast_ends_when_it_expects_to_gain_too_little():
+    p = rough(40)
+    found = {t: fast(FunctionScorer(p, 40), tolerance=t) for t in (0, .001, .02, None)}
+    assert found[0].stopped is None and found[.001].stopped == found[.02].stopped == "converged"
+    assert found[.02].forwards <= found[.001].forwards < 16*40
+    assert worth(p, found[.001].order) > worth(p, found[0].order) - .01
+    assert found[None].settings["tolerance"] > 0 and found[None].ranked == 40
+    for ends in (dict(budget=200), dict(stop_at=.9)):
+        assert fast(FunctionScorer(p, 40), **ends).settings["tolerance"] == 0
+
+
+def test_a_tolerance_holds_with_a_budget_too():
+    found = fast(FunctionScorer(rough(20), 20), budget=400, tolerance=.5)
+    assert found.stopped == "converged" and found.forwards < 400
 
 
 def test_fast_keeps_to_a_time_budget():
@@ -102,9 +135,9 @@ def test_a_fast_search_interrupted_at_once_ranks_nothing():
 # ---- settings
 
 def test_fast_records_how_it_was_run():
-    found = fast(FunctionScorer(rough(12), 12), budget=80, explore_share=.25, hidden_units=8)
+    found = fast(FunctionScorer(rough(12), 12), budget=80, explore_share=.25, smooth=.2)
     names = {"seed", "initial", "grow", "patches", "explore_share", "risk_aversion", "improve_order",
-             "sample_uncertain", "hidden_units"}
+             "sample_uncertain", "tolerance", "smooth"}
     assert names <= found.settings.keys() and found.settings["explore_share"] == .25
     again = search(FunctionScorer(rough(12), 12), "fast", budget=80, **found.settings)
     assert again.order.tolist() == found.order.tolist()
@@ -115,13 +148,36 @@ def test_fast_records_how_it_was_run():
     (dict(stop_at=1.5), "stop_at must lie"), (dict(explore_share=1.5), "explore_share must lie"),
     (dict(risk_aversion=-1), "risk_aversion must be"),
     (dict(seed=-1), "seed must be"), (dict(seed=1.5), "seed must be"),
-    (dict(hidden_units=-1), "hidden_units must be"), (dict(hidden_units=2.5), "hidden_units must be"),
+    (dict(tolerance=-1), "tolerance must be"), (dict(tolerance=True), "tolerance must be"),
+    (dict(tolerance=float("nan")), "tolerance must be"), (dict(tolerance="a"), "tolerance must be"),
     (dict(decay=float("nan")), "decay must be"), (dict(smooth="a"), "smooth must be"),
     (dict(memory="no"), "memory must be"), (dict(stop_at=True), "stop_at must lie"),
     (dict(lam="11"), "lam takes two"), (dict(risk_aversion=float("nan")), "risk_aversion must be"),
     (dict(hiden=3), "unknown setting 'hiden'")])
 def test_fast_refuses_settings_that_mean_nothing(setting, message):
     with pytest.raises(ValueError, match=message): search(FunctionScorer(rough(6), 6), "fast", **setting)
+
+
+@pytest.mark.parametrize("lam", [(1, 0), (0, 1), (2, .5)])
+def test_fast_knows_unequal_weights(lam):
+    "Insight and necessity want different orders; each is judged under its own weights."
+    def p(keep):
+        x = keep.float()
+        return .1 + .5*x[:, 0]*x[:, 1] + .2*(1 - (1 - x[:, 2])*(1 - x[:, 3])) + .01*x[:, 4:].sum(1)
+    judged = lambda order: area_under_f(FunctionScorer(p, 9), order, lam)
+    found = fast(FunctionScorer(p, 9), lam=lam, budget=120)
+    assert judged(found.order) > judged(optimal(FunctionScorer(p, 9), lam).order) - .005
+
+
+def test_one_and_two_threads_give_the_same_order():
+    before, p = torch.get_num_threads(), rough(24)
+    try:
+        found = []
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(fast(FunctionScorer(p, 24, batch_size=64//threads**2), budget=200).order.tolist())
+    finally: torch.set_num_threads(before)
+    assert found[0] == found[1]
 
 
 # ---- which sets it scores
@@ -168,21 +224,20 @@ def test_sets_next_to_the_order_are_scored_and_can_be_left_out():
 
 
 class Guess:
-    "A surrogate that expects region k to add k, and is sure only along one order."
-    def __init__(self, n, sure):
-        sets = prefixes(sure).numpy()
-        self.w, self.sure = np.arange(n)/n**2, {k.tobytes() for k in [*sets, *~sets]}
+    "An F that expects region k to add k, and is sure only along one order."
+    def __init__(self, n, sure): self.w, self.sure = 2*np.arange(n)/n**2, {k.tobytes() for k in prefixes(sure).numpy()}
     def __call__(self, keep): return keep @ self.w
     def flips(self, keep): return (keep @ self.w)[:, None] + np.where(keep, -self.w, self.w)
-    def deviation(self, keep): return np.array([0. if k.tobytes() in self.sure else .2 for k in keep])
+    def deviation(self, keep): return np.array([0. if k.tobytes() in self.sure else .4 for k in keep])
 
 
 @pytest.mark.parametrize("risk_aversion,first", [(0., 5), (1., 4)])
-def test_a_careful_search_reports_the_order_that_it_knows(risk_aversion, first):
+def test_a_careful_search_reports_the_order_that_it_knows(monkeypatch, risk_aversion, first):
     "The best predicted order is 5 4 3 2 1 0; nearly as good, and scored, is 4 5 3 2 1 0."
     state = FastSearch(Run(FunctionScorer(rough(6), 6)), seed=0, risk_aversion=risk_aversion)
     known = np.array([4, 5, 3, 2, 1, 0])
-    state.surrogate, state.best = Guess(6, known), known
+    monkeypatch.setattr("eagle_nb.search.fast.Contrast", lambda surrogate, lam: Guess(6, known))
+    state.best = known
     state.choose()
     assert state.order.tolist() == [5, 4, 3, 2, 1, 0] and state.best[0] == first
 

@@ -7,7 +7,7 @@ from set_functions import few
 from hypothesis import given, strategies as st
 
 from eagle_nb.core.curves import prefixes
-from eagle_nb.search.orders import Contrast, along, greedy, improve, moved, moves, trapezoids
+from eagle_nb.search.orders import Cached, along, greedy, improve, moved, moves, trapezoids
 
 
 class Table:
@@ -17,9 +17,16 @@ class Table:
     def flips(self, keep): return self(keep[:, None] ^ np.eye(self.n, dtype=bool))
 
 
+class Difference:
+    "lam1 * p(S) - lam2 * p(rest), as a search maximises it."
+    def __init__(self, p, lam): self.p, self.lam = p, lam
+    def __call__(self, keep): return self.lam[0]*self.p(keep) - self.lam[1]*self.p(~keep)
+    def flips(self, keep): return self.lam[0]*self.p.flips(keep) - self.lam[1]*self.p.flips(~keep)
+
+
 def case(n, seed):
     rng = np.random.default_rng(seed + 1)
-    return Contrast(Table(n, seed), (1, .5)), rng.permutation(n), rng.dirichlet(np.ones(n))
+    return Difference(Table(n, seed), (1, .5)), rng.permutation(n), rng.dirichlet(np.ones(n))
 
 
 def area_by_hand(f, order, area):
@@ -67,3 +74,50 @@ def test_greedy_adds_the_best_region_at_each_step(n, seed):
     for k, region in enumerate(order):
         value = {r: float(f(np.isin(np.arange(n), order[:k] + [r])[None])[0]) for r in order[k:]}
         assert value[region] == max(value.values())
+
+
+def improve_plainly(f, order, area, passes=60):
+    "Every pass computes all sets, sorts all moves and marks every step that it changes."
+    for _ in range(passes):
+        flips = f.flips(prefixes(order).numpy())
+        gain, place = moves(order, along(order, flips), flips, area), np.argsort(order)
+        taken, chosen = np.zeros(len(gain), bool), []
+        for flat in np.argsort(-gain, axis=None, kind="stable")[:200]:
+            gap, region = np.unravel_index(flat, gain.shape)
+            low, high = min(gap, place[region]), max(gap, place[region] + 1)
+            if gain[gap, region] > 1e-7 and not taken[low:high].any():
+                taken[low:high] = True
+                chosen.append((gap, region))
+        if not chosen: break
+        for gap, region in chosen:
+            i = int(np.flatnonzero(order == region)[0])
+            order = moved(order, i, gap - (gap > i))
+    return order
+
+
+class Hashed:
+    "A function of many regions without structure and with ties: multiples of 1/8."
+    def __init__(self, n, seed): self.n, self.w = n, np.random.default_rng(seed).integers(1, 2**20, n)
+    def __call__(self, keep): return ((keep @ self.w) % 8191 % 17)/8 + keep @ (self.w % 3)/4
+    def flips(self, keep): return self(keep[:, None] ^ np.eye(self.n, dtype=bool))
+
+
+@few
+@given(st.integers(1, 24), st.integers(0, 2**16))
+def test_improving_makes_the_moves_of_the_plain_way(n, seed):
+    f, order = Hashed(n, seed), np.random.default_rng(seed).permutation(n)
+    area = np.random.default_rng(seed + 1).integers(1, 5, n)/16.
+    plain = improve_plainly(f, order, area).tolist()
+    assert improve(f, order, area).tolist() == improve(Cached(f), order, area).tolist() == plain
+
+
+def test_a_pass_computes_only_the_sets_that_changed():
+    class Counting(Hashed):
+        asked = 0
+        def flips(self, keep):
+            self.asked += len(keep)
+            return super().flips(keep)
+    once, always = Counting(24, 0), Counting(24, 0)
+    order, area = np.arange(24), np.full(24, 1/24)
+    assert improve(Cached(once), order, area).tolist() == improve(always, order, area).tolist()
+    assert once.asked < always.asked*.8
