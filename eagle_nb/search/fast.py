@@ -15,7 +15,6 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..core.curves import prefixes

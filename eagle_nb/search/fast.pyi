@@ -8,7 +8,6 @@ from functools import partial
 from numbers import Integral, Real
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm.auto import tqdm
 from ..core.curves import prefixes
 from ..core.patching import patch

@@ -202,7 +202,7 @@ def _check_sets(keep, p):
         raise ValueError(f"{int((~np.isfinite(p)).sum())} of {len(p)} probabilities are not numbers: "
                          "score them again")
 
-# %% ../../nbs/search/05_values.ipynb #9c99e4d5
+# %% ../../nbs/search/05_values.ipynb #c02ce771
 def per_area(value:np.ndarray, # (N,) of the regions
              area:np.ndarray, # (N,) share of the image
              smallest:float=.25 # floor of the area, in regions of mean size, so that slivers do not glow
@@ -218,12 +218,16 @@ class RegionValues:
     area:np.ndarray  # (N,) share of the image; a word of the prompt counts as a region of mean size
     sets:int=0       # scored sets that the values rest on
 
+    @property
+    def shrunk(self)->np.ndarray: # (N,)
+        "v * v^2/(v^2 + 4 std^2): the value where it is sure, next to nothing where it is not."
+        square = self.value**2
+        return self.value*square/np.maximum(square + 4*self.std**2, 1e-300)
+
     def map(self, smallest:float=.25 # see `per_area`
            )->np.ndarray: # (N,) in units of probability for a region of mean size
-        "Heights for a map: v * v^2/(v^2 + 4 std^2), per area."
-        square = self.value**2
-        shrunk = self.value*square/np.maximum(square + 4*self.std**2, 1e-300)
-        return per_area(shrunk, self.area, smallest)
+        "Heights for a map: the shrunk value per area."
+        return per_area(self.shrunk, self.area, smallest)
 
 # %% ../../nbs/search/05_values.ipynb #a77d5347
 def region_values(scorer:Scorer, # after a search

@@ -116,8 +116,13 @@ class RegionValues:
     area: np.ndarray
     sets: int = 0
 
+    @property
+    def shrunk(self) -> np.ndarray:
+        """v * v^2/(v^2 + 4 std^2): the value where it is sure, next to nothing where it is not."""
+        ...
+
     def map(self, smallest: float=0.25) -> np.ndarray:
-        """Heights for a map: v * v^2/(v^2 + 4 std^2), per area."""
+        """Heights for a map: the shrunk value per area."""
         ...
 
 def region_values(scorer: Scorer, columns: Sequence[int] | None=None) -> RegionValues:
