@@ -114,6 +114,19 @@ def test_box_lies_on_the_pixels():
     assert ax.get_xlim() == (-.5, W - .5) and ax.get_ylim() == (H - .5, -.5)
 
 
+def test_a_scale_fits_axes_of_every_kind():
+    scale = Scale(1., unit=Unit("change of probability per mean-sized region", NOTHING))
+    fig = Figure((7, 2), layout="constrained")
+    left, right = fig.subfigures(1, 2)
+    for ax in (*left.subplots(1, 2), right.subplots()): plots.show_map(IMAGE, SALIENCY, ax, colorbar=True, scale=scale)
+    lines = [len([t for t in scale_texts(part)]) for part in (left, right)]
+    assert lines == [2*(2 + 2), 2 + 1], "both ends, and the unit, which narrow axes break in two"
+    assert_tidy(fig)
+    alone = Figure((4, 3))
+    plots.show_map(IMAGE, SALIENCY, alone.add_axes((.1, .2, .8, .7)), colorbar=True, scale=scale)
+    assert_tidy(alone)
+
+
 # Regions
 
 def test_numbers_lie_in_their_regions():
