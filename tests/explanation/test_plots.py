@@ -75,7 +75,7 @@ def test_contours_leave_the_pixels_alone():
     (.003*SALIENCY - .001, Scale(.3, unit=CHANGE), "no region moves it: largest change 0.002"),
     (.003*SALIENCY, Scale(.3, unit=CHANGE), "no region supports it: largest change 0.003"),
     (0*SALIENCY, Scale(.3), "no region supports it: largest change 0"),
-    (-.3*SALIENCY, Scale(.3, unit=CHANGE), "regions only speak against it: largest change -0.3"),
+    (-.3*SALIENCY, Scale(.3, unit=CHANGE), "regions only oppose it: largest change -0.3"),
     (.003*SALIENCY, Scale(.3), ""), (-.3*SALIENCY, Scale(.3, True, CHANGE), ""),
     (np.full((H, W), .005), Scale(.3, unit=CHANGE), "")])
 def test_a_map_without_anything_says_so(values, scale, note):
