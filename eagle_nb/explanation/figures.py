@@ -211,8 +211,9 @@ def _method_map(item, width, box, mask)->dict:
     "The map of a method; without a unit, it begins at 0."
     s = check_numbers(item["saliency"], f"the map of {item['method']!r}")
     if item.get("unit") is None: s = s - s.min()
+    flat = item.get("unit") is None and not s.any()
     return dict(saliency=s, title=_map_title(item["method"], _areas(item), width), box=box, mask=mask, width=width,
-                target="it")
+                target="it", note="the map is the same everywhere" if flat else None)
 
 def _of_other_units(items)->tuple[Unit, tuple[int, ...]]: # a unit, and the items that have another one or none
     "The unit that maps of methods share: the first one."

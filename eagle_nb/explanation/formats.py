@@ -97,7 +97,7 @@ def _facts(e)->dict:
     "What the table of a page lists."
     return {"target": e.target.text, "foil": e.target.foil,
             "regions": f"{len(e.regions)} by {e.regions.method}",
-            "forwards": e.forwards, "seconds": f"{e.seconds:.2f}",
+            "map": f"{e.default_map}, {e.unit().name}", "forwards": e.forwards, "seconds": f"{e.seconds:.2f}",
             "insertion AUC": f"{e.insertion_auc:.4f}", "deletion AUC": f"{e.deletion_auc:.4f}",
             **e.settings}
 

@@ -314,7 +314,7 @@ def _draw_note(ax, text, width):
 # %% ../../nbs/explanation/01_plots.ipynb #1dea2e9f
 def _slot(ax)->float: # inches
     "The width of a figure's column that axes stand in."
-    total, place = ax.figure.get_figwidth(), ax.get_subplotspec()
+    total, place = ax.figure.bbox.width/ax.figure.dpi, ax.get_subplotspec()
     if place is None: return ax.get_position().width*total
     ratios = place.get_gridspec().get_width_ratios()
     return total*sum(ratios[place.colspan.start:place.colspan.stop])/sum(ratios) - .1

@@ -89,7 +89,7 @@ def nothing_found(values:ArrayLike, # of a map
     positive, size, least = v.max(), np.abs(v).max(), scale.unit.least
     shown = size if scale.signed else positive
     if shown >= least and shown > 0: return ""
-    if size >= least and size > 0: return f"regions only speak against {target}: largest change {v.min():.2g}"
+    if size >= least and size > 0: return f"regions only oppose {target}: largest change {v.min():.2g}"
     if cut_off is None: cut_off = not scale.signed and v.min() >= 0
     verb = "supports" if cut_off else "moves"
     return f"no region {verb} {target}: largest change {_number(size)}"

@@ -5,7 +5,7 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
-from drawing import (AREA, IMAGE, INFLUENCE, LABELS, NASTY, ORDER, SALIENCY, SHAPES, WORDS, assert_tidy,
+from drawing import (AREA, H, IMAGE, INFLUENCE, LABELS, NASTY, ORDER, SALIENCY, SHAPES, W, WORDS, assert_tidy,
                      scale_texts, shaped, texts)
 
 from eagle_nb.explanation import figures, plots, typography
@@ -151,6 +151,12 @@ def test_grids_take_opacity_colours_and_lines(scale):
             assert_tidy(fig)
             untouched = [np.array_equal(a.images[0].get_array(), IMAGE) for a in fig.axes if a.images and a.images[0].get_array().shape == IMAGE.shape]
             assert all(untouched) == ("contours" in look)
+
+
+def test_a_flat_map_of_a_method_says_so():
+    fig = figures.figure_methods(IMAGE, [curves(method="flat", saliency=np.full((H, W), 7.)), curves(method="m", unit=CHANGE)])
+    assert fig.axes[1].texts[0].get_text().replace("\n", " ") == "the map is the same everywhere"
+    assert np.array_equal(fig.axes[1].images[0].get_array(), IMAGE)
 
 
 def test_steps_reveal_the_order():

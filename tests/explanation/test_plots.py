@@ -75,7 +75,7 @@ def test_contours_leave_the_pixels_alone():
     (.003*SALIENCY - .001, Scale(.3, unit=CHANGE), "no region moves it: largest change 0.002"),
     (.003*SALIENCY, Scale(.3, unit=CHANGE), "no region supports it: largest change 0.003"),
     (0*SALIENCY, Scale(.3), "no region supports it: largest change 0"),
-    (-.3*SALIENCY, Scale(.3, unit=CHANGE), "regions only speak against it: largest change -0.3"),
+    (-.3*SALIENCY, Scale(.3, unit=CHANGE), "regions only oppose it: largest change -0.3"),
     (.003*SALIENCY, Scale(.3), ""), (-.3*SALIENCY, Scale(.3, True, CHANGE), ""),
     (np.full((H, W), .005), Scale(.3, unit=CHANGE), "")])
 def test_a_map_without_anything_says_so(values, scale, note):
@@ -112,6 +112,19 @@ def test_box_lies_on_the_pixels():
     ax = plots.show_map(IMAGE, SALIENCY, box=(10, 20, 30, 50), mask=SALIENCY > .5)
     assert ax.patches[-1].get_bbox().bounds == (9.5, 19.5, 20, 30)
     assert ax.get_xlim() == (-.5, W - .5) and ax.get_ylim() == (H - .5, -.5)
+
+
+def test_a_scale_fits_axes_of_every_kind():
+    scale = Scale(1., unit=Unit("change of probability per mean-sized region", NOTHING))
+    fig = Figure((7, 2), layout="constrained")
+    left, right = fig.subfigures(1, 2)
+    for ax in (*left.subplots(1, 2), right.subplots()): plots.show_map(IMAGE, SALIENCY, ax, colorbar=True, scale=scale)
+    lines = [len([t for t in scale_texts(part)]) for part in (left, right)]
+    assert lines == [2*(2 + 2), 2 + 1], "both ends, and the unit, which narrow axes break in two"
+    assert_tidy(fig)
+    alone = Figure((4, 3))
+    plots.show_map(IMAGE, SALIENCY, alone.add_axes((.1, .2, .8, .7)), colorbar=True, scale=scale)
+    assert_tidy(alone)
 
 
 # Regions

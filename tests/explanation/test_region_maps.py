@@ -180,7 +180,7 @@ def test_a_function_that_never_moves():
 
 def test_regions_that_only_speak_against_are_named():
     against = explained(lambda keep: .9 - .6*keep[:, 5:6].float())
-    assert against.nothing().startswith("regions only speak against “cat”: largest change -1.2")
+    assert against.nothing().startswith("regions only oppose “cat”: largest change -1.2")
     assert not against.nothing(signed=True)
     ax = against.heat_map(signed=True)
     assert not ax.texts and [t.get_text() for t in scale_texts(ax.figure)][:2] == ["-1.2", "1.2"]
