@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TOLERANCE', 'FastSearch', 'fast', 'orders_from_scored']
 
-# %% ../../nbs/search/03_fast.ipynb #ef5d53ac
+# %% ../../nbs/search/03_fast.ipynb #48143882
 import math
 import warnings
 from collections.abc import Callable
@@ -26,10 +26,11 @@ from .search import (BudgetSpent, Converged, Flat, Order, Recovered, Run, check_
                                     run_steps)
 from .surrogate import Contrast, Record, Surrogate, one_thread, packed
 
-# %% ../../nbs/search/03_fast.ipynb #e1f4c124
+# %% ../../nbs/search/03_fast.ipynb #029780e0
 class FastSearch:
     "The state of the fast search: the scored sets, the surrogate, and the best order under it."
     reach = 3 # maximum number of steps over which the uncertainty of one set is credited
+    shortlist = 256 # off-order sets whose uncertainty is computed
     def __init__(self, run:Run, seed:int=0, grow:float=1., # see `fast`
                  patches:bool=True, explore_share:float=.5, risk_aversion:float=1.,
                  improve_order:bool=True, sample_uncertain:bool=True, tolerance:float=0.,
@@ -176,20 +177,20 @@ def _unscored_prefixes(self:FastSearch)->np.ndarray: # (M, N) bool
     if not len(sets) and end < self.n: raise Recovered
     return sets
 
-# %% ../../nbs/search/03_fast.ipynb #fe4f6aad
+# %% ../../nbs/search/03_fast.ipynb #6af59054
 @patch
 def _candidates(self:FastSearch)->tuple[np.ndarray, ...]: # gaps, regions, gains (M,); sets (M, N)
-    "Off-order sets that are not scored yet, by predicted gain, the largest first; at most 4N."
+    "Off-order sets that are not scored yet, by predicted gain, the largest first; at most `shortlist`."
     sets, position = prefixes(self.order).numpy(), np.argsort(self.order)
     flips = self.f.flips(sets)
     gain = moves(self.order, along(self.order, flips), flips, self.area)
     # mask regions already in the prefix, and the one that comes next
     gain[position <= np.arange(self.n + 1)[:, None]] = -np.inf
-    best = np.argsort(-gain, axis=None, kind="stable")[:int(np.isfinite(gain).sum())][:6*self.n]
+    best = np.argsort(-gain, axis=None, kind="stable")[:int(np.isfinite(gain).sum())][:2*self.shortlist]
     gap, region = np.divmod(best, self.n)
     new = sets[gap]
     new[np.arange(len(best)), region] = True
-    unknown = np.flatnonzero(~self.record.known(new))[:4*self.n]
+    unknown = np.flatnonzero(~self.record.known(new))[:self.shortlist]
     return gap[unknown], region[unknown], gain.ravel()[best[unknown]], new[unknown]
 
 # %% ../../nbs/search/03_fast.ipynb #860f8672
@@ -254,8 +255,8 @@ def _check_settings(initial, grow, explore_share, risk_aversion, tolerance):
         raise ValueError(f"tolerance must be a gain in AUC from 0, or None, got {tolerance!r}: "
                          "0 never ends before the budget is spent")
 
-# %% ../../nbs/search/03_fast.ipynb #d37b5e79
-TOLERANCE = .002 # AUC
+# %% ../../nbs/search/03_fast.ipynb #c3e2be18
+TOLERANCE = .004 # AUC
 
 def _default_forwards(run)->int:
     "Maximum number of forwards if the user gives none."

@@ -20,6 +20,7 @@ from .surrogate import Contrast, Record, Surrogate, one_thread, packed
 class FastSearch:
     """The state of the fast search: the scored sets, the surrogate, and the best order under it."""
     reach = 3
+    shortlist = 256
 
     def __init__(self, run: Run, seed: int=0, grow: float=1.0, patches: bool=True, explore_share: float=0.5, risk_aversion: float=1.0, improve_order: bool=True, sample_uncertain: bool=True, tolerance: float=0.0, **surrogate):
         ...
@@ -76,7 +77,7 @@ class FastSearch:
         ...
 
     def _candidates(self) -> tuple[np.ndarray, ...]:
-        """Off-order sets that are not scored yet, by predicted gain, the largest first; at most 4N."""
+        """Off-order sets that are not scored yet, by predicted gain, the largest first; at most `shortlist`."""
         ...
 
     def _off_order(self, count) -> np.ndarray:
@@ -103,7 +104,7 @@ def _highest(values, k) -> np.ndarray:
 def _check_settings(initial, grow, explore_share, risk_aversion, tolerance):
     """Raise an error for invalid settings."""
     ...
-TOLERANCE = 0.002
+TOLERANCE = 0.004
 
 def _default_forwards(run) -> int:
     """Maximum number of forwards if the user gives none."""

@@ -189,15 +189,20 @@ def fit(self:Trend, x:np.ndarray, # (M, n) in {-1/2, 1/2}
         before, t = t, (1 + math.sqrt(1 + 4*t*t))/2
         ahead = self.w + (before - 1)/t*(self.w - last)
 
-# %% ../../nbs/search/00_surrogate.ipynb #7c31987a
+# %% ../../nbs/search/00_surrogate.ipynb #5bf628a6
 @patch
-def flips(self:Trend, x:np.ndarray, # (B, n)
+def flips(self:Trend, x:np.ndarray, # (B, n); at least one
           sign:int, # 1 for the even part, -1 for the odd one
           columns:list[int]|None=None # tokens of the mean; None for all
          )->tuple[np.ndarray, np.ndarray]: # part and slope, (B, n) each
     "A part of the mean probability, and its slope, with each region in turn switched."
     w = self.w if columns is None else self.w[:, columns]
-    u, c = self._exponentials(x, w)
+    rows = max(1, 2**15//w.size) # few enough for the cache
+    pieces = [_flips_of(w, *self._exponentials(x[i:i + rows], w), x[i:i + rows], sign) for i in range(0, len(x), rows)]
+    return tuple(map(np.concatenate, zip(*pieces)))
+
+def _flips_of(w, u, c, x, sign)->tuple[np.ndarray, np.ndarray]: # (B, n) each
+    "Part and slope with each region in turn switched, from the exponentials of the sets."
     factor = _exp(w[1:]).T[:, None] # (T, 1, n)
     switched = u.T[:, :, None]*np.where(x > 0, factor, 1/factor) # (T, B, n)
     shown, hidden = 1/(1 + switched), switched/(switched + c[:, None, None])

@@ -108,6 +108,10 @@ def _check_trend(smooth, decay):
     """Raise an error for invalid settings."""
     ...
 
+def _flips_of(w, u, c, x, sign) -> tuple[np.ndarray, np.ndarray]:
+    """Part and slope with each region in turn switched, from the exponentials of the sets."""
+    ...
+
 class Process:
     """Gaussian process on one part of a set function: the even part (sign 1) or the odd one (sign -1)."""
     lengths, noise = ((0.25, 0.5, 1.0, 2.0, 4.0, 8.0), 0.001)
