@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['PROMPT', 'BUDGET', 'SIDES', 'random_sets', 'HalfVisible', 'alternatives', 'likeness', 'flops', 'searches',
-           'decoder_flops', 'tower_flops', 'squares', 'shape_work', 'interval', 'summary', 'run', 'main']
+           'decoder_flops', 'tower_flops', 'squares', 'shape_work', 'interval', 'summary', 'run', 'main', 'table']
 
-# %% ../../nbs/apps/08_dropping.ipynb #034b7e55
+# %% ../../nbs/apps/08_dropping.ipynb #9020b334
 import argparse, json, warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy.stats import spearmanr
 
@@ -258,7 +259,7 @@ def summary(rows:list[dict])->dict:
               for kind in ("family", "shape")}
     return means | single
 
-# %% ../../nbs/apps/08_dropping.ipynb #1171f648
+# %% ../../nbs/apps/08_dropping.ipynb #5bc4bf4d
 def run(path:str|Path="figures/results/drop.jsonl", captions:int=6, searched:int=6, sets:int=60, regions:int=64)->dict:
     "Whatever the file still lacks; the means."
     path, head = Path(path), dict(sets=sets, regions=regions, budget=BUDGET, split="test", dtype="float32", seed=0,
@@ -267,12 +268,13 @@ def run(path:str|Path="figures/results/drop.jsonl", captions:int=6, searched:int
         warnings.simplefilter("ignore")
         for name in SIDES:
             if ("shape", name) not in store.known: store.add(kind="shape", key=name, found=shape_work(name, regions))
-        for n in range(1, max(captions, searched) + 1): # one caption of each model at a time
-            for name in EMBEDDED:
-                _add_sets(store, name, min(n, captions), sets, regions)
-                _add_searches(store, name, min(n, searched), regions)
-            _write(path, store)
+        for n in range(1, captions + 1): # one caption of each model at a time
+            for name in EMBEDDED: _add_sets(store, name, n, sets, regions)
         for family in shapes.FAMILIES: _add_family(store, family, sets)
+        _write(path, store)
+        for n in range(1, searched + 1):
+            for name in EMBEDDED: _add_searches(store, name, n, regions)
+            _write(path, store)
         for name in EMBEDDED: _add_sets(store, name, captions, sets, 16)
         return _write(path, store)
 
@@ -292,6 +294,15 @@ def main(argv:list[str]|None=None):
     a = parser.parse_args(argv)
     torch.set_num_threads(a.threads)
     run(a.out, a.captions, a.searched)
+
+# %% ../../nbs/apps/08_dropping.ipynb #a3f36148
+def table(path:str|Path="figures/results/drop.json")->pd.DataFrame: # one row per kind, model and way
+    "The means of a file of `run`, with their intervals."
+    found = json.loads(Path(path).read_text(encoding="utf-8"))
+    def text(v): return f"{v['mean']:.3f} [{v['lower']:.3f}, {v['upper']:.3f}], n = {v['n']}"
+    rows = [dict(kind=kind, model=model, way=way, **{k: text(v) for k, v in figures.items()})
+            for kind in ("sets", "search") for model, ways in found.get(kind, {}).items() for way, figures in ways.items()]
+    return pd.DataFrame(rows).fillna("")
 
 # %% ../../nbs/apps/08_dropping.ipynb #8060d88b
 if __name__ == "__main__" and "__file__" in globals(): main()
