@@ -400,15 +400,13 @@ def image_tokens(forward:Forward, labels:Tensor, # of regions, from `carry_label
     own = _own(found, covered)
     return ImageTokens(at[own], covered[own], len(forward), found[own], rows)
 
-# %% ../../nbs/core/10_layout.ipynb #870b7d2e
+# %% ../../nbs/core/10_layout.ipynb #c69a7e83
 @patch
 def kept(self:ImageTokens, keep:Tensor # (B, N) bool
         )->Tensor: # (B, length) bool, tokens that go through the decoder
-    "The tokens that stay: those of which half is visible, and the main one of each visible region."
-    covered, visible = self.covered.sum(1), keep.float()
-    own = (2*(visible @ self.covered.T) >= covered) & (covered > 0)
-    own |= visible @ self._main > 0
-    own |= own.any(1, keepdim=True) & (covered == 0)
+    "The tokens that stay: all of which something is visible."
+    own = keep.float() @ self.covered.T > 0
+    own |= own.any(1, keepdim=True) & (self.covered.sum(1) == 0)
     kept = torch.ones(len(keep), self.length, dtype=torch.bool)
     kept[:, self.positions] = own
     return kept
@@ -427,12 +425,6 @@ def visible(self:ImageTokens, keep:Tensor # (B, N) bool
     "How much of each token is visible."
     covered = self.covered.sum(1)
     return torch.where(covered > 0, keep.float() @ self.covered.T/covered.clamp(min=1), 1.)
-
-@patch(as_prop=True)
-def _main(self:ImageTokens)->Tensor: # (N, K) float
-    "1 at the token that shows most of a region; a region that no token shows has none."
-    most = self.covered.argmax(0)
-    return torch.zeros(self.covered.T.shape).scatter_(1, most[:, None], 1.)*self.covered.any(0)[:, None]
 
 # %% ../../nbs/core/10_layout.ipynb #e8edad33
 def check_image_tokens(forward:Forward):

@@ -194,7 +194,7 @@ class ImageTokens:
         ...
 
     def kept(self, keep: Tensor) -> Tensor:
-        """The tokens that stay: those of which half is visible, and the main one of each visible region."""
+        """The tokens that stay: all of which something is visible."""
         ...
 
     def seen(self, kept: Tensor) -> Tensor:
@@ -203,11 +203,6 @@ class ImageTokens:
 
     def visible(self, keep: Tensor) -> Tensor:
         """How much of each token is visible."""
-        ...
-
-    @property
-    def _main(self) -> Tensor:
-        """1 at the token that shows most of a region; a region that no token shows has none."""
         ...
 
 def _own(found: Tensor, covered: Tensor) -> slice:
