@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['FIRST_SEEDS', 'SHARES', 'SAMPLED', 'RIVALS', 'VARIANTS', 'REVISIONS', 'cases', 'Counted', 'auc_gap', 'shares_at',
-           'curve', 'parts_of', 'made_by', 'Rows', 'record_path', 'run', 'read_record', 'paired_results', 'share_of',
-           'tail_of', 'word_maps_of', 'run_words', 'read_words', 'recorded_orders', 'judge', 'main']
+           'curve', 'parts_of', 'made_by', 'Rows', 'record_path', 'run', 'row_names', 'read_record', 'most_measured',
+           'paired_results', 'share_of', 'tail_of', 'word_maps_of', 'run_words', 'read_words', 'recorded_orders',
+           'judge', 'main']
 
-# %% ../../nbs/apps/06_study.ipynb #04df3f40
+# %% ../../nbs/apps/06_study.ipynb #35790e23
 import argparse
 import inspect
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import zip_longest
@@ -182,27 +184,51 @@ def _add_case(model, case, regions, methods, store):
         found = curve(base, parts.area, shares=store.head["shares"], **settings)
         store.add(key=case["key"], method=label, word=case["word"], n=len(parts), made=made, **found)
 
-# %% ../../nbs/apps/06_study.ipynb #2fe7be7f
-def _by_label(rows:list[dict] # of one case
-             )->dict[str, dict]: # label -> see `curve`
-    "The latest revision of each search under its label, and the others under names that say which."
-    rows = sorted(rows, key=lambda row: json.loads(row["made"])["revision"])
-    found = {}
-    for row in rows:
-        label, before = row["method"], found.pop(row["method"], None)
-        if before:
-            was, now = (json.loads(r["made"])["revision"] for r in (before, row))
-            found[f"{label}, " + ("other settings" if was == now else f"revision {was}")] = before
-        found[label] = {k: v for k, v in row.items() if k not in ("key", "method", "word", "n")}
-    return found
+# %% ../../nbs/apps/06_study.ipynb #d92fa22e
+def _rank(made:str, label:str, count:int)->tuple:
+    "What decides which rows have a label for themselves."
+    settings = json.loads(made)
+    revision = settings.pop("revision")
+    return revision, settings == VARIANTS.get(label), count
 
+def _differs(made:str, label:str, main:str)->str:
+    "What sets rows apart from those that have the label for themselves."
+    settings, asked = json.loads(made), VARIANTS.get(label, {})
+    revision = settings.pop("revision")
+    parts = [f"revision {revision}"] if revision != json.loads(main)["revision"] else []
+    other = sorted(k for k in {*settings, *asked} if settings.get(k) != asked.get(k))
+    return ", ".join(parts + [f"{k}={settings.get(k)}" for k in other])
+
+def row_names(makings:list[tuple[str, str]] # label and what made it, one per row
+             )->dict[tuple[str, str], str]: # -> the name under which `read_record` gives such rows
+    "One name for each making of each label."
+    counts = Counter(makings)
+    main = {label: made for label, made in sorted(counts, key=lambda m: _rank(m[1], m[0], counts[m]))}
+    return {(label, made): label if made == main[label] else f"{label}, {_differs(made, label, main[label])}"
+            for label, made in counts}
+
+# %% ../../nbs/apps/06_study.ipynb #1e3a3497
 def read_record(path:str|Path # a file of `run`
-               )->dict: # model, regions, ..., shares; cases: key -> word, n, methods: label -> see `curve`
+               )->dict: # model, regions, ..., shares; cases: key -> word, n, methods: name -> see `curve`
     "What a file of the study holds."
     store, found = Rows.read(path), {}
-    for (key, _, made), row in store.known.items(): found.setdefault(key, []).append(row | dict(made=made))
-    cases = {key: dict(word=rows[0]["word"], n=rows[0]["n"], methods=_by_label(rows)) for key, rows in found.items()}
-    return dict(store.about, cases=cases)
+    names = row_names([(label, made) for _, label, made in store.known])
+    for (key, label, made), row in store.known.items():
+        case = found.setdefault(key, dict(word=row["word"], n=row["n"], methods={}))
+        own = {k: v for k, v in row.items() if k not in ("key", "method", "word", "n")}
+        case["methods"][names[label, made]] = own | dict(made=made)
+    return dict(store.about, cases=found)
+
+def most_measured(record:dict, label:str)->dict:
+    "The record with the making of a search that has most cases under its label, and the latest under `..., new`."
+    makings = Counter(name for case in record["cases"].values() for name in case["methods"]
+                      if name == label or name.startswith(f"{label}, revision"))
+    most = max(makings, key=lambda name: (makings[name], name == label), default=label)
+    if most == label: return record
+    new = {label: f"{label}, new", most: label}
+    renamed = lambda methods: {new.get(name, name): row for name, row in methods.items()}
+    cases = {key: dict(case, methods=renamed(case["methods"])) for key, case in record["cases"].items()}
+    return dict(record, cases=cases)
 
 # %% ../../nbs/apps/06_study.ipynb #dc8ce2ad
 def paired_results(record:dict, # see `read_record`

@@ -75,6 +75,8 @@ def test_revisions_and_settings_are_never_taken_for_each_other(folder, tmp_path,
     again(QUICK)
     after = record(tmp_path)["cases"]["caption-50000"]["methods"]
     assert after.keys() == before.keys() | {"one_shot, revision 1"}
+    others = [c["methods"] for key, c in record(tmp_path)["cases"].items() if key != "caption-50000"]
+    assert all("one_shot" not in m and "one_shot, revision 1" in m for m in others), "no mean may mix the two"
     assert after["one_shot, revision 1"] == before["one_shot"] and after["random"] == before["random"]
     assert json.loads(after["one_shot"]["made"])["revision"] == 2
     lines = path.read_text().count("\n")
@@ -83,7 +85,7 @@ def test_revisions_and_settings_are_never_taken_for_each_other(folder, tmp_path,
     again({"one_shot": dict(method="one_shot", lam=(1, 0))})
     assert path.read_text().count("\n") == lines + 1
     last = record(tmp_path)["cases"]["caption-50000"]["methods"]
-    assert last["one_shot"]["settings"]["lam"] == [1, 0] and last["one_shot, other settings"] == after["one_shot"]
+    assert last["one_shot, lam=[1, 0]"]["settings"]["lam"] == [1, 0] and last["one_shot"] == after["one_shot"]
 
 
 def test_rows_that_do_not_say_what_made_them_are_of_the_first_revision(folder, tmp_path, monkeypatch):
