@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['half_differences', 'odd_kernel', 'set_kernel', 'linear_variance', 'Observed', 'observed', 'most_likely', 'posterior',
-           'set_values', 'per_area', 'RegionValues', 'region_values']
+           'fitted_values', 'set_values', 'per_area', 'RegionValues', 'region_values']
 
 # %% ../../nbs/search/05_values.ipynb #6677cb78
 from collections.abc import Sequence
@@ -28,31 +28,29 @@ def half_differences(keep:np.ndarray, # (M, N) bool, each set once
     first = np.flatnonzero(mate > np.arange(len(keep)))
     return keep[first], (p[first] - p[mate[first]])/2
 
-# %% ../../nbs/search/05_values.ipynb #9141752a
-def odd_kernel(apart:np.ndarray, # in how many regions two sets differ
-               n:int, # number of regions
-               length:float # the covariance has fallen to exp(-length) where all regions differ
-              )->np.ndarray: # same shape, 1 at 0 and -1 at n
-    "Covariance of an odd function on sets: sinh, falling from a set to its complement."
-    t = length/n
-    return (np.exp(-t*apart) - np.exp(-t*(n - apart)))/-np.expm1(-length)
+# %% ../../nbs/search/05_values.ipynb #3d94e183
+def odd_kernel(distance:np.ndarray, # of two sets: the sum of the lengths of the regions in which they differ
+               whole:float # the sum of all lengths, which is how far a set is from its complement
+              )->np.ndarray: # same shape, 1 at 0 and -1 at `whole`
+    "Covariance of an odd function on sets."
+    near = np.exp(-distance)
+    return (near - np.exp(-whole)/near)/-np.expm1(-whole)
 
-# %% ../../nbs/search/05_values.ipynb #ff64af2c
-def set_kernel(apart:np.ndarray, n:int, length:float)->np.ndarray: # see `odd_kernel`
-    "Covariance of any function on sets."
-    return np.exp(-length/n*apart)
+def set_kernel(distance:np.ndarray, whole:float)->np.ndarray: # see `odd_kernel`
+    "Covariance of any function on sets, for those without complements, as LIME draws them."
+    return np.exp(-distance)
 
-# %% ../../nbs/search/05_values.ipynb #0545a7c6
-def linear_variance(n:int, length:float,
+# %% ../../nbs/search/05_values.ipynb #13b86a55
+def linear_variance(lengths:np.ndarray, # (n,) of the regions
                     odd:bool=True # of `odd_kernel`; False: of `set_kernel`
-                   )->float: # prior variance of a region's average effect
-    "How much a region changes such a function, averaged over all surroundings."
-    half = length/n/2
-    log_cosh = half + np.log1p(np.exp(-2*half)) - np.log(2)
-    whole = -np.expm1(-length) if odd else 2
-    return 8*np.exp((n - 1)*log_cosh - length/2)*np.sinh(half)/whole
+                   )->np.ndarray: # (n,) prior variance of each region's average effect
+    "How much each region changes such a function, averaged over all surroundings."
+    half = lengths/2
+    log_cosh = np.logaddexp(half, -half) - np.log(2)
+    whole = -np.expm1(-lengths.sum()) if odd else 2
+    return 8*np.exp(log_cosh.sum() - log_cosh - half.sum())*np.sinh(half)/whole
 
-# %% ../../nbs/search/05_values.ipynb #bc8d5a91
+# %% ../../nbs/search/05_values.ipynb #51fbdcd5
 @dataclass(frozen=True, eq=False)
 class Observed:
     "Values of a function at sets."
@@ -60,12 +58,12 @@ class Observed:
     y:np.ndarray     # (M,)
     odd:bool         # half differences; otherwise the function itself, which has a constant
 
-    def covariance(self, length:float)->np.ndarray: # (M, M)
+    def covariance(self, lengths:np.ndarray # (n,) see `odd_kernel`
+                  )->np.ndarray: # (M, M)
         "Of the values, for a process of variance 1."
-        n = self.x.shape[1]
-        kernel = odd_kernel if self.odd else set_kernel
-        apart = np.rint(n/2 - 2*(self.x @ self.x.T)).astype(np.intp)
-        return kernel(np.arange(n + 1), n, length)[apart]
+        whole = lengths.sum()
+        distance = (whole/2 - 2*((self.x*lengths) @ self.x.T)).clip(0, whole)
+        return odd_kernel(distance, whole) if self.odd else set_kernel(distance, whole)
 
     def some(self, most:int)->"Observed":
         "At most so many of them, evenly spread."
@@ -92,10 +90,10 @@ class _Fit:
     count:int          # of the observations, less one for a constant
     log_scale:float    # half the logarithm of the covariance's determinant
 
-# %% ../../nbs/search/05_values.ipynb #65c82c26
-def _fit(seen:Observed, length:float, noise:float)->_Fit:
+# %% ../../nbs/search/05_values.ipynb #8fbc3200
+def _fit(seen:Observed, lengths:np.ndarray, noise:float)->_Fit:
     "Divide the covariance out, and change to the eigenbasis of the regions."
-    k = seen.covariance(length)
+    k = seen.covariance(lengths)
     k[np.diag_indices(len(k))] += noise
     factor = cholesky(k, lower=True, overwrite_a=True, check_finite=False)
     log_scale = np.log(np.diag(factor)).sum()
@@ -127,40 +125,51 @@ def log_evidence(self:_Fit, trend:np.ndarray)->np.ndarray: # (K,) see `variance`
     log_trend = np.log1p(trend[:, None]*self.spread).sum(1)/2
     return -self.count/2*np.log(self.variance(trend)) - log_trend - self.log_scale
 
-# %% ../../nbs/search/05_values.ipynb #30438c38
-_MOST = 400 # sets that the likelihood is computed on
+# %% ../../nbs/search/05_values.ipynb #7205e0bf
+_MOST = 300 # sets that the likelihood is computed on
 _TRENDS = np.geomspace(1e-4, 1e6, 61) # share of the trend in the variance of a set, in units of the process's
-_CENTRE, _WIDTH = np.log([4., .01]), np.array([1.5, 2.]) # prior of the logarithms of length and noise
+_CENTRE, _WIDTH = np.log([4., .01]), np.array([1.5, 2.]) # prior of the logarithms of whole length and noise
 _LOWEST, _HIGHEST = np.log([.05, 1e-6]), np.log([200., 10.])
 
-def _penalised(seen, at)->tuple[float, float]: # logarithm of the posterior density, trend
-    "How likely a length and a strength of noise are, with their best trend."
-    fit, trend = _fit(seen, *np.exp(at)), 4/seen.x.shape[1]*_TRENDS
+def _penalised(seen, shares, at)->tuple[float, float]: # logarithm of the posterior density, trend
+    "How likely a whole length and a strength of noise are, with their best trend."
+    whole, noise = np.exp(at)
+    fit, trend = _fit(seen, whole*shares, noise), 4/len(shares)*_TRENDS
     likely = fit.log_evidence(trend) - (np.log(_TRENDS)/3)**2/2
     return float(likely.max() - (((at - _CENTRE)/_WIDTH)**2).sum()/2), float(trend[likely.argmax()])
 
-def most_likely(seen:Observed)->tuple[float, float, float]: # length, noise, trend
+def most_likely(seen:Observed,
+                shares:np.ndarray # (n,) of the regions in the whole length, sum to 1
+               )->tuple[np.ndarray, float, float]: # (n,) lengths, noise, trend
     "The settings under which the observations are most likely."
     few = seen.some(_MOST)
     start = _CENTRE + np.array([[0, 0], [1.5, 0], [0, 2]])
-    found = minimize(lambda at: -_penalised(few, at)[0], _CENTRE, method="Nelder-Mead",
+    found = minimize(lambda at: -_penalised(few, shares, at)[0], _CENTRE, method="Nelder-Mead",
                      bounds=list(zip(_LOWEST, _HIGHEST)),
-                     options=dict(initial_simplex=start, maxfev=40, xatol=.2, fatol=.1))
-    length, noise = np.exp(found.x)
-    return float(length), float(noise), _penalised(few, found.x)[1]
+                     options=dict(initial_simplex=start, maxfev=25, xatol=.2, fatol=.1))
+    whole, noise = np.exp(found.x)
+    return whole*shares, float(noise), _penalised(few, shares, found.x)[1]
 
-# %% ../../nbs/search/05_values.ipynb #0f5ff2af
-def posterior(seen:Observed, length:float, noise:float, trend:float # see `most_likely`
+# %% ../../nbs/search/05_values.ipynb #1fadbf8c
+def posterior(seen:Observed, lengths:np.ndarray, noise:float, trend:float # see `most_likely`
               )->tuple[np.ndarray, np.ndarray]: # (n,) value and standard deviation
     "Average effect of every region."
-    fit = _fit(seen, length, noise)
-    prior, shrunk = trend + linear_variance(seen.x.shape[1], length, seen.odd), 1 + trend*fit.spread
+    fit = _fit(seen, lengths, noise)
+    prior, shrunk = trend + linear_variance(lengths, seen.odd), 1 + trend*fit.spread
     value = prior*(fit.basis @ (fit.along/shrunk))
     known = fit.basis**2 @ (fit.spread/shrunk)
     variance = fit.variance(np.array([trend]))[0]*(prior - prior**2*known)
     return value, np.sqrt(variance.clip(0))
 
-# %% ../../nbs/search/05_values.ipynb #11c1272d
+# %% ../../nbs/search/05_values.ipynb #bab3ce37
+def fitted_values(seen:Observed)->tuple[np.ndarray, np.ndarray]: # (n,) value and standard deviation
+    "The average effect of every region, with lengths that follow a first estimate of it."
+    n = seen.x.shape[1]
+    first = np.abs(posterior(seen, *most_likely(seen, np.full(n, 1/n)))[0])
+    weights = first/max(first.mean(), 1e-300) + .25
+    return posterior(seen, *most_likely(seen, weights/weights.sum()))
+
+# %% ../../nbs/search/05_values.ipynb #055fcc6a
 _ENOUGH = 3000 # observations that the values rest on; the time grows with their cube
 
 def _moves(seen, p)->bool:
@@ -180,7 +189,7 @@ def set_values(keep:np.ndarray, # (M, N) bool, each set once
     found = observed(keep, p).some(_ENOUGH)
     if len(seen) and _moves(found, p):
         found = replace(found, x=found.x[:, seen])
-        value[seen], std[seen] = posterior(found, *most_likely(found))
+        value[seen], std[seen] = fitted_values(found)
     return value, std
 
 def _check_sets(keep, p):
@@ -193,7 +202,7 @@ def _check_sets(keep, p):
         raise ValueError(f"{int((~np.isfinite(p)).sum())} of {len(p)} probabilities are not numbers: "
                          "score them again")
 
-# %% ../../nbs/search/05_values.ipynb #9c99e4d5
+# %% ../../nbs/search/05_values.ipynb #c02ce771
 def per_area(value:np.ndarray, # (N,) of the regions
              area:np.ndarray, # (N,) share of the image
              smallest:float=.25 # floor of the area, in regions of mean size, so that slivers do not glow
@@ -209,12 +218,16 @@ class RegionValues:
     area:np.ndarray  # (N,) share of the image; a word of the prompt counts as a region of mean size
     sets:int=0       # scored sets that the values rest on
 
+    @property
+    def shrunk(self)->np.ndarray: # (N,)
+        "v * v^2/(v^2 + 4 std^2): the value where it is sure, next to nothing where it is not."
+        square = self.value**2
+        return self.value*square/np.maximum(square + 4*self.std**2, 1e-300)
+
     def map(self, smallest:float=.25 # see `per_area`
            )->np.ndarray: # (N,) in units of probability for a region of mean size
-        "Heights for a map: v * v^2/(v^2 + 4 std^2), per area."
-        square = self.value**2
-        shrunk = self.value*square/np.maximum(square + 4*self.std**2, 1e-300)
-        return per_area(shrunk, self.area, smallest)
+        "Heights for a map: the shrunk value per area."
+        return per_area(self.shrunk, self.area, smallest)
 
 # %% ../../nbs/search/05_values.ipynb #a77d5347
 def region_values(scorer:Scorer, # after a search

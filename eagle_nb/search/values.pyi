@@ -1,5 +1,5 @@
 """Generated from values.py by .ci/stubs.py; do not edit."""
-__all__ = ['half_differences', 'odd_kernel', 'set_kernel', 'linear_variance', 'Observed', 'observed', 'most_likely', 'posterior', 'set_values', 'per_area', 'RegionValues', 'region_values']
+__all__ = ['half_differences', 'odd_kernel', 'set_kernel', 'linear_variance', 'Observed', 'observed', 'most_likely', 'posterior', 'fitted_values', 'set_values', 'per_area', 'RegionValues', 'region_values']
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 import numpy as np
@@ -13,16 +13,16 @@ def half_differences(keep: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.nd
     """The sets whose complements are there, and half the difference of the two."""
     ...
 
-def odd_kernel(apart: np.ndarray, n: int, length: float) -> np.ndarray:
-    """Covariance of an odd function on sets: sinh, falling from a set to its complement."""
+def odd_kernel(distance: np.ndarray, whole: float) -> np.ndarray:
+    """Covariance of an odd function on sets."""
     ...
 
-def set_kernel(apart: np.ndarray, n: int, length: float) -> np.ndarray:
-    """Covariance of any function on sets."""
+def set_kernel(distance: np.ndarray, whole: float) -> np.ndarray:
+    """Covariance of any function on sets, for those without complements, as LIME draws them."""
     ...
 
-def linear_variance(n: int, length: float, odd: bool=True) -> float:
-    """How much a region changes such a function, averaged over all surroundings."""
+def linear_variance(lengths: np.ndarray, odd: bool=True) -> np.ndarray:
+    """How much each region changes such a function, averaged over all surroundings."""
     ...
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Observed:
     y: np.ndarray
     odd: bool
 
-    def covariance(self, length: float) -> np.ndarray:
+    def covariance(self, lengths: np.ndarray) -> np.ndarray:
         """Of the values, for a process of variance 1."""
         ...
 
@@ -62,28 +62,32 @@ class _Fit:
         """Logarithm of the marginal likelihood, but for a constant."""
         ...
 
-def _fit(seen: Observed, length: float, noise: float) -> _Fit:
+def _fit(seen: Observed, lengths: np.ndarray, noise: float) -> _Fit:
     """Divide the covariance out, and change to the eigenbasis of the regions."""
     ...
 
 def _remove_constant(z) -> float:
     """Project the last column out of the others, in place; half the logarithm of its square."""
     ...
-_MOST = 400
+_MOST = 300
 _TRENDS = np.geomspace(0.0001, 1000000.0, 61)
 _CENTRE, _WIDTH = (np.log([4.0, 0.01]), np.array([1.5, 2.0]))
 _LOWEST, _HIGHEST = (np.log([0.05, 1e-06]), np.log([200.0, 10.0]))
 
-def _penalised(seen, at) -> tuple[float, float]:
-    """How likely a length and a strength of noise are, with their best trend."""
+def _penalised(seen, shares, at) -> tuple[float, float]:
+    """How likely a whole length and a strength of noise are, with their best trend."""
     ...
 
-def most_likely(seen: Observed) -> tuple[float, float, float]:
+def most_likely(seen: Observed, shares: np.ndarray) -> tuple[np.ndarray, float, float]:
     """The settings under which the observations are most likely."""
     ...
 
-def posterior(seen: Observed, length: float, noise: float, trend: float) -> tuple[np.ndarray, np.ndarray]:
+def posterior(seen: Observed, lengths: np.ndarray, noise: float, trend: float) -> tuple[np.ndarray, np.ndarray]:
     """Average effect of every region."""
+    ...
+
+def fitted_values(seen: Observed) -> tuple[np.ndarray, np.ndarray]:
+    """The average effect of every region, with lengths that follow a first estimate of it."""
     ...
 _ENOUGH = 3000
 
@@ -112,8 +116,13 @@ class RegionValues:
     area: np.ndarray
     sets: int = 0
 
+    @property
+    def shrunk(self) -> np.ndarray:
+        """v * v^2/(v^2 + 4 std^2): the value where it is sure, next to nothing where it is not."""
+        ...
+
     def map(self, smallest: float=0.25) -> np.ndarray:
-        """Heights for a map: v * v^2/(v^2 + 4 std^2), per area."""
+        """Heights for a map: the shrunk value per area."""
         ...
 
 def region_values(scorer: Scorer, columns: Sequence[int] | None=None) -> RegionValues:

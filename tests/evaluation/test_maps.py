@@ -8,7 +8,7 @@ from eagle_nb.core.selftest import load
 from eagle_nb.evaluation import maps
 from eagle_nb.evaluation.datasets import scenes_captions, scenes_words
 from eagle_nb.evaluation.maps import (OF_SEARCH, as_attribution, code_digest, keep_sets, labels_of, made_by, main,
-                                      maps_once, read_maps, run_maps, search_values)
+                                      maps_once, read_maps, run_maps, search_values, smoothed)
 from eagle_nb.evaluation.metrics import evaluate_order, iou, pointing
 from eagle_nb.evaluation.runner import prepare_case
 from eagle_nb.explanation.explanation import explain_scores
@@ -35,7 +35,14 @@ def test_the_maps_of_a_search_are_those_of_the_explanation(explained):
     assert explained.scorer.forwards == before and set(found) == set(OF_SEARCH)
     for label, kind in (("gain", "gain"), ("per area", "per_area"), ("paper", "paper")):
         assert np.array_equal(found[label][explained.regions.labels], explained.attribution(kind))
-    assert np.array_equal(found["value"], region_values(explained.scorer).map())
+    own = region_values(explained.scorer)
+    assert np.array_equal(found["value"], own.map()) and np.array_equal(found["value per region"], own.shrunk)
+
+
+def test_smoothing_mixes_with_the_neighbours():
+    chain = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], bool)
+    assert np.allclose(smoothed(np.array([1., 0., 3.]), chain), [.75, .5, 2.25])
+    assert np.allclose(smoothed(np.array([1., 2.]), np.zeros((2, 2), bool)), [.75, 1.5]) # without neighbours
 
 
 def test_a_map_ranks_its_regions_and_ties_are_broken_by_chance(case):
@@ -86,7 +93,7 @@ def test_a_run_is_stored_resumed_and_read(model, quick, tmp_path, monkeypatch):
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == files
 
     words = read_maps("scenes-llava", "words", tmp_path, 9)
-    assert len(words.methods) == 8 and set(words.frame["key"].value_counts()) == {8} and words.about["made"] == made_by()
+    assert len(words.methods) == 10 and set(words.frame["key"].value_counts()) == {10} and words.about["made"] == made_by()
     assert words.kind("value") == "search" and words.kind("LIME (1024) per area") == "baseline"
     assert words.frame["note"].isna().all()
     case = prepare_case(model, scenes_words(model, 2)[1], regions=9)
@@ -112,9 +119,9 @@ def test_maps_of_other_code_are_kept_apart(model, quick, tmp_path, monkeypatch):
     run_maps(**ask | dict(n=dict(words=1)))
     names = {p.name for p in tmp_path.iterdir()}
     assert len(names) == 3 and "scenes-llava-words-9-fast-00000000.jsonl" in names
-    assert len(read_maps("scenes-llava", "words", tmp_path, 9).frame) == 2*8 # the more samples
+    assert len(read_maps("scenes-llava", "words", tmp_path, 9).frame) == 2*10 # the more samples
     few = read_maps("scenes-llava", "words", tmp_path, 9, "fast-00000000")
-    assert few.about["made"] == "fast-00000000" and len(few.frame) == 8
+    assert few.about["made"] == "fast-00000000" and len(few.frame) == 10
     with pytest.raises(ValueError, match="no maps of fast-1.*choose one of fast-"): read_maps("scenes-llava", "words", tmp_path, 9, "fast-1")
     with pytest.raises(ValueError, match="no maps of a search for scenes-qwen, words.*run the measurement first"):
         read_maps("scenes-qwen", "words", tmp_path, 9)

@@ -12,8 +12,8 @@ from eagle_nb.core.scores import FunctionScorer, ModelScorer
 from eagle_nb.core.selftest import load
 from eagle_nb.core.targets import make_target
 from eagle_nb.search.search import SEARCHES, search
-from eagle_nb.search.values import (Observed, RegionValues, half_differences, linear_variance, most_likely, observed,
-                                    odd_kernel, per_area, posterior, region_values, set_kernel, set_values)
+from eagle_nb.search.values import (Observed, RegionValues, fitted_values, half_differences, linear_variance, most_likely,
+                                    observed, odd_kernel, per_area, posterior, region_values, set_kernel, set_values)
 from eagle_nb.world import scenes
 
 
@@ -162,14 +162,13 @@ def test_scale_of_the_probabilities_is_the_scale_of_the_values():
 
 # ---- against a dense posterior
 
-def dense(keep, y, length, noise, trend, odd=True):
+def dense(keep, y, lengths, noise, trend, odd=True):
     "Mean and deviation of each region's average effect, from the covariance of all 2^n sets, written out."
     n = keep.shape[1]
     every = all_sets(n)
-    apart = (every[:, None] != every[None]).sum(-1)
-    same = np.exp(-length*apart/n)
-    opposite = np.exp(-length*(n - apart)/n)
-    process = (same - opposite)/(1 - np.exp(-length)) if odd else same
+    differ = (every[:, None] != every[None])
+    same, opposite = np.exp(-(differ @ lengths)), np.exp(-(~differ @ lengths))
+    process = (same - opposite)/(1 - np.exp(-lengths.sum())) if odd else same
     cov = process + trend*(every - .5) @ (every - .5).T
     at = keep @ (1 << np.arange(n))
     observed_cov = cov[np.ix_(at, at)] + noise*np.eye(len(at)) + (0 if odd else 1e7)
@@ -181,24 +180,24 @@ def dense(keep, y, length, noise, trend, odd=True):
     return to @ inverse @ y, np.sqrt(scale*variance)
 
 
-@pytest.mark.parametrize("length, noise, trend", [(4., .01, .5), (.3, .1, 2.), (15., 1e-4, .01)])
+@pytest.mark.parametrize("whole, noise, trend", [(4., .01, .5), (.3, .1, 2.), (15., 1e-4, .01)])
 @pytest.mark.parametrize("odd", [True, False])
-def test_the_posterior_is_that_of_the_dense_covariance(length, noise, trend, odd):
+def test_the_posterior_is_that_of_the_dense_covariance(whole, noise, trend, odd):
+    lengths = whole*np.array([.05, .1, .15, .2, .2, .3])
     rng, game = np.random.default_rng(2), Interacting(6, 1)
     keep = pairs(rng, 6, 14)
     if odd: sets, y = half_differences(keep, game(keep))
     else: sets, y = keep[:12], game(keep[:12])
-    value, std = posterior(Observed(sets - .5, y, odd), length, noise, trend)
-    expected, deviation = dense(sets, y, length, noise, trend, odd)
+    value, std = posterior(Observed(sets - .5, y, odd), lengths, noise, trend)
+    expected, deviation = dense(sets, y, lengths, noise, trend, odd)
     assert np.allclose(value, expected, rtol=1e-3, atol=1e-5)
     assert np.allclose(std, deviation, rtol=1e-3, atol=1e-5)
 
 
-def log_likelihood(seen, length, noise, trend):
+def log_likelihood(seen, lengths, noise, trend):
     "Of the most likely scale, dense."
-    n = seen.x.shape[1]
-    apart = n/2 - 2*seen.x @ seen.x.T
-    cov = odd_kernel(apart, n, length) + trend*seen.x @ seen.x.T + noise*np.eye(len(seen.y))
+    distance = (seen.x[:, None] != seen.x[None]) @ lengths
+    cov = odd_kernel(distance, lengths.sum()) + trend*seen.x @ seen.x.T + noise*np.eye(len(seen.y))
     return -(len(seen.y)*np.log(seen.y @ np.linalg.solve(cov, seen.y)) + np.linalg.slogdet(cov)[1])/2
 
 
@@ -207,18 +206,29 @@ def test_the_settings_are_nearly_the_most_likely_of_a_grid(seed):
     rng, game = np.random.default_rng(seed), Interacting(14, seed, strength=2.)
     keep = pairs(rng, 14, 120)
     seen = observed(keep, game(keep))
-    best = max(log_likelihood(seen, length, noise, trend) for length in np.geomspace(.1, 50, 12)
+    shares = rng.dirichlet(np.full(14, 5.))
+    best = max(log_likelihood(seen, whole*shares, noise, trend) for whole in np.geomspace(.1, 50, 12)
                for noise in np.geomspace(1e-5, 3, 10) for trend in np.geomspace(1e-4, 1e3, 15))
-    assert log_likelihood(seen, *most_likely(seen)) > best - 3 # wide priors pull a little
+    assert log_likelihood(seen, *most_likely(seen, shares)) > best - 3 # wide priors pull a little
 
 
-@pytest.mark.parametrize("n, length", [(1, 2.), (3, .05), (5, 4.), (8, 100.)])
-def test_the_linear_variance_is_that_of_all_sets(n, length):
-    every = all_sets(n)
-    apart = (every[:, None] != every[None]).sum(-1)
-    effect = np.where(every[:, 0], 1, -1)/2**(n - 1)
-    assert effect @ odd_kernel(apart, n, length) @ effect == pytest.approx(linear_variance(n, length))
-    assert effect @ set_kernel(apart, n, length) @ effect == pytest.approx(linear_variance(n, length, odd=False))
+@pytest.mark.parametrize("n, whole", [(1, 2.), (3, .05), (5, 4.), (8, 100.)])
+def test_the_linear_variance_is_that_of_all_sets(n, whole):
+    every, lengths = all_sets(n), whole*np.random.default_rng(n).dirichlet(np.ones(n))
+    distance = (every[:, None] != every[None]) @ lengths
+    effect = np.where(every, 1, -1)/2**(n - 1)
+    for kernel, odd in ((odd_kernel, True), (set_kernel, False)):
+        assert np.allclose(np.diag(effect.T @ kernel(distance, lengths.sum()) @ effect), linear_variance(lengths, odd))
+
+
+def test_lengths_follow_the_regions_that_matter():
+    "A product of two regions among many idle ones is learned from few sets."
+    rng = np.random.default_rng(0)
+    keep = pairs(rng, 30, 120)
+    seen = observed(keep, .1 + .5*(keep[:, 3] & keep[:, 8] & keep[:, 11]))
+    error = lambda value: np.abs(value - np.where(np.isin(np.arange(30), [3, 8, 11]), .125, 0)).mean()
+    same = posterior(seen, *most_likely(seen, np.full(30, 1/30)))[0]
+    assert error(fitted_values(seen)[0]) < .8*error(same)
 
 
 def test_the_deviation_says_how_far_off_the_values_are():
