@@ -81,7 +81,8 @@ def read_memory(memory:int|float|str|None # 4e9, "4 GB", .5 of what is free; Non
                )->float|None: # bytes from 1 up, a share below that
     "An amount of memory, checked."
     if memory is None: return None
-    text = re.fullmatch(r"([\d.]+) *([KMG]?i?B)", memory.strip(), re.IGNORECASE) if isinstance(memory, str) else None
+    text = None
+    if isinstance(memory, str): text = re.fullmatch(r"([\d.]+) *([KMG]?i?B)", memory.strip(), re.IGNORECASE)
     try: amount = float(text[1])*_UNITS[text[2].upper()] if text else float(memory)
     except (TypeError, ValueError): amount = math.nan
     if amount > 0 and math.isfinite(amount): return amount
