@@ -267,10 +267,11 @@ def gpu_row(name:str, # see `shapes.REAL`, or a tiny family
     scorer = make()
     _warm_up(scorer)
     flops, where = count_flops(scorer), machine(device)
-    peaks = dict(product=peak_flops(device, model.dtype, None if device.startswith("cuda") else 256), card=card_peak(where))
+    side = None if device.startswith("cuda") else 256
+    peaks = dict(product=peak_flops(device, model.dtype, side), card=card_peak(where))
     rates = rates_by_memory(model, make, sets=sets)
-    return dict(model=name, layers=layers, vision_layers=vision_layers, dtype=dtype, machine=where, torch=torch.__version__,
-                regions=scorer.n, tokens=len(scorer.forward), target_tokens=answer_tokens, flops=flops, peaks=peaks,
+    return dict(model=name, layers=layers, vision_layers=vision_layers, dtype=dtype, machine=where,
+                torch=torch.__version__, regions=scorer.n, tokens=len(scorer.forward), target_tokens=answer_tokens, flops=flops, peaks=peaks,
                 attention=model.attention, unsafe_shortcuts=sorted(model.unsafe_shortcuts),
                 composing=composing_seconds(scorer), rates=rates,
                 searches=search_times(make, budgets, flops, peaks), seconds=time.perf_counter() - start)

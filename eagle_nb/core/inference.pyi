@@ -1,12 +1,12 @@
 """Generated from inference.py by .ci/stubs.py; do not edit."""
-__all__ = ['unwrap', 'holding', 'in_this_thread', 'grouped_windows', 'computing', 'sent', 'thread_count', 'ThreadTuner']
+__all__ = ['unwrap', 'holding', 'in_this_thread', 'grouped_windows', 'computing', 'sent', 'thread_count', 'quick_threads', 'ThreadTuner']
 import contextlib, functools, threading, time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import nn
-from .costs import chosen_threads
+from .costs import chosen_threads, peak_flops
 from .patching import patch
 
 def unwrap(model):
@@ -115,13 +115,17 @@ def thread_count(n: int) -> Iterator[None]:
     """A block in which this thread has torch compute on `n` threads."""
     ...
 
+def quick_threads() -> int:
+    """One thread where all together take more than twice as long as one for the same products."""
+    ...
+
 class ThreadTuner:
     """The number of threads on which a CPU computes a model fastest, found from the times of its batches."""
     size, batches = (4, 2)
     gain = 1.1
     first_wait, last_wait = (10, 160)
 
-    def __init__(self, fixed: int | None=None, most: int | None=None):
+    def __init__(self, fixed: int | None=None, most: int | None=None, start: int | None=None):
         ...
 
     def neighbours(self) -> list[int]:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAX_NEW_TOKENS', 'Model', 'warn_cut_off']
 
-# %% ../../nbs/core/06_models.ipynb #7ee7c8c2
+# %% ../../nbs/core/06_models.ipynb #0313cc9c
 import contextlib, hashlib, operator, re, time, warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +17,7 @@ from torch import nn
 from .answers import Answer, conversation, encode_text, prompt_text, read_tokens, same_text
 from .images import open_image
 from .costs import read_memory
-from .inference import ThreadTuner, computing, holding, in_this_thread, unwrap
+from .inference import ThreadTuner, computing, holding, in_this_thread, quick_threads, unwrap
 from .patching import patch
 
 # %% ../../nbs/core/06_models.ipynb #1336f690
@@ -44,7 +44,7 @@ def _check_pair(model, processor, name:str):
         raise ValueError(f"{made_for}: its tokenizer has {words} tokens, the model knows {rows}: "
                          f"{remedy}")
 
-# %% ../../nbs/core/06_models.ipynb #2924e3c4
+# %% ../../nbs/core/06_models.ipynb #1f8a107a
 class Model:
     "A multimodal LLM with its processor; made by `load`."
     def __init__(self, model, # a transformers model that takes images and generates text
@@ -61,7 +61,8 @@ class Model:
         self.name, self.revision = name, revision
         self.system, self.chat_template = system, chat_template
         self.chat_template_kwargs = chat_template_kwargs
-        self.threads, self.memory = ThreadTuner(threads), read_memory(memory)
+        start = quick_threads() if threads is None and self.device.type == "cpu" else None
+        self.threads, self.memory = ThreadTuner(threads, start=start), read_memory(memory)
         # both set by `self_test`: shortcuts that are wrong for this model, and what it found
         self.unsafe_shortcuts:frozenset[str] = frozenset()
         self.report = None

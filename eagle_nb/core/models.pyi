@@ -9,7 +9,7 @@ from torch import nn
 from .answers import Answer, conversation, encode_text, prompt_text, read_tokens, same_text
 from .images import open_image
 from .costs import read_memory
-from .inference import ThreadTuner, computing, holding, in_this_thread, unwrap
+from .inference import ThreadTuner, computing, holding, in_this_thread, quick_threads, unwrap
 from .patching import patch
 
 def _check_vision(model, processor, name: str):

@@ -36,6 +36,20 @@ def test_the_first_number_from_above_after_which_the_speed_falls_is_taken(speeds
     assert used[0] == 4 and used[-1] == tuner.best == best and not tuner.queue
 
 
+@pytest.mark.parametrize("speeds,best", [({1: 60, 2: 18, 4: 15}, 1), ({1: 10, 2: 19, 4: 36}, 4), ({1: 10, 2: 19, 4: 15}, 2)])
+def test_a_start_from_one_thread_goes_up_while_that_is_faster(speeds, best):
+    tuner = ThreadTuner(most=4, start=1)
+    used, _ = run(tuner, speeds.get, 12)
+    assert used[0] == 1 and used[-1] == best
+
+
+@pytest.mark.parametrize("times,want", [(5., 1), (1.5, 4), (.5, 4)])
+def test_threads_that_wait_for_each_other_are_noticed_at_once(monkeypatch, times, want):
+    def flops(*args, **kwargs): return 1e9/(times if torch.get_num_threads() == 4 else 1)
+    monkeypatch.setattr(inference, "peak_flops", flops)
+    with thread_count(4): assert inference.quick_threads() == want
+
+
 def test_trials_become_rare_while_nothing_changes():
     tuner = ThreadTuner(most=2)
     used, clock = run(tuner, {1: 64., 2: 16.}.get, 10000)
