@@ -234,7 +234,7 @@ def _add_searches(store, name, n, regions):
         if ("search", where) not in store.known:
             store.add(kind="search", key=where, model=name, regions=scorer.n, found=searches(scorer, parts))
 
-# %% ../../nbs/apps/08_dropping.ipynb #ff9c0255
+# %% ../../nbs/apps/08_dropping.ipynb #b6befaf7
 def interval(values, seed:int=0)->dict: # mean, lower, upper, n
     "A mean with its 95 % interval, from 2000 resamples."
     v = np.asarray(values, float)
@@ -243,11 +243,11 @@ def interval(values, seed:int=0)->dict: # mean, lower, upper, n
     return dict(mean=float(v.mean()), lower=float(lower), upper=float(upper), n=len(v))
 
 def summary(rows:list[dict])->dict:
-    "Means over cases, per model and way."
+    "Means over cases, per model, regions asked for (the last word of a key) and way."
     found = {}
     for row in rows:
         if row["kind"] not in ("sets", "search"): continue
-        part = found.setdefault(row["kind"], {}).setdefault(f"{row['model']}, {row['regions']} regions", {})
+        part = found.setdefault(row["kind"], {}).setdefault(f"{row['model']}, {row['key'].split()[-1]} regions", {})
         base = row["found"].get("black")
         for way, v in row["found"].items():
             if base: v = dict(share=v["result"]/base["result"], work=v["work"]/base["work"], forwards=v["forwards"])
