@@ -146,7 +146,7 @@ def _check_phasewin(window, temperature, **shares):
         if not isinstance(value, Real) or not 0 <= value <= 1:
             raise ValueError(f"{name} must lie from 0 to 1, got {value!r}: it is a share of a score")
 
-# %% ../../nbs/search/06_rivals.ipynb #03bd7cd4
+# %% ../../nbs/search/06_rivals.ipynb #7dcbbd38
 def phasewin(scorer:Scorer,
              lam:tuple[float, float]=(1, 1), # weights of insight and necessity
              window:int=16, # regions scored at a time within a phase
@@ -160,7 +160,7 @@ def phasewin(scorer:Scorer,
              marginal:bool=False, # judge gains; False: F itself, as in the published measurements
              seed:int=0,
              budget:int|str|None=None, stop_at:float|None=None,
-             callback:Callable[[dict], None]|None=None, # its `F` is NaN within a batch, where it was not scored
+             callback:Callable[[dict], None]|None=None, # its `F` is NaN within a batch: not scored
              show_progress:bool=False
             )->Order:
     "Greedy search in phases, each with a pruned window (PhaseWin, after arXiv 2511.10914 and 2606.18008)."
@@ -216,13 +216,13 @@ def batch_bidirectional(scorer:Scorer,
 # %% ../../nbs/search/06_rivals.ipynb #a91d6357
 SEARCHES["batch_bidirectional"] = batch_bidirectional
 
-# %% ../../nbs/search/06_rivals.ipynb #c957c4df
+# %% ../../nbs/search/06_rivals.ipynb #546e6f8b
 def _shapiq():
     "The library, or what to do without it."
     try: import shapiq
     except ImportError as e:
-        raise ImportError(f"Shapley samplers need the library shapiq ({e}): pip install shapiq==1.4.1 lightgbm, "
-                          "or choose another search") from e
+        raise ImportError(f"Shapley samplers need the library shapiq ({e}): "
+                          "pip install shapiq==1.4.1 lightgbm, or choose another search") from e
     return shapiq
 
 # %% ../../nbs/search/06_rivals.ipynb #c4222e54
@@ -266,7 +266,7 @@ def shapley_values(scorer:Scorer,
     else: found = _estimate(estimator, game, budget, n)
     return np.array([found[(r,)] for r in range(n)])
 
-# %% ../../nbs/search/06_rivals.ipynb #7a762086
+# %% ../../nbs/search/06_rivals.ipynb #2e7c3f23
 def shapley(scorer:Scorer,
             sampler:str="leverage", # one of `SAMPLERS`
             lam:tuple[float, float]=(1, 1), # does not change the order
@@ -278,7 +278,8 @@ def shapley(scorer:Scorer,
     "Regions sorted by Shapley values that shapiq estimates."
     check_seed(seed)
     if isinstance(budget, str):
-        raise ValueError(f"a sampler draws all its sets at once, so budget must be a number of forwards, got {budget!r}")
+        raise ValueError("a sampler draws all its sets at once, so budget must be a number of forwards, "
+                         f"got {budget!r}")
     run = Run(scorer, lam, budget, callback, show_progress, sampler)
     if run.forwards is None: run.forwards = run.n*min(16, run.n + 1)
     def steps():
