@@ -25,7 +25,6 @@ from .results import Evaluation, read_results
 from .runner import Case, evaluate
 from .samples import Dataset
 from ..explanation.explanation import Explanation, explain_scores
-from ..explanation.maps import attribution
 from ..search import values
 from ..search.values import per_area, region_values
 
