@@ -152,7 +152,7 @@ def text(self:Explanation,
     by_influence = sorted(self.word_influence(), key=lambda w: -w[1])
     rows = [f"target   {self.target.text!r}{foil}", f"answer   {self.answer.text!r}", f"prompt   {self.prompt!r}",
             f"regions  {len(self.regions)} ({self.regions.method}){words}, {ranked} ranked by {search}",
-            f"cost     {self.forwards} forwards" + (f", {self.seconds:.1f} s" if seconds else ""),
+            f"cost     {self.forwards} forwards" + (f", {self.seconds:.1f} s" if seconds else "") + _ended(self.settings),
             f"AUC      insertion {self.insertion_auc:.3f}, deletion {self.deletion_auc:.3f}",
             f"image    {_listed(by_influence[:3])}   (most influence of the image)"]
     if len(by_influence) > 3: rows.append(f"prior    {_listed(by_influence[::-1][:3])}   (least)")
@@ -161,6 +161,13 @@ def text(self:Explanation,
         asked = _listed(self.prompt_influence(), "+.3f")
         rows.append(f"asked    {asked}   (what each word of the prompt changes)")
     return "\n".join(rows)
+
+_ENDS = {"converged": "stopped to improve", "flat": "no region moves the target", "interrupted": "interrupted"}
+
+def _ended(settings)->str:
+    "Why the search ended by itself, if it did."
+    why = _ENDS.get(settings.get("stopped"))
+    return f", {why}" if why else ""
 
 def _listed(words, form=".2f")->str:
     "Words with their values."

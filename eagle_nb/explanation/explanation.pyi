@@ -155,6 +155,11 @@ class Explanation(Maps, Saved, Page, Reference):
         ax: where to draw; None makes a figure
     """
         ...
+_ENDS = {'converged': 'stopped to improve', 'flat': 'no region moves the target', 'interrupted': 'interrupted'}
+
+def _ended(settings) -> str:
+    """Why the search ended by itself, if it did."""
+    ...
 
 def _listed(words, form='.2f') -> str:
     """Words with their values."""
