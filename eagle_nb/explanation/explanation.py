@@ -162,7 +162,7 @@ def text(self:Explanation,
         rows.append(f"asked    {asked}   (what each word of the prompt changes)")
     return "\n".join(rows)
 
-_ENDS = {"converged": "stopped to improve", "flat": "no region moves the target", "interrupted": "interrupted"}
+_ENDS = {"converged": "no longer improving", "flat": "no region moves the target", "interrupted": "interrupted"}
 
 def _ended(settings)->str:
     "Why the search ended by itself, if it did."

@@ -155,7 +155,7 @@ class Explanation(Maps, Saved, Page, Reference):
         ax: where to draw; None makes a figure
     """
         ...
-_ENDS = {'converged': 'stopped to improve', 'flat': 'no region moves the target', 'interrupted': 'interrupted'}
+_ENDS = {'converged': 'no longer improving', 'flat': 'no region moves the target', 'interrupted': 'interrupted'}
 
 def _ended(settings) -> str:
     """Why the search ended by itself, if it did."""
