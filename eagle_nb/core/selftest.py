@@ -282,7 +282,7 @@ def self_test(model:Model # its `unsafe_shortcuts` and `report` are set
 
 # %% ../../nbs/core/14_selftest.ipynb #82cabbab
 def load(source:str|Path|tuple="scenes-llava", # an embedded model, a folder, a hub id, or (model, processor)
-         dtype:str|torch.dtype|None=None, # None: float32 on a CPU, bfloat16 on a GPU
+         dtype:str|torch.dtype|None=None, # None: float32 on a CPU; "auto": what the device computes natively
          device:str|None=None, # None: a GPU where there is one
          revision:str|None=None, # branch, tag or commit of a hub id
          device_map:str|dict|None=None, # spread the model over devices, as accelerate does; instead of `device`
@@ -290,12 +290,14 @@ def load(source:str|Path|tuple="scenes-llava", # an embedded model, a folder, a 
          chat_template:str|None=None, # a Jinja template in place of the processor's own
          trust_remote_code:bool=False, # run code that comes with the checkpoint: read it first
          chat_template_kwargs:dict|None=None, # variables of the template, such as dict(enable_thinking=False)
+         threads:int|None=None, # of a CPU; None for as many as help
+         memory:int|float|str|None=None, # of a GPU for a batch: 4e9, "4 GB", .5 of what is free; None: a tenth
          *, check:bool=True, # run the self-test; refuse a model whose probabilities would be wrong
          **settings # for `from_pretrained`, such as quantization_config or attn_implementation
         )->Model:
     "Load an image-text-to-text checkpoint and test the scorer on it."
     model = checkpoints.load_checkpoint(source, dtype, device, revision, device_map, system, chat_template,
-                                        trust_remote_code, chat_template_kwargs, **settings)
+                                        trust_remote_code, chat_template_kwargs, threads, memory, **settings)
     if check: _pass_on(model.name, self_test(model))
     return model
 

@@ -159,7 +159,7 @@ def self_test(model: Model) -> Report:
     """Compare the scorer with `generate`, and look for what a comparison can miss."""
     ...
 
-def load(source: str | Path | tuple='scenes-llava', dtype: str | torch.dtype | None=None, device: str | None=None, revision: str | None=None, device_map: str | dict | None=None, system: str | None=None, chat_template: str | None=None, trust_remote_code: bool=False, chat_template_kwargs: dict | None=None, *, check: bool=True, **settings) -> Model:
+def load(source: str | Path | tuple='scenes-llava', dtype: str | torch.dtype | None=None, device: str | None=None, revision: str | None=None, device_map: str | dict | None=None, system: str | None=None, chat_template: str | None=None, trust_remote_code: bool=False, chat_template_kwargs: dict | None=None, threads: int | None=None, memory: int | float | str | None=None, *, check: bool=True, **settings) -> Model:
     """Load an image-text-to-text checkpoint and test the scorer on it."""
     ...
 
