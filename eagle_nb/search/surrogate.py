@@ -120,24 +120,24 @@ def measured(self:Record, keep:np.ndarray # (B, n) bool
             found[i] = self.p[side, row]
     return found
 
-# %% ../../nbs/search/00_surrogate.ipynb #36e6bfe4
+# %% ../../nbs/search/00_surrogate.ipynb #142939a3
 def _exp(logits, most=60.)->np.ndarray:
     "exp, without overflow in products of a few of them."
     return np.exp(np.clip(logits, -most, most))
 
 class Trend:
     "Additive logistic model: the logits of T tokens are linear in a set of n regions."
-    steps = 12 # of each fit
+    steps = 30 # of each fit
     def __init__(self, n:int, tokens:int,
                  adjacency:np.ndarray|None=None, # (n, n) bool
                  smooth:float=.1, # how much the weights of neighbouring regions are pulled together
-                 decay:float=1e-3): # of the weights
+                 decay:float=1.): # strength of the prior
         _check_trend(smooth, decay)
         rough = np.zeros((n, n)) if adjacency is None else np.diag(adjacency.sum(1)) - adjacency.astype(float)
         self.w = np.zeros((n + 1, tokens)) # the bias, then a row per region
-        self.penalty = np.zeros((n + 1, n + 1))
-        self.penalty[1:, 1:] = decay*(.1*np.eye(n) + smooth*rough)
-        self.penalty[0, 0] = 1e-6
+        self.penalty = np.zeros((n + 1, n + 1)) # of the summed cross-entropy
+        self.penalty[1:, 1:] = decay*(.3*np.eye(n) + smooth*rough)
+        self.penalty[0, 0] = 1e-3
 
 def _check_trend(smooth, decay):
     "Raise an error for invalid settings."
@@ -158,7 +158,7 @@ def sides(self:Trend, x:np.ndarray # (B, n) in {-1/2, 1/2}
     u, c = self._exponentials(x, self.w)
     return np.stack([1/(1 + u), u/(u + c)])
 
-# %% ../../nbs/search/00_surrogate.ipynb #cec5b746
+# %% ../../nbs/search/00_surrogate.ipynb #ecf4d937
 @patch
 def _bound(self:Trend, x, seen)->np.ndarray: # (n+1, n+1)
     "Upper bound of the curvature of the summed cross-entropy; `seen` (2, M) says which sides are scored."
@@ -170,11 +170,11 @@ def _bound(self:Trend, x, seen)->np.ndarray: # (n+1, n+1)
 
 @patch
 def _gradient(self:Trend, w, x, p, seen)->np.ndarray: # (n+1, T)
-    "Gradient of the mean cross-entropy over the scored sides, and of the penalty."
+    "Gradient of the summed cross-entropy over the scored sides, and of the penalty."
     u, c = self._exponentials(x, w)
     shown, hidden = seen[0][:, None]*(1/(1 + u) - p[0]), seen[1][:, None]*(u/(u + c) - p[1])
     bias = (shown + hidden).sum(0)
-    return np.concatenate([bias[None], x.T @ (shown - hidden)])/seen.sum() + self.penalty @ w
+    return np.concatenate([bias[None], x.T @ (shown - hidden)]) + self.penalty @ w
 
 @patch
 def fit(self:Trend, x:np.ndarray, # (M, n) in {-1/2, 1/2}
@@ -182,7 +182,7 @@ def fit(self:Trend, x:np.ndarray, # (M, n) in {-1/2, 1/2}
        )->None:
     "A few accelerated Newton steps from the weights as they are."
     seen, p = ~np.isnan(p[:, :, 0]), np.nan_to_num(p)
-    inverse = np.linalg.inv(self._bound(x, seen)/seen.sum() + self.penalty)
+    inverse = np.linalg.inv(self._bound(x, seen) + self.penalty)
     ahead, t = self.w, 1.
     for _ in range(self.steps):
         last, self.w = self.w, ahead - inverse @ self._gradient(ahead, x, p, seen)
@@ -209,10 +209,10 @@ def _flips_of(w, u, c, x, sign)->tuple[np.ndarray, np.ndarray]: # (B, n) each
     slope = shown*(1 - shown) + hidden*(1 - hidden)
     return (shown + sign*hidden).mean(0)/2, slope.mean(0)/2
 
-# %% ../../nbs/search/00_surrogate.ipynb #f61698f3
+# %% ../../nbs/search/00_surrogate.ipynb #d0c497b5
 class Process:
     "Gaussian process on one part of a set function: the even part (sign 1) or the odd one (sign -1)."
-    lengths, noise = (.25, .5, 1., 2., 4., 8.), 1e-3
+    lengths, noise = (.25, .5, 1., 2., 4., 8.), 3e-3
     sample = 512 # rows at most on which the length is chosen
     def __init__(self, sign:int):
         self.sign, self.length, self.share = sign, None, None
@@ -229,6 +229,17 @@ class Process:
         "Covariance of the part between sets, up to the scale."
         k = self._similar(a, b)
         return k + self.sign*math.exp(-self.length)/k
+
+    def flips(self, x:np.ndarray # (B, n)
+             )->np.ndarray: # (B, n)
+        "The part with each region in turn switched."
+        near = self._similar(x, self.x)
+        far = self.sign*math.exp(-self.length)/near # to the complements
+        near, far = near*self.alpha, far*self.alpha
+        half = (near + far).sum(1, keepdims=True)/2
+        lean = 2*x*((near - far) @ self.x) # half of what agrees in r, less half of what differs
+        theta = self.length*self.share
+        return np.exp(-theta)*(half + lean) + np.exp(theta)*(half - lean)
 
 # %% ../../nbs/search/00_surrogate.ipynb #8fdae015
 def _cholesky(matrix, noise)->np.ndarray: # lower, in Fortran order
@@ -302,23 +313,10 @@ def deviation(self:Process, x:np.ndarray # (B, n)
     prior = 1 + self.sign*math.exp(-self.length)
     return np.sqrt(self.scale*np.maximum(prior - explained, 0))
 
-# %% ../../nbs/search/00_surrogate.ipynb #8669fa23
-@patch
-def flips(self:Process, x:np.ndarray # (B, n)
-         )->np.ndarray: # (B, n)
-    "The part with each region in turn switched."
-    near = self._similar(x, self.x)
-    far = self.sign*math.exp(-self.length)/near # to the complements
-    near, far = near*self.alpha, far*self.alpha
-    half = (near + far).sum(1, keepdims=True)/2
-    lean = 2*x*((near - far) @ self.x) # half of what agrees in r, less half of what differs
-    theta = self.length*self.share
-    return np.exp(-theta)*(half + lean) + np.exp(theta)*(half - lean)
-
-# %% ../../nbs/search/00_surrogate.ipynb #6489f60e
+# %% ../../nbs/search/00_surrogate.ipynb #d2faf292
 class Surrogate:
     "Mean probability of the target tokens for any set of regions, learned from scored sets."
-    grown = 1.25 # choose shares and length again after the pairs have grown by this factor
+    grown = 1.12 # choose shares and length again after the pairs have grown by this factor
     least = .01 # added to the slope
     def __init__(self, n:int,
                  columns:list[int]|None=None, # of the tokens that are the target; None for all
@@ -336,16 +334,19 @@ class Surrogate:
         self._make = lambda tokens: Trend(n, tokens, adjacency, **settings)
         if settings: self._make(1) # refuse bad settings at once
 
-# %% ../../nbs/search/00_surrogate.ipynb #84a3becb
-@patch
-@one_thread()
-def fit(self:Surrogate, record:Record)->Surrogate:
-    "Learn from all scored sets; a further call continues from the last."
-    if self.trend is None: self.trend = self._make(record.p.shape[2])
-    self.trend.fit(record.x, record.p)
-    self.record, self._learned = record, set()
-    return self
+    @one_thread()
+    def fit(self, record:Record)->"Surrogate":
+        "Learn from all scored sets; a further call continues from the last."
+        if self.trend is None: self.trend = self._make(record.p.shape[2])
+        self.trend.fit(record.x, record.p)
+        self.record, self._learned = record, set()
+        return self
 
+    def __call__(self, keep:np.ndarray # (B, n) bool
+                )->np.ndarray: # (B,)
+        return self.part(keep, 1) + self.part(keep, -1)
+
+# %% ../../nbs/search/00_surrogate.ipynb #605f72f9
 @patch
 def with_columns(self:Surrogate, columns:list[int])->Surrogate:
     "The surrogate of other tokens: the same trend, and processes of its own."
@@ -353,7 +354,7 @@ def with_columns(self:Surrogate, columns:list[int])->Surrogate:
     other.columns, other.processes, other._learned, other._tuned = columns, {}, set(), {}
     return other
 
-# %% ../../nbs/search/00_surrogate.ipynb #838ce72f
+# %% ../../nbs/search/00_surrogate.ipynb #872cb6c2
 @patch
 def _mean(self:Surrogate, p)->np.ndarray: # one axis fewer
     "Mean over the tokens of the target."
@@ -374,10 +375,13 @@ def _guess_flips(self:Surrogate, x, sign)->tuple[np.ndarray, np.ndarray]: # (B, 
 
 @patch
 def _relevance(self:Surrogate, x, sign)->np.ndarray: # (n,)
-    "How much switching a region changes a part, on average over some scored sets."
+    "How much switching a region changes a part in units of the slope, on average over some scored sets."
     some = x[np.linspace(0, len(x) - 1, min(len(x), 48)).astype(int)]
-    change = self._guess_flips(some, sign)[0] - self._guess(some, sign)[0][:, None]
-    return np.abs(change).mean(0)
+    (part, slope), (switched, slopes) = self._guess(some, sign), self._guess_flips(some, sign)
+    process = self.processes.get(sign)
+    if process is not None and process.alpha is not None: # of the last fit
+        part, switched = part + slope*process(some), switched + slopes*process.flips(some)
+    return np.abs((switched - part[:, None])/slope[:, None]).mean(0)
 
 # %% ../../nbs/search/00_surrogate.ipynb #8b32ea3a
 @patch
@@ -397,7 +401,7 @@ def _process(self:Surrogate, sign)->Process|None: # None without pairs, or witho
     self._learned.add(sign)
     return process
 
-# %% ../../nbs/search/00_surrogate.ipynb #acd10a7d
+# %% ../../nbs/search/00_surrogate.ipynb #77a21f70
 @patch
 def part(self:Surrogate, keep:np.ndarray, # (B, n) bool
          sign:int # 1 for the even part, -1 for the odd one
@@ -415,12 +419,7 @@ def part_flips(self:Surrogate, keep:np.ndarray, # (B, n) bool
     guess, slope = self._guess_flips(x, sign)
     return guess if process is None else guess + slope*process.flips(x)
 
-@patch
-def __call__(self:Surrogate, keep:np.ndarray # (B, n) bool
-            )->np.ndarray: # (B,)
-    return self.part(keep, 1) + self.part(keep, -1)
-
-# %% ../../nbs/search/00_surrogate.ipynb #25434632
+# %% ../../nbs/search/00_surrogate.ipynb #2fa19611
 class Contrast:
     "F up to a constant: lam1 * p(S) - lam2 * p(rest), under the surrogate (EAGLE, objective)."
     def __init__(self, surrogate:Surrogate,
@@ -439,13 +438,11 @@ class Contrast:
         "F with each region in turn switched."
         return sum(weight*self.surrogate.part_flips(keep, sign) for sign, weight in self.weights.items())
 
-# %% ../../nbs/search/00_surrogate.ipynb #5e68b591
-@patch
-def deviation(self:Contrast, keep:np.ndarray # (B, n) bool
-             )->np.ndarray: # (B,)
-    "Standard deviation of F; zero without memory."
-    s, x = self.surrogate, keep - .5
-    processes = {sign: s._process(sign) for sign in self.weights}
-    if None in processes.values(): return np.full(len(keep), float(s.memory))
-    variance = sum((weight*processes[sign].deviation(x))**2 for sign, weight in self.weights.items())
-    return s._guess(x, 1)[1]*np.sqrt(variance)
+    def deviation(self, keep:np.ndarray # (B, n) bool
+                 )->np.ndarray: # (B,)
+        "Standard deviation of F; zero without memory."
+        s, x = self.surrogate, keep - .5
+        processes = {sign: s._process(sign) for sign in self.weights}
+        if None in processes.values(): return np.full(len(keep), float(s.memory))
+        variance = sum((weight*processes[sign].deviation(x))**2 for sign, weight in self.weights.items())
+        return s._guess(x, 1)[1]*np.sqrt(variance)

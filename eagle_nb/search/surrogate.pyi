@@ -75,9 +75,9 @@ def _exp(logits, most=60.0) -> np.ndarray:
 
 class Trend:
     """Additive logistic model: the logits of T tokens are linear in a set of n regions."""
-    steps = 12
+    steps = 30
 
-    def __init__(self, n: int, tokens: int, adjacency: np.ndarray | None=None, smooth: float=0.1, decay: float=0.001):
+    def __init__(self, n: int, tokens: int, adjacency: np.ndarray | None=None, smooth: float=0.1, decay: float=1.0):
         ...
 
     def _exponentials(self, x, w) -> tuple[np.ndarray, np.ndarray]:
@@ -93,7 +93,7 @@ class Trend:
         ...
 
     def _gradient(self, w, x, p, seen) -> np.ndarray:
-        """Gradient of the mean cross-entropy over the scored sides, and of the penalty."""
+        """Gradient of the summed cross-entropy over the scored sides, and of the penalty."""
         ...
 
     def fit(self, x: np.ndarray, p: np.ndarray) -> None:
@@ -114,7 +114,7 @@ def _flips_of(w, u, c, x, sign) -> tuple[np.ndarray, np.ndarray]:
 
 class Process:
     """Gaussian process on one part of a set function: the even part (sign 1) or the odd one (sign -1)."""
-    lengths, noise = ((0.25, 0.5, 1.0, 2.0, 4.0, 8.0), 0.001)
+    lengths, noise = ((0.25, 0.5, 1.0, 2.0, 4.0, 8.0), 0.003)
     sample = 512
 
     def __init__(self, sign: int):
@@ -126,6 +126,10 @@ class Process:
 
     def kernel(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Covariance of the part between sets, up to the scale."""
+        ...
+
+    def flips(self, x: np.ndarray) -> np.ndarray:
+        """The part with each region in turn switched."""
         ...
 
     def _likelihood(self, x, y) -> float:
@@ -151,10 +155,6 @@ class Process:
         """How unsure the process is."""
         ...
 
-    def flips(self, x: np.ndarray) -> np.ndarray:
-        """The part with each region in turn switched."""
-        ...
-
 def _cholesky(matrix, noise) -> np.ndarray:
     """Cholesky factor of a symmetric matrix with noise on its diagonal."""
     ...
@@ -165,15 +165,18 @@ def _solve(factor, right, transposed=0) -> np.ndarray:
 
 class Surrogate:
     """Mean probability of the target tokens for any set of regions, learned from scored sets."""
-    grown = 1.25
+    grown = 1.12
     least = 0.01
 
     def __init__(self, n: int, columns: list[int] | None=None, adjacency: np.ndarray | None=None, memory: bool=True, **settings):
         ...
 
     @one_thread()
-    def fit(self, record: Record) -> Surrogate:
+    def fit(self, record: Record) -> 'Surrogate':
         """Learn from all scored sets; a further call continues from the last."""
+        ...
+
+    def __call__(self, keep: np.ndarray) -> np.ndarray:
         ...
 
     def with_columns(self, columns: list[int]) -> Surrogate:
@@ -193,7 +196,7 @@ class Surrogate:
         ...
 
     def _relevance(self, x, sign) -> np.ndarray:
-        """How much switching a region changes a part, on average over some scored sets."""
+        """How much switching a region changes a part in units of the slope, on average over some scored sets."""
         ...
 
     def _process(self, sign) -> Process | None:
@@ -206,9 +209,6 @@ class Surrogate:
 
     def part_flips(self, keep: np.ndarray, sign: int) -> np.ndarray:
         """A part with each region in turn switched."""
-        ...
-
-    def __call__(self, keep: np.ndarray) -> np.ndarray:
         ...
 
 class Contrast:
