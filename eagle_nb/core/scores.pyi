@@ -1,5 +1,5 @@
 """Generated from scores.py by .ci/stubs.py; do not edit."""
-__all__ = ['MODES', 'SCREENS', 'insight', 'necessity', 'objective', 'Scorer', 'FunctionScorer', 'BatchMemory', 'ModelScorer', 'FeatureScorer']
+__all__ = ['MODES', 'SCREENS', 'insight', 'necessity', 'objective', 'Scorer', 'packed', 'FunctionScorer', 'BatchMemory', 'ModelScorer', 'FeatureScorer']
 import contextlib, copy, time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -91,6 +91,10 @@ class Scorer:
     def screened(self, screen: str) -> Scorer:
         """A cheaper scorer of the same regions and target, with a cache of its own."""
         ...
+
+def packed(keep: np.ndarray) -> list[bytes]:
+    """Sets as dictionary keys."""
+    ...
 
 def _short_of_memory(e) -> bool:
     """Does this error mean that the device, or the CPU, is short of memory?"""

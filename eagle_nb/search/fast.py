@@ -19,12 +19,12 @@ from tqdm.auto import tqdm
 
 from ..core.curves import prefixes
 from ..core.patching import patch
-from ..core.scores import Scorer
+from ..core.scores import Scorer, packed
 from .orders import Cached, along, greedy, improve, moves, trapezoids
 from .screens import on_screen
-from .search import (BudgetSpent, Converged, Flat, Order, Recovered, Run, check_seed, register,
-                                    run_steps)
-from .surrogate import Contrast, Record, Surrogate, one_thread, packed
+from .search import (BudgetSpent, Converged, Flat, Order, Recovered, Run, check_seed,
+                                    default_forwards, register, run_steps)
+from .surrogate import Contrast, Record, Surrogate, one_thread
 
 # %% ../../nbs/search/03_fast.ipynb #029780e0
 class FastSearch:
@@ -260,7 +260,7 @@ TOLERANCE = .004 # AUC
 
 def _default_forwards(run)->int:
     "Maximum number of forwards if the user gives none."
-    return run.n*min(16, run.n + 1) if run.seconds is None else run.n*(run.n + 1)
+    return default_forwards(run.n) if run.seconds is None else run.n*(run.n + 1)
 
 def _default_tolerance(budget, stop_at)->float:
     "A search that has been told when to end does not end before."

@@ -11,11 +11,11 @@ import torch
 from tqdm.auto import tqdm
 from ..core.curves import prefixes
 from ..core.patching import patch
-from ..core.scores import Scorer
+from ..core.scores import Scorer, packed
 from .orders import Cached, along, greedy, improve, moves, trapezoids
 from .screens import on_screen
-from .search import BudgetSpent, Converged, Flat, Order, Recovered, Run, check_seed, register, run_steps
-from .surrogate import Contrast, Record, Surrogate, one_thread, packed
+from .search import BudgetSpent, Converged, Flat, Order, Recovered, Run, check_seed, default_forwards, register, run_steps
+from .surrogate import Contrast, Record, Surrogate, one_thread
 
 class FastSearch:
     """The state of the fast search: the scored sets, the surrogate, and the best order under it."""

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from ..core.curves import prefixes
+from ..core.scores import packed
 
 # %% ../../nbs/search/01_orders.ipynb #e49ebd06
 class Cheap(Protocol):
@@ -28,7 +29,7 @@ class Cached:
 
     def _look_up(self, method, keep)->np.ndarray: # (B, ...)
         "Results of a method, those of new sets computed together."
-        keys = [(method, row.tobytes()) for row in np.packbits(keep, axis=1)]
+        keys = [(method, key) for key in packed(keep)]
         new = {key: i for i, key in enumerate(keys) if key not in self.found}
         if new: self.found.update(zip(new, getattr(self.f, method)(keep[list(new.values())])))
         return np.array([self.found[key] for key in keys])

@@ -15,7 +15,7 @@ import torch
 
 from ..core.patching import patch
 from ..core.scores import Scorer
-from .search import SEARCHES, Order, Run, check_seed, run_steps
+from .search import SEARCHES, Order, Run, check_count, check_seed, default_forwards, place_at_back, run_steps
 from .surrogate import rounded
 
 # %% ../../nbs/search/06_rivals.ipynb #0dce026a
@@ -182,12 +182,6 @@ def _step_forward(run, candidates, sort)->None:
     if sort: run.rest = [candidates[i] for i in torch.argsort(f, descending=True, stable=True)]
     run.placed(best, float(f.max()))
 
-def _step_back(run, pending)->None:
-    "Place the region that the whole image misses least, of the last few, at the back."
-    visible, tail = set(range(run.n)) - set(run.back), run.rest[-pending:]
-    f = run.scores([sorted(visible - {c}) for c in tail])
-    run.placed(tail[int(f.argmax())], float(f.max()), front=False)
-
 # %% ../../nbs/search/06_rivals.ipynb #5ce25211
 def batch_bidirectional(scorer:Scorer,
                         lam:tuple[float, float]=(1, 1),
@@ -198,9 +192,7 @@ def batch_bidirectional(scorer:Scorer,
                         callback:Callable[[dict], None]|None=None, show_progress:bool=False
                        )->Order:
     "Greedy search from both ends, as the reference implementation's batched version does it."
-    for name, value in (("scope", scope), ("pending", pending), ("every", every)):
-        if not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value!r}: give a whole number")
+    for name, value in (("scope", scope), ("pending", pending), ("every", every)): check_count(name, value)
     run = Run(scorer, lam, budget, callback, show_progress, "batch_bidirectional", stop_at)
     def steps():
         step = 0
@@ -209,7 +201,7 @@ def batch_bidirectional(scorer:Scorer,
             if step and len(run.rest) == 1: return run.placed(run.rest[0], float("nan"))
             _step_forward(run, run.rest if full else run.rest[:scope], sort=full)
             if not step and run.rest: run.placed(run.rest[-1], float("nan"), front=False)
-            elif len(run.rest) > pending: _step_back(run, pending)
+            elif len(run.rest) > pending: place_at_back(run, pending)
             step += 1
     return run_steps(run, steps, "batch_bidirectional", 2*run.n, scope=scope, pending=pending, every=every)
 
@@ -281,7 +273,7 @@ def shapley(scorer:Scorer,
         raise ValueError("a sampler draws all its sets at once, so budget must be a number of forwards, "
                          f"got {budget!r}")
     run = Run(scorer, lam, budget, callback, show_progress, sampler)
-    if run.forwards is None: run.forwards = run.n*min(16, run.n + 1)
+    if run.forwards is None: run.forwards = default_forwards(run.n)
     def steps():
         values = shapley_values(scorer, sampler, run.forwards, seed)
         if per_area: values = values/scorer.area

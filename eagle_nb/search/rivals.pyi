@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from ..core.patching import patch
 from ..core.scores import Scorer
-from .search import SEARCHES, Order, Run, check_seed, run_steps
+from .search import SEARCHES, Order, Run, check_count, check_seed, default_forwards, place_at_back, run_steps
 from .surrogate import rounded
 
 class PhaseWin:
@@ -68,10 +68,6 @@ SEARCHES['phasewin'] = phasewin
 
 def _step_forward(run, candidates, sort) -> None:
     """Place the best candidate; sort the candidates, which then are all that wait, or leave them as they are."""
-    ...
-
-def _step_back(run, pending) -> None:
-    """Place the region that the whole image misses least, of the last few, at the back."""
     ...
 
 def batch_bidirectional(scorer: Scorer, lam: tuple[float, float]=(1, 1), scope: int=8, pending: int=4, every: int=10, budget: int | str | None=None, stop_at: float | None=None, callback: Callable[[dict], None] | None=None, show_progress: bool=False) -> Order:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..core.curves import auc, trace
-from ..core.scores import Scorer, objective
+from ..core.scores import Scorer, objective, packed
 
 # %% ../../nbs/search/02_screens.ipynb #abbfbec2
 def calibrated(p:np.ndarray, # (M, T) of the screen, to be corrected
@@ -37,8 +37,7 @@ class Corrected(Scorer):
                 ):
         super().__init__(base.n, max(base.batch_size, 4096), base.columns) # the base makes its own batches
         self.base = base
-        keys = [row.tobytes() for row in np.packbits(keep, axis=1)]
-        self._known = dict(zip(keys, torch.as_tensor(p, dtype=torch.float32))) | base._known
+        self._known = dict(zip(packed(keep), torch.as_tensor(p, dtype=torch.float32))) | base._known
 
     @property
     def area(self)->np.ndarray: return self.base.area

@@ -1,5 +1,5 @@
 """Generated from search.py by .ci/stubs.py; do not edit."""
-__all__ = ['SEARCHES', 'Order', 'read_budget', 'read_weights', 'check_seed', 'keep_masks', 'Run', 'BudgetSpent', 'Recovered', 'Converged', 'Flat', 'run_steps', 'exact', 'bidirectional', 'lazy', 'one_shot', 'random_order', 'register', 'search']
+__all__ = ['SEARCHES', 'Order', 'read_budget', 'read_weights', 'check_seed', 'default_forwards', 'check_count', 'keep_masks', 'Run', 'BudgetSpent', 'Recovered', 'Converged', 'Flat', 'run_steps', 'exact', 'place_at_back', 'bidirectional', 'lazy', 'one_shot', 'random_order', 'register', 'search']
 import inspect
 import math
 import time
@@ -45,7 +45,11 @@ def _read_share(stop_at) -> float | None:
     """A share above 0, or None."""
     ...
 
-def _check_count(name, value):
+def default_forwards(n: int) -> int:
+    """What a search may spend that has no budget: 16 forwards per region, and no more than exact greedy."""
+    ...
+
+def check_count(name: str, value: int) -> None:
     """Refuse a setting that is not a whole number from 1."""
     ...
 
@@ -121,7 +125,7 @@ def _rank(run, candidates, start) -> float:
     """Score candidates on top of `start` and put them, best first, at the head of the rest."""
     ...
 
-def _from_the_back(run, pending):
+def place_at_back(run: Run, pending: int) -> None:
     """Place the region that the whole image misses least at the back."""
     ...
 

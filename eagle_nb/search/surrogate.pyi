@@ -1,5 +1,5 @@
 """Generated from surrogate.py by .ci/stubs.py; do not edit."""
-__all__ = ['one_thread', 'rounded', 'packed', 'Record', 'Trend', 'Process', 'Surrogate', 'Contrast']
+__all__ = ['one_thread', 'rounded', 'Record', 'Trend', 'Process', 'Surrogate', 'Contrast']
 import contextlib
 import copy
 import functools
@@ -14,6 +14,7 @@ from scipy.linalg.lapack import dpotrf
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 from ..core.patching import patch
+from ..core.scores import packed
 _LIMITED = threading.RLock()
 
 def _fresh_lock():
@@ -34,10 +35,6 @@ def one_thread():
 
 def rounded(p: Tensor, bits: int=10) -> Tensor:
     """Probabilities without the digits that depend on batch size, threads and processor."""
-    ...
-
-def packed(keep: np.ndarray) -> list[bytes]:
-    """Sets as dictionary keys."""
     ...
 
 class Record:
