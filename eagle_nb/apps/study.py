@@ -130,7 +130,7 @@ VARIANTS = {**{m: dict(method=m) for m in SEARCHES}, "fast": dict(method="fast",
                for k, v in parts_of(SEARCHES["fast"], Surrogate, Trend).items()}, **RIVALS}
 
 # %% ../../nbs/apps/06_study.ipynb #a405b98d
-REVISIONS = {"fast": 2} # search -> its revision, where that is not 1
+REVISIONS = {"fast": 3} # search -> its revision, where that is not 1
 
 def made_by(settings:dict # of a variant, with its "method"
            )->str:

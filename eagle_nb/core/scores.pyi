@@ -1,5 +1,5 @@
 """Generated from scores.py by .ci/stubs.py; do not edit."""
-__all__ = ['MODES', 'SCREENS', 'insight', 'necessity', 'objective', 'Scorer', 'packed', 'FunctionScorer', 'BatchMemory', 'ModelScorer', 'FeatureScorer']
+__all__ = ['MODES', 'SCREENS', 'insight', 'necessity', 'objective', 'Scorer', 'packed', 'mates', 'FunctionScorer', 'BatchMemory', 'ModelScorer', 'FeatureScorer']
 import contextlib, copy, time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -94,6 +94,10 @@ class Scorer:
 
 def packed(keep: np.ndarray) -> list[bytes]:
     """Sets as dictionary keys."""
+    ...
+
+def mates(keep: np.ndarray) -> np.ndarray:
+    """Where the complement of each set is."""
     ...
 
 def _short_of_memory(e) -> bool:

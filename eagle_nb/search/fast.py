@@ -31,6 +31,7 @@ class FastSearch:
     "The state of the fast search: the scored sets, the surrogate, and the best order under it."
     reach = 3 # maximum number of steps over which the uncertainty of one set is credited
     shortlist = 256 # off-order sets whose uncertainty is computed
+    passes = 4 # over the order, between fits
     def __init__(self, run:Run, seed:int=0, grow:float=1., # see `fast`
                  patches:bool=True, explore_share:float=.5, risk_aversion:float=1.,
                  improve_order:bool=True, sample_uncertain:bool=True, tolerance:float=0.,
@@ -103,12 +104,13 @@ def _value(self:FastSearch, order, risk_aversion=0.)->float:
 
 # %% ../../nbs/search/03_fast.ipynb #88733dd5
 @patch
-def choose(self:FastSearch)->None:
+def choose(self:FastSearch, passes:int=60 # see `improve`
+          )->None:
     "Find the best order under the current fit of the surrogate."
     self.f = Cached(Contrast(self.surrogate, self.run.lam))
     try_greedy = not self.improve_order or not self.run.rounds
     found = [greedy(self.f, self.n)] if try_greedy else []
-    if self.improve_order: found = [improve(self.f, o, self.area) for o in (self.order, *found)]
+    if self.improve_order: found = [improve(self.f, o, self.area, passes) for o in (self.order, *found)]
     self.order = max(found, key=self._value)
     rivals = [self.order] if self.best is None else [self.order, self.best]
     self.best = max(rivals, key=lambda o: self._value(o, self.risk_aversion))
@@ -118,7 +120,7 @@ def choose(self:FastSearch)->None:
 def refit(self:FastSearch)->float: # predicted area under F without lam2 of the best order
     "Fit the surrogate to all scored sets, and find the best order."
     self.surrogate.fit(self.record)
-    self.choose()
+    self.choose(self.passes if self.run.rounds else 60)
     self.history.append((self.run.used, self.best))
     return self._value(self.best)
 

@@ -21,6 +21,7 @@ class FastSearch:
     """The state of the fast search: the scored sets, the surrogate, and the best order under it."""
     reach = 3
     shortlist = 256
+    passes = 4
 
     def __init__(self, run: Run, seed: int=0, grow: float=1.0, patches: bool=True, explore_share: float=0.5, risk_aversion: float=1.0, improve_order: bool=True, sample_uncertain: bool=True, tolerance: float=0.0, **surrogate):
         ...
@@ -41,7 +42,7 @@ class FastSearch:
         """Predicted area under F without lam2, minus `risk_aversion` standard deviations."""
         ...
 
-    def choose(self) -> None:
+    def choose(self, passes: int=60) -> None:
         """Find the best order under the current fit of the surrogate."""
         ...
 

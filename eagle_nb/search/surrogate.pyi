@@ -1,5 +1,5 @@
 """Generated from surrogate.py by .ci/stubs.py; do not edit."""
-__all__ = ['one_thread', 'rounded', 'Record', 'Trend', 'Process', 'Surrogate', 'Contrast']
+__all__ = ['one_thread', 'rounded', 'Record', 'Trend', 'mirrored', 'Process', 'Surrogate', 'Contrast']
 import contextlib
 import copy
 import functools
@@ -107,6 +107,10 @@ def _check_trend(smooth, decay):
 
 def _flips_of(w, u, c, x, sign) -> tuple[np.ndarray, np.ndarray]:
     """Part and slope with each region in turn switched, from the exponentials of the sets."""
+    ...
+
+def mirrored(near: np.ndarray, whole: float, sign: int) -> np.ndarray:
+    """Covariance of one part of a process, from that of the process itself."""
     ...
 
 class Process:

@@ -15,16 +15,15 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
 
 from ..core.patching import patch
-from ..core.scores import Scorer
-from .surrogate import one_thread, rounded
+from ..core.scores import Scorer, mates
+from .surrogate import mirrored, one_thread, rounded
 
 # %% ../../nbs/search/05_values.ipynb #bf1eaae2
 def half_differences(keep:np.ndarray, # (M, N) bool, each set once
                      p:np.ndarray # (M,)
                     )->tuple[np.ndarray, np.ndarray]: # (P, N) bool, one set per pair; (P,)
     "The sets whose complements are there, and half the difference of the two."
-    at = {row.tobytes(): i for i, row in enumerate(keep)}
-    mate = np.array([at.get((~row).tobytes(), -1) for row in keep], int)
+    mate = mates(keep)
     first = np.flatnonzero(mate > np.arange(len(keep)))
     return keep[first], (p[first] - p[mate[first]])/2
 
@@ -33,8 +32,7 @@ def odd_kernel(distance:np.ndarray, # of two sets: the sum of the lengths of the
                whole:float # the sum of all lengths, which is how far a set is from its complement
               )->np.ndarray: # same shape, 1 at 0 and -1 at `whole`
     "Covariance of an odd function on sets."
-    near = np.exp(-distance)
-    return (near - np.exp(-whole)/near)/-np.expm1(-whole)
+    return mirrored(np.exp(-distance), whole, -1)/-np.expm1(-whole)
 
 def set_kernel(distance:np.ndarray, whole:float)->np.ndarray: # see `odd_kernel`
     "Covariance of any function on sets, for those without complements, as LIME draws them."

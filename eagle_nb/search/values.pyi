@@ -6,8 +6,8 @@ import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
 from ..core.patching import patch
-from ..core.scores import Scorer
-from .surrogate import one_thread, rounded
+from ..core.scores import Scorer, mates
+from .surrogate import mirrored, one_thread, rounded
 
 def half_differences(keep: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The sets whose complements are there, and half the difference of the two."""

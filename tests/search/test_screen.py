@@ -14,6 +14,7 @@ from eagle_nb.core.scores import FunctionScorer, ModelScorer
 from eagle_nb.core.targets import make_target
 from eagle_nb.search import screens
 from eagle_nb.search.fast import fast
+from eagle_nb.search.orders import area_under_f
 from eagle_nb.search.search import Order, random_order
 
 
@@ -108,24 +109,33 @@ def test_of_two_orders_the_better_one_is_returned(orders, best):
     assert screens.on_screen(fixed(orders), s, "drop", 100).order.tolist() == best
 
 
-def test_a_misleading_screen_is_corrected():
-    "The screen takes the least important of eight regions for the most important: a part of the loss is made good."
-    rng = np.random.default_rng(0)
-    weights = np.sort(rng.random(8))[::-1]/8
+@pytest.mark.parametrize("seed", range(6))
+def test_a_misleading_screen_is_corrected(seed):
+    "The screen takes the least important of eight regions for the most important: the best order is found all the same."
+    weights = np.sort(np.random.default_rng(seed).random(8))[::-1]/8
     wrong = weights.copy()
     wrong[[0, 7]] = wrong[[7, 0]]
-    s = Toy(sums(weights.tolist()), sums(wrong.tolist()), 8)
+    value = lambda order: area_under_f(FunctionScorer(sums(weights.tolist()), 8), order)
     alone = fast(FunctionScorer(sums(wrong.tolist()), 8), budget=200)
-    found = fast(s, budget=200, screen="drop")
-    assert alone.order[0] == 7 and found.order[0] != 7
-    value = lambda order: screens.area_under(FunctionScorer(sums(weights.tolist()), 8), order, (1, 1))
-    assert value(found.order) > value(alone.order) and value(found.order) > .85*value(np.arange(8))
+    found = fast(Toy(sums(weights.tolist()), sums(wrong.tolist()), 8), budget=200, screen="drop")
+    assert value(alone.order) < 0 and value(found.order) > .999*value(np.arange(8))
 
 
 def test_calibration_by_hand():
-    at, true = np.array([[0., .2], [1., .2]]), np.array([[.2, .3], [.6, .5]])
-    got = screens.calibrated(np.array([[.5, .9], [2., 0.]]), at, true)
-    assert np.allclose(got, [[.4, .4], [1., .4]])
+    p, true = np.array([[0., .2], [1., .2], [.5, .9], [2., 0.]]), np.array([[.2, .3], [.6, .5]])
+    got = screens.calibrated(p, np.ones((4, 3), bool), [0, 1], true)
+    assert np.allclose(got, [[.2, .4], [.6, .4], [.4, .4], [1., .4]])
+
+
+def test_noise_is_not_taken_for_amounts():
+    "Differences without a pattern leave the line as it is; an amount of one region is found."
+    rng = np.random.default_rng(0)
+    keep = rng.random((600, 20)) < .5
+    screen, noise = keep @ rng.random((20, 1))/20, .02*rng.standard_normal((600, 1))
+    for amount in (0., .1):
+        true = screen + amount*keep[:, 3:4]
+        got = screens.calibrated(screen, keep, range(300), (true + noise)[:300])
+        assert np.sqrt(((got - true)[300:]**2).mean()) < (.01 if amount else .003)
 
 
 def test_an_interrupted_screen_ends_the_search(case):
