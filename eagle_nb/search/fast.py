@@ -46,6 +46,7 @@ class FastSearch:
         self.f = None # the surrogate's F, without the constant lam2
         self.order, self.best = np.arange(run.n), None # the latest order, and the one to return
         self.history = [] # forwards used and best order, after each fit
+        self.at_rest = False # see `check_converged`
         columns = None if scorer.columns is None else list(scorer.columns)
         self.surrogate = Surrogate(run.n, columns, None if layout is None else layout[1], **surrogate)
 
@@ -151,8 +152,10 @@ def last_gain(self:FastSearch)->float: # infinite as long as there is no earlier
 
 @patch
 def check_converged(self:FastSearch)->None:
-    "Raise `Converged` when the search has gained less than `tolerance` of late."
-    if self.tolerance and abs(self.last_gain()) < self.tolerance: raise Converged # a loss is no rest either
+    "Raise `Converged` when the search has gained less than `tolerance` of late, twice in a row."
+    at_rest = bool(self.tolerance) and abs(self.last_gain()) < self.tolerance # a loss is no rest either
+    if at_rest and self.at_rest: raise Converged
+    self.at_rest = at_rest
 
 # %% ../../nbs/search/03_fast.ipynb #214179c6
 @patch

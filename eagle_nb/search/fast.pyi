@@ -66,7 +66,7 @@ class FastSearch:
         ...
 
     def check_converged(self) -> None:
-        """Raise `Converged` when the search has gained less than `tolerance` of late."""
+        """Raise `Converged` when the search has gained less than `tolerance` of late, twice in a row."""
         ...
 
     def check_flat(self) -> None:
