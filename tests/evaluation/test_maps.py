@@ -8,10 +8,11 @@ from eagle_nb.core.selftest import load
 from eagle_nb.evaluation import maps
 from eagle_nb.evaluation.datasets import scenes_captions, scenes_words
 from eagle_nb.evaluation.maps import (OF_SEARCH, as_attribution, code_digest, keep_sets, labels_of, made_by, main,
-                                      maps_once, read_maps, run_maps, search_values, smoothed)
+                                      maps_once, read_maps, run_maps, search_values)
 from eagle_nb.evaluation.metrics import evaluate_order, iou, pointing
 from eagle_nb.evaluation.runner import prepare_case
 from eagle_nb.explanation.explanation import explain_scores
+from eagle_nb.explanation.maps import likeness, share_values
 from eagle_nb.search.values import region_values
 
 
@@ -37,12 +38,8 @@ def test_the_maps_of_a_search_are_those_of_the_explanation(explained):
         assert np.array_equal(found[label][explained.regions.labels], explained.attribution(kind))
     own = region_values(explained.scorer)
     assert np.array_equal(found["value"], own.map()) and np.array_equal(found["value per region"], own.shrunk)
-
-
-def test_smoothing_mixes_with_the_neighbours():
-    chain = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], bool)
-    assert np.allclose(smoothed(np.array([1., 0., 3.]), chain), [.75, .5, 2.25])
-    assert np.allclose(smoothed(np.array([1., 2.]), np.zeros((2, 2), bool)), [.75, 1.5]) # without neighbours
+    shared = share_values(own.map(), likeness(explained.image, explained.regions), explained.regions.area)
+    assert np.array_equal(found["smooth"], shared) and not np.array_equal(shared, own.map())
 
 
 def test_a_map_ranks_its_regions_and_ties_are_broken_by_chance(case):
@@ -98,8 +95,8 @@ def test_a_run_is_stored_resumed_and_read(model, quick, tmp_path, monkeypatch):
     assert words.frame["note"].isna().all()
     case = prepare_case(model, scenes_words(model, 2)[1], regions=9)
     e = explain_scores(case.judge, case.pixels, case.regions, case.target, case.answer, search="fast", seed=0)
-    row = words.frame[(words.frame["key"] == case.sample.key) & (words.frame["method"] == "value")].iloc[0]
-    image = region_values(e.scorer).map()[case.regions.labels]
+    row = words.frame[(words.frame["key"] == case.sample.key) & (words.frame["method"] == "smooth")].iloc[0]
+    image = share_values(region_values(e.scorer).map(), likeness(e.image, e.regions), e.regions.area)[case.regions.labels]
     assert row["pointing_mask"] == pytest.approx(pointing(image, case.sample.mask), abs=1e-5)
     assert row["iou"] == pytest.approx(iou(image, case.sample.mask), abs=1e-5)
 

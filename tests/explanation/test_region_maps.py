@@ -76,7 +76,7 @@ def test_weights_belong_to_the_unit():
 @pytest.mark.parametrize("kind", ["gains", "", 3])
 def test_an_unknown_map_is_refused(e, kind):
     for call in (e.attribution, e.by_region, e.unit, e.map_scale, e.nothing, e.plot, e.heat_map, e.top):
-        with pytest.raises(ValueError, match="unknown map .*: choose one of value, gain, per_area, paper"):
+        with pytest.raises(ValueError, match="unknown map .*: choose one of smooth, value, gain, per_area, paper"):
             call(kind=kind)
 
 
@@ -87,7 +87,7 @@ def test_attribution_refuses_what_is_not_a_curve(f):
 
 def test_probabilities_that_are_not_numbers_are_refused(e):
     broken = replace(e, token_insertion=np.full_like(e.token_insertion, np.nan))
-    for call in (broken.attribution, broken.plot, broken.top, broken.to_frame):
+    for call in (broken.plot, broken.to_frame, lambda: broken.attribution("gain"), lambda: broken.top(kind="gain")):
         with pytest.raises(ValueError, match="finite values|not numbers"): call()
 
 
@@ -96,6 +96,50 @@ def test_metrics_of_maps_do_not_depend_on_their_scale(e):
     for kind in MAPS:
         m = e.attribution(kind)
         for measure in (pointing, energy, iou): assert measure(m, truth) == pytest.approx(measure(.01*m, truth))
+
+
+# ---- values that neighbours share
+
+def two_colours(left, right):
+    "A partition of 2 by 2 squares whose left half and right half have one colour each."
+    image = np.zeros((40, 60, 3), np.uint8)
+    image[:, :30], image[:, 30:] = left, right
+    return image, grid(image, 2, 2)
+
+
+def test_neighbours_of_one_colour_share_and_others_do_not():
+    image, regions = two_colours((200, 30, 30), (20, 40, 90))
+    alike = maps.likeness(image, regions)
+    assert np.array_equal(alike, alike.T) and not alike.diagonal().any()
+    assert alike[0, 2] == alike[1, 3] == 1 and alike[0, 1] < .1 and alike[0, 3] == 0 # apart: they touch at a corner
+    value = np.array([.4, 0, 0, 0])
+    shared = maps.share_values(value, alike, regions.area)
+    assert shared[2] == pytest.approx(.4*maps.SHARED/2) and shared[1] < .1*shared[2] and shared[3] == 0
+    assert shared.sum() == pytest.approx(.4) and shared.argmax() == 0 # equal areas and neighbours: nothing is lost
+    assert np.array_equal(maps.share_values(-value, alike, regions.area), -shared)
+
+
+def test_likeness_is_the_colour_difference_of_another_library():
+    from skimage.color import deltaE_cie76, rgb2lab
+    image, regions = two_colours((180, 160, 140), (120, 130, 90))
+    apart = deltaE_cie76(rgb2lab(image[0, 0]/255), rgb2lab(image[0, -1]/255))
+    assert maps.likeness(image, regions)[0, 1] == pytest.approx(np.exp(-apart/maps.SURFACE), rel=.01)
+
+
+def test_a_background_is_hardly_lit_by_what_stands_on_it():
+    labels = np.zeros((100, 100), int)
+    for k in range(8): labels[10*k + 10:10*k + 18, 46:54] = k + 1
+    regions = Regions(labels)
+    alike = maps.likeness(np.full((100, 100, 3), 90, np.uint8), regions)
+    assert (alike[0, 1:] == 1).all()
+    shared = maps.share_values(np.array([0., .5] + 7*[0.]), alike, regions.area)
+    assert 0 < shared[0] < .005 and shared[1] == pytest.approx(.5*(1 - maps.SHARED))
+
+
+def test_a_region_that_cannot_matter_stays_dark(e):
+    unseen = replace(e, values=replace(e.values, value=np.where(np.arange(16) == 6, 0, e.values.value),
+                                       std=np.where(np.arange(16) == 6, 0, e.values.std)))
+    assert unseen.by_region("smooth")[6] == 0 and e.by_region("smooth")[6] > 0
 
 
 # ---- the default, and where there are no values
@@ -115,10 +159,11 @@ def test_one_constant_decides_what_everything_shows(e, caption, monkeypatch):
 
 def test_without_values_the_default_is_the_gain_and_value_says_what_to_do(e, monkeypatch):
     old = replace(e, values=None)
-    with pytest.raises(ValueError, match="no values of the regions .none were stored.: explain the image again, or choose"):
-        old.attribution("value")
-    monkeypatch.setattr(maps, "DEFAULT_MAP", "value")
-    assert old.default_map == "gain" and np.array_equal(old.attribution(), e.attribution("gain")) and old.plot()
+    for kind in ("value", "smooth"):
+        with pytest.raises(ValueError, match="no values of the regions .none were stored.: explain the image again, or choose"):
+            old.attribution(kind)
+        monkeypatch.setattr(maps, "DEFAULT_MAP", kind)
+        assert old.default_map == "gain" and np.array_equal(old.attribution(), e.attribution("gain")) and old.plot()
     assert (old - e).kind == (e - old).kind == "gain"
     with pytest.raises(ValueError, match="no values of the regions"): e.difference(old, "value")
 
@@ -180,9 +225,9 @@ def test_a_function_that_never_moves():
 
 def test_regions_that_only_speak_against_are_named():
     against = explained(lambda keep: .9 - .6*keep[:, 5:6].float())
-    assert against.nothing().startswith("regions only oppose “cat”: largest change -1.2")
-    assert not against.nothing(signed=True)
-    ax = against.heat_map(signed=True)
+    assert against.nothing("gain").startswith("regions only oppose “cat”: largest change -1.2")
+    assert against.nothing().startswith("regions only oppose “cat”: largest change -0.") and not against.nothing(signed=True)
+    ax = against.heat_map("gain", signed=True)
     assert not ax.texts and [t.get_text() for t in scale_texts(ax.figure)][:2] == ["-1.2", "1.2"]
 
 
@@ -191,14 +236,15 @@ def test_regions_that_only_speak_against_are_named():
 def test_a_figure_says_its_scale(e):
     for fig in (e.plot(), e.plot(scale=Scale(2., unit=e.unit())), e.plot(signed=True), e.plot(contours=True)): assert_tidy(fig)
     top = f"{e.saliency.max():.2g}"
-    assert [t.get_text() for t in scale_texts(e.plot(kind="gain"))] == ["0", top, "change of F per step"]
+    assert [t.get_text() for t in scale_texts(e.plot(kind="gain"))] == ["0", "1", "change of F per step"]
+    assert [t.get_text() for t in scale_texts(e.plot())][:2] == ["0", top]
     assert [t.get_text() for t in scale_texts(e.plot(scale=Scale(2., unit=e.unit())))][:2] == ["0", "2"]
     with pytest.raises(ValueError, match="alpha must lie"): e.plot(alpha=1.1)
 
 
 @pytest.mark.parametrize("gray, signed, mode", [(False, False, "RGBA"), (True, False, "L"), (False, True, "RGBA"), (True, True, "L")])
 def test_the_map_alone_has_the_size_of_the_image(e, tmp_path, gray, signed, mode):
-    path = e.save_map(tmp_path/"deep"/"map.png", gray=gray, signed=signed)
+    path = e.save_map(tmp_path/"deep"/"map.png", "gain", gray=gray, signed=signed)
     saved = Image.open(path)
     assert saved.mode == mode and saved.size == (60, 40)
     a = np.asarray(saved)[..., -1] if not gray else np.asarray(saved).astype(int) - 128*signed
@@ -258,8 +304,9 @@ def test_the_table_of_a_word_and_of_a_search_with_words_of_the_prompt(caption, e
 
 def test_two_explanations_are_subtracted(e, caption):
     other = explained(lambda keep: .2 + .5*keep[:, 9:10], ("dog",))
-    d = e - other
-    assert isinstance(d, Difference) and d.kind == DEFAULT_MAP and np.array_equal(d.map, e.attribution() - other.attribution())
+    assert (e - other).kind == DEFAULT_MAP and np.array_equal((e - other).map, e.attribution() - other.attribution())
+    d = e.difference(other, "gain")
+    assert isinstance(d, Difference) and np.array_equal(d.map, e.attribution("gain") - other.attribution("gain"))
     assert d.values.argmax() == 5 and d.values.argmin() == 9
     t = d.to_frame()
     assert t["region"].iloc[0] == 5 and t["region"].iloc[-1] == 9 and np.allclose(t["difference"], t["first"] - t["second"])

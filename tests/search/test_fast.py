@@ -304,3 +304,12 @@ def test_orders_from_scored_cost_nothing_and_mean_something():
         assert np.abs(shown - one(prefixes(order))[:, 0].numpy()).max() < .2
     assert scorer.forwards == spent
     with pytest.raises(ValueError, match="search first"): orders_from_scored(FunctionScorer(p, 24), [(0,)])
+
+
+@pytest.mark.parametrize("scale", [.01, .5, 30.])
+def test_the_tolerance_is_in_auc_whatever_the_weights_are_multiplied_by(scale):
+    w = torch.linspace(.01, .07, 24)
+    p = lambda keep: torch.sigmoid(6*(keep.float() @ w) - 2)
+    plain, scaled = (fast(FunctionScorer(p, 24), lam=(k, k)) for k in (1, scale))
+    assert plain.stopped == scaled.stopped == "converged" and scaled.forwards == plain.forwards
+    assert (scaled.order == plain.order).all()

@@ -138,6 +138,15 @@ def test_noise_is_not_taken_for_amounts():
         assert np.sqrt(((got - true)[300:]**2).mean()) < (.01 if amount else .003)
 
 
+def test_an_interrupt_while_orders_are_judged_loses_nothing():
+    "The fill asked for is interrupted at its first question: the screen's order is returned, marked."
+    s = Toy(sums([.4, .3, .2, .1]), sums([.1, .2, .3, .4]), 4)
+    def stop(keep): raise KeyboardInterrupt
+    s.compute = stop
+    found = fast(s, budget=60, screen="drop")
+    assert found.stopped == "interrupted" and found.order.tolist() == [3, 2, 1, 0]
+
+
 def test_an_interrupted_screen_ends_the_search(case):
     def stop(step): raise KeyboardInterrupt
     s = scorer_of(case)
