@@ -10,6 +10,7 @@ __all__ = ['unwrap', 'holding', 'in_this_thread', 'grouped_windows', 'computing'
 import contextlib, functools, threading, time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 import torch.nn.functional as F
@@ -257,8 +258,8 @@ class ThreadTuner:
                  most:int|None=None, # try no more; None for what torch has now
                  start:int|None=None # begin with this number; None for `most`
                 ):
-        if fixed is not None and fixed < 1:
-            raise ValueError(f"threads must be at least 1, got {fixed}: None finds the fastest number")
+        if fixed is not None and (not isinstance(fixed, Integral) or fixed < 1):
+            raise ValueError(f"threads must be at least 1, got {fixed!r}: give a whole number; None finds the fastest")
         self.demanded = fixed is not None # also where torch is told otherwise
         self.base = torch.get_num_threads() if most is None else most
         self.fixed = self.demanded or self.base == 1 or most is None and chosen_threads() is not None

@@ -3,6 +3,7 @@ __all__ = ['unwrap', 'holding', 'in_this_thread', 'grouped_windows', 'computing'
 import contextlib, functools, threading, time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 import torch
 import torch.nn.functional as F
 from torch import nn

@@ -10,6 +10,7 @@ __all__ = ['MODES', 'SCREENS', 'insight', 'necessity', 'objective', 'Scorer', 'p
 import contextlib, copy, time
 from collections.abc import Callable, Iterator
 from functools import partial
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -52,7 +53,8 @@ class Scorer:
                  columns:tuple[int, ...]|None=None # which of the computed tokens are the target; None for all
                 ):
         if n < 1: raise ValueError(f"a scorer needs at least 1 region, got {n}")
-        if batch_size < 1: raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        if not isinstance(batch_size, Integral) or batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size!r}: give a whole number of images")
         self.n, self.batch_size, self.columns = n, batch_size, columns
         self.forwards = 0 # masked images computed so far
         self._known = {} # keep-mask as bytes -> probabilities of all tokens
@@ -156,19 +158,29 @@ class FunctionScorer(Scorer):
                  n:int, # number of regions
                  batch_size:int=4096):
         super().__init__(n, batch_size)
-        self.fn = fn
+        self.fn, self._tokens = fn, None # how many tokens it has returned
 
     def compute(self, keep:Tensor)->Tensor:
         "One call of the function, checked."
-        p = torch.as_tensor(self.fn(keep), dtype=torch.float32)
+        found = self.fn(keep)
+        if found is None: raise ValueError("the function must return probabilities, got None: does it end in a return?")
+        p = torch.as_tensor(found, dtype=torch.float32)
         p = p[:, None] if p.ndim == 1 else p
-        if p.ndim != 2 or len(p) != len(keep):
-            raise ValueError(f"the function must return one row per keep-set, ({len(keep)}, T), "
-                             f"got shape {tuple(p.shape)}")
+        self._check_shape(p, len(keep))
         if (p < -1e-5).any() or (p > 1 + 1e-5).any():
             raise ValueError(f"probabilities must lie in [0, 1], got {p.min():.6g} to {p.max():.6g}: "
                              "pass the softmax, not logits")
         return p.clamp(0, 1)
+
+    def _check_shape(self, p, n):
+        "Refuse anything but a row for each set, of at least one token, and of as many as before."
+        if p.ndim != 2 or len(p) != n or not p.shape[1]:
+            raise ValueError(f"the function must return one row per keep-set, ({n}, T) with T at least 1, "
+                             f"got shape {tuple(p.shape)}")
+        if self._tokens is None: self._tokens = p.shape[1]
+        if p.shape[1] != self._tokens:
+            raise ValueError("the function must return the same number of tokens for every set, "
+                             f"got {p.shape[1]} after {self._tokens}")
 
 # %% ../../nbs/core/11_scores.ipynb #9a4546ab
 @patch

@@ -3,6 +3,7 @@ __all__ = ['MODES', 'SCREENS', 'insight', 'necessity', 'objective', 'Scorer', 'p
 import contextlib, copy, time
 from collections.abc import Callable, Iterator
 from functools import partial
+from numbers import Integral
 import numpy as np
 import torch
 from torch import Tensor
@@ -112,6 +113,10 @@ class FunctionScorer(Scorer):
 
     def compute(self, keep: Tensor) -> Tensor:
         """One call of the function, checked."""
+        ...
+
+    def _check_shape(self, p, n):
+        """Refuse anything but a row for each set, of at least one token, and of as many as before."""
         ...
 
 class BatchMemory:

@@ -1,5 +1,5 @@
 """Generated from baselines.py by .ci/stubs.py; do not edit."""
-__all__ = ['VARIANTS', 'BASELINES', 'random_map', 'centre_out', 'oracle', 'occlusion', 'kernel_shap', 'lime', 'soft_mask', 'rise', 'gradient_x_input', 'integrated_gradients', 'blurred', 'IgosPath', 'edge_weights', 'penalty_gradient', 'igos', 'cam_layer', 'cam_maps', 'llava_cam', 'rank_gaussian', 'tam', 'layer_attentions', 'attention_rollout']
+__all__ = ['VARIANTS', 'BASELINES', 'UNITS', 'random_map', 'centre_out', 'oracle', 'occlusion', 'kernel_shap', 'lime', 'soft_mask', 'rise', 'gradient_x_input', 'integrated_gradients', 'blurred', 'IgosPath', 'edge_weights', 'penalty_gradient', 'igos', 'cam_layer', 'cam_maps', 'llava_cam', 'rank_gaussian', 'tam', 'layer_attentions', 'attention_rollout']
 import contextlib, threading, warnings
 from collections.abc import Callable, Iterator
 import cv2
@@ -17,6 +17,7 @@ from ..core.regions import Regions
 from ..core.scores import ModelScorer
 from ..core.targets import Target
 from .metrics import as_mask
+from ..explanation.scales import NOTHING, Unit
 
 def random_map(model: Model, image: ImageLike, prompt: str | list[dict], target: Target, regions: Regions, seed: int=0) -> np.ndarray:
     """A random value per region."""
@@ -217,3 +218,5 @@ def attention_rollout(model: Model, image: ImageLike, prompt: str | list[dict], 
     """Attention, rolled out over the layers, from the target to the image tokens."""
     ...
 BASELINES = {'random': random_map, 'centre-out': centre_out, 'oracle': oracle, 'occlusion': occlusion, 'KernelSHAP': kernel_shap, 'LIME': lime, 'RISE': rise, 'gradient x input': gradient_x_input, 'integrated gradients': integrated_gradients, 'IGOS++': igos, 'LLaVA-CAM': llava_cam, 'TAM': tam, 'attention rollout': attention_rollout}
+_PER_REGION, _GRADIENT = (Unit('change of probability per region', NOTHING), Unit('change of log-likelihood per pixel'))
+UNITS = {'oracle': Unit('share of the region that the object fills'), 'occlusion': _PER_REGION, 'KernelSHAP': _PER_REGION, 'LIME': _PER_REGION, 'RISE': Unit('mean probability where a pixel is shown'), 'gradient x input': _GRADIENT, 'integrated gradients': _GRADIENT, 'IGOS++': Unit('mask from 0 to 1'), 'LLaVA-CAM': Unit('share of the largest activation'), 'TAM': Unit('share of the largest activation'), 'attention rollout': Unit('share of attention per image token')}

@@ -24,7 +24,6 @@ from .results import order_agreement
 from .runner import Case, label_methods, prepare_case, run_method, score_method
 from .samples import Sample
 from ..explanation.figures import METHOD_COLOURS, figure_methods
-from ..explanation.scales import Unit
 
 # %% ../../nbs/evaluation/11_examples.ipynb #774433ea
 def _ask_methods(model, case, labels, settings, # fill, seed, batch_size
@@ -88,15 +87,11 @@ def state(self:Example,
 def figure(self:Example)->Figure: # see `figures.figure_methods`
     "Maps and curves of all methods; maps in the same unit are on one scale."
     s, target, answer = self.case.sample, self.case.target, self.case.answer.text.strip()
-    items = [dict(method=label, saliency=a.saliency, unit=_unit(a), **_curves(c))
+    items = [dict(method=label, saliency=a.saliency, unit=a.unit, **_curves(c))
              for label, (a, c) in self.found.items()]
     title = f"“{answer}”"
     if target.foil is not None or target.text.strip() != answer: title += f"   target: {self.target}"
     return figure_methods(self.case.pixels, items, s.box if s.mask is None else None, s.mask, title)
-
-def _unit(a:Attribution)->Unit|None:
-    "The unit of a map, where it is known: that of a search; turned around, it has none."
-    return None if a.explanation is None or a.saliency.min() < 0 else a.explanation.unit()
 
 def _curves(c)->dict[str, np.ndarray]:
     "Mean over the tokens, as figures take it."
@@ -143,7 +138,7 @@ def _shown(case, label, found, metrics)->dict:
     "One setting as plain data."
     if isinstance(found, str): return dict(title=label, note=found)
     attribution, curves = found
-    return dict(title=label, attribution=attribution, saliency=attribution.saliency, unit=_unit(attribution),
+    return dict(title=label, attribution=attribution, saliency=attribution.saliency, unit=attribution.unit,
                 numbers=score_method(case, attribution, metrics), **_curves(curves))
 
 # %% ../../nbs/evaluation/11_examples.ipynb #8e626790

@@ -16,7 +16,6 @@ from .results import order_agreement
 from .runner import Case, label_methods, prepare_case, run_method, score_method
 from .samples import Sample
 from ..explanation.figures import METHOD_COLOURS, figure_methods
-from ..explanation.scales import Unit
 
 def _ask_methods(model, case, labels, settings, listen: Callable, keep_failures: bool=False) -> Iterator[tuple[str, tuple[Attribution, Curves] | str]]:
     """Each label with the map and order of its method, and its curves by the judge."""
@@ -49,10 +48,6 @@ class Example:
     def figure(self) -> Figure:
         """Maps and curves of all methods; maps in the same unit are on one scale."""
         ...
-
-def _unit(a: Attribution) -> Unit | None:
-    """The unit of a map, where it is known: that of a search; turned around, it has none."""
-    ...
 
 def _curves(c) -> dict[str, np.ndarray]:
     """Mean over the tokens, as figures take it."""

@@ -20,10 +20,12 @@ from ..core.models import Model
 from ..core.regions import Regions, segment
 from ..core.scores import ModelScorer
 from ..core.targets import Target
-from .baselines import BASELINES
+from .baselines import BASELINES, UNITS
 from .metrics import pooled_order
 from ..explanation.explanation import Explanation, explain_scores
 from ..explanation.maps import paint
+from ..explanation.scales import Unit
+from ..search.rivals import SAMPLERS, shapley
 from ..search.search import SEARCHES
 
 # %% ../../nbs/evaluation/07_methods.ipynb #54516761
@@ -41,6 +43,7 @@ class Attribution:
     memory:float               # peak in bytes above what there was; nan where the system cannot tell
     settings:dict = field(default_factory=dict)
     explanation:Explanation|None = None # where the method is a search of EAGLE
+    unit:Unit|None = None      # of the map, where it is known
 
 # %% ../../nbs/evaluation/07_methods.ipynb #66d4ac50
 def same_regions(attribution:Attribution, # an attribution that was made elsewhere
@@ -62,19 +65,24 @@ _BY_REGION = ("random", "centre-out", "oracle", "occlusion", "KernelSHAP", "LIME
 _IN_PAPER = ("IGOS++", "LLaVA-CAM", "TAM")
 
 _NAMES = {"fast": "EAGLE", "phasewin": "PhaseWin"} # searches with names of their own
+_SAMPLER_NAMES = {"kernel": "KernelSHAP (shapiq)", "leverage": "Leverage SHAP", "proxyspex": "ProxySPEX"}
+_SEARCHES = {**SEARCHES, "shapley": shapley} # the last needs an optional library
 
 def _searches()->dict[str, dict]:
     "EAGLE with each of its searches, and the searches of others."
     named = {s: _NAMES.get(s, f"EAGLE ({s.replace('_', ' ')})") for s in SEARCHES if s != "random"}
-    return {label: dict(search=s) for s, label in named.items()}
+    samplers = {_SAMPLER_NAMES[s]: dict(search="shapley", sampler=s) for s in SAMPLERS}
+    return {label: dict(search=s) for s, label in named.items()} | samplers
+
+_NO_SETTINGS = ("function", "by_region", "unit") # what else `METHODS` says about a function
 
 METHODS = {**_searches(),
-           **{k: dict(function=f, by_region=k in _BY_REGION) for k, f in BASELINES.items()},
-           **{f"{k} (paper)": dict(function=BASELINES[k], variant="paper") for k in _IN_PAPER}}
+           **{k: dict(function=f, by_region=k in _BY_REGION, unit=UNITS.get(k)) for k, f in BASELINES.items()},
+           **{f"{k} (paper)": dict(function=BASELINES[k], variant="paper", unit=UNITS[k]) for k in _IN_PAPER}}
 
 # %% ../../nbs/evaluation/07_methods.ipynb #4e414a05
 def find_method(method:str|Callable|dict # a name in `METHODS`; a function; {"method": either of them, setting: value}
-               )->dict: # "search" or "function", "by_region", and settings
+               )->dict: # "search", or "function", "by_region" and "unit"; settings
     "What a method's name means."
     settings = dict(method) if isinstance(method, dict) else dict(method=method)
     known, _ = settings.pop("method", None), settings.pop("name", None)
@@ -94,7 +102,7 @@ def method_name(method:str|Callable|dict # see `find_method`
 # %% ../../nbs/evaluation/07_methods.ipynb #6b5d17ce
 def _own_settings(settings, search, seed)->dict:
     "Settings of a search, and the seed where it takes one."
-    takes = inspect.signature(SEARCHES.get(search, lambda: 0)).parameters
+    takes = inspect.signature(search if callable(search) else _SEARCHES.get(search, lambda: 0)).parameters
     return ({"seed": seed} if "seed" in takes else {}) | settings
 
 def _carried_over(e, own, regions, seed)->np.ndarray: # (N,) regions
@@ -110,8 +118,9 @@ def _ask_search(found, model, pixels, prompt, target, regions, common, settings)
     fill = settings.pop("fill", common["fill"])
     scorer = ModelScorer(model, pixels, prompt, target, own, fill, batch_size=common["batch_size"], seed=seed)
     answer = model.read(list(target.forced))
-    e = explain_scores(scorer, pixels, own, target, answer, prompt_text(prompt), found["search"],
-                       **_own_settings(settings, found["search"], seed))
+    search = shapley if found["search"] == "shapley" else found["search"]
+    e = explain_scores(scorer, pixels, own, target, answer, prompt_text(prompt), search,
+                       **_own_settings(settings, search, seed))
     if e.settings["stopped"] == "interrupted": raise KeyboardInterrupt # half a search is no result
     return e.saliency, _carried_over(e, own, regions, seed), e
 
@@ -141,7 +150,7 @@ def _ranks(order, regions)->np.ndarray: # (H, W), the first region highest
 
 def _ask_function(found, model, pixels, prompt, target, regions, common, settings):
     "The map of a function or its `Attribution`, and its order and explanation where it has them."
-    f, own = found["function"], {k: v for k, v in found.items() if k not in ("function", "by_region")}
+    f, own = found["function"], {k: v for k, v in found.items() if k not in _NO_SETTINGS}
     arguments = _arguments(f, {**common, "regions": regions}, {**own, **settings})
     answer = f(model, pixels, prompt, target, **arguments)
     if isinstance(answer, Attribution): return answer, None, None
@@ -185,5 +194,7 @@ def attribute(method:str|Callable|dict, # see `find_method`
     _check_map(a, order, name, regions, found.get("variant"))
     by_region = order is not None or found.get("by_region", False)
     order = pooled_order(a, regions, seed) if order is None else np.asarray(order)
-    own = {k: v for k, v in found.items() if k not in ("function", "by_region")}
-    return Attribution(name, a, order, by_region, regions, **cost, settings=own | settings, explanation=explanation)
+    own = {k: v for k, v in found.items() if k not in _NO_SETTINGS}
+    unit = found.get("unit") if explanation is None else explanation.unit()
+    return Attribution(name, a, order, by_region, regions, **cost, settings=own | settings, explanation=explanation,
+                       unit=unit)

@@ -200,7 +200,12 @@ def run_method(model:Model, case:Case, meaning:dict, label:str, # of a method, s
         target = make_target(model, case.answer, word)
     found = attribute(own, model, case.pixels, sample.prompt, target, case.regions, settings["fill"], settings["seed"],
                       settings["batch_size"], case.truth, sample.key)
-    return replace(found, saliency=-found.saliency, order=found.order[::-1]) if turned else found
+    return _turned(found) if turned else found
+
+def _turned(found:Attribution)->Attribution:
+    "What speaks against the wrong answer comes first; where a search made the map, with both signs. It has no unit."
+    e = found.explanation
+    return replace(found, saliency=-(found.saliency if e is None else e.attribution()), order=found.order[::-1], unit=None)
 
 # %% ../../nbs/evaluation/09_runner.ipynb #d2a745ae
 class ChangedSample(RuntimeError): "A key that means another sample than it did."

@@ -105,6 +105,10 @@ def run_method(model: Model, case: Case, meaning: dict, label: str, settings: di
     """The map and the order of a method, for the target or for the wrong answer in its place."""
     ...
 
+def _turned(found: Attribution) -> Attribution:
+    """What speaks against the wrong answer comes first; where a search made the map, with both signs. It has no unit."""
+    ...
+
 class ChangedSample(RuntimeError):
     """A key that means another sample than it did."""
 

@@ -111,13 +111,14 @@ def _rows(maps)->int:
     return max(m["title"].count("\n") + 1 for m in maps)
 
 # %% ../../nbs/explanation/02_figures.ipynb #20f1f747
-def _scaled(maps, scale, signed, unit, own=())->list[dict]:
+def _scaled(maps, scale, signed, unit, own=(), units=None)->list[dict]: # units of all maps, where they differ
     "Maps with their scales; those numbered in `own` keep a scale of their own."
     shared = iter(map_scales(scale, [m["saliency"] for k, m in enumerate(maps) if k not in own], signed, unit)
                   if len(own) < len(maps) else ())
     scaled = []
     for k, m in enumerate(maps):
-        s = map_scales("own", [m["saliency"]])[0] if k in own else next(shared)
+        its = units[k] if units and units[k] else Unit()
+        s = map_scales("own", [m["saliency"]], unit=its)[0] if k in own else next(shared)
         note = "own scale, " if k in own and len(own) < len(maps) else ""
         alone = (k in own or scale == "own") and not nothing_found(m["saliency"], s)
         title = f"{m['title']}\n{note}up to {scale_text(s)[1]}" if alone else m["title"]
@@ -127,7 +128,8 @@ def _scaled(maps, scale, signed, unit, own=())->list[dict]:
 def _shared_text(maps, scale, own)->str:
     "What stands below the ramp of a figure."
     shared = [m["scale"] for k, m in enumerate(maps) if k not in own]
-    name = maps[0]["scale"].unit.name
+    names = {m["scale"].unit.name for m in maps}
+    name = names.pop() if len(names) == 1 else ""
     if shared and scale != "own": return shared[0].unit.name
     return f"{name}, each map on its own scale" if name else "each map on its own scale"
 
@@ -215,10 +217,11 @@ def _method_map(item, width, box, mask)->dict:
     return dict(saliency=s, title=_map_title(item["method"], _areas(item), width), box=box, mask=mask, width=width,
                 target="it", note="the map is the same everywhere" if flat else None)
 
-def _of_other_units(items)->tuple[Unit, tuple[int, ...]]: # a unit, and the items that have another one or none
-    "The unit that maps of methods share: the first one."
-    unit = next((i["unit"] for i in items if i.get("unit") is not None), None)
-    return unit or Unit(), tuple(k for k, i in enumerate(items) if unit is None or i.get("unit") != unit)
+def _of_other_units(items)->dict: # arguments of `_scaled`
+    "The unit that maps of methods share, which is the first one; the items that have another one or none; all units."
+    units = [i.get("unit") for i in items]
+    unit = next((u for u in units if u is not None), None)
+    return dict(unit=unit or Unit(), own=tuple(k for k, u in enumerate(units) if unit is None or u != unit), units=units)
 
 
 
@@ -261,8 +264,9 @@ def figure_methods(image:ArrayLike, # (H, W, 3) uint8
     across = -(-(len(items) + 1)//down)
     width, lines = PAGE/across, wrap_title(title) if title else []
     map_height = min(2.4, (min(width, 1.75) - .08)*image.shape[0]/image.shape[1])
-    unit, own = _of_other_units(items)
-    maps = _scaled([_method_map(item, width, box, mask) | look for item in items], scale, signed, unit, own)
+    units = _of_other_units(items)
+    own, maps = units["own"], [_method_map(item, width, box, mask) | look for item in items]
+    maps = _scaled(maps, scale, signed, **units)
     room = _scale_room(maps, scale, width, own)
     heights = down*(map_height + .08 + .14*_rows(maps)) + room, 2.   # of the maps with titles and scale, of the curves
     fig = new_figure(PAGE, sum(heights) + .17*len(lines))
@@ -290,10 +294,10 @@ def figure_settings(image:ArrayLike, # (H, W, 3) uint8
         raise ValueError("items must hold at least one setting, got none")
     across, ratio = max(3, len(items)), image.shape[0]/image.shape[1]
     width = PAGE/across
-    unit, own = _of_other_units(items)
+    units = _of_other_units(items)
     maps = [dict(saliency=item["saliency"], title=item["title"], box=box, mask=mask, width=width, target="it") | look
             for item in items]
-    maps = _scaled(maps, scale, signed, unit, own)
+    own, maps = units["own"], _scaled(maps, scale, signed, **units)
     fig = new_figure(PAGE, (width - .1)*ratio + width + .21 + .14*_rows(maps) + _scale_room(maps, scale, width, own))
     top, bottom = fig.subplots(2, across, squeeze=False, height_ratios=(ratio, .9))
     _draw_maps(top, image, maps, whole=False)

@@ -10,6 +10,7 @@ __all__ = ['MAPS', 'DEFAULT_MAP', 'SURFACE', 'SHARED', 'check_kind', 'map_unit',
 import io
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 
 import cv2
@@ -328,7 +329,7 @@ def top(self:Maps, k:int=5, # how many, from 1 to the number of regions
         kind: one of `MAPS`; None for `default_map`
     """
     n, values = len(self.regions), self.by_region(kind)
-    if isinstance(k, bool) or k not in range(1, n + 1):
+    if isinstance(k, bool) or not isinstance(k, Integral) or not 1 <= k <= n:
         raise ValueError(f"k must be a whole number from 1 to {n}, the number of regions, got {k!r}")
     chosen = (-values).argsort(kind="stable")[:k]
     masks = np.stack([self.regions.labels == r for r in chosen])

@@ -3,6 +3,7 @@ __all__ = ['MAPS', 'DEFAULT_MAP', 'check_kind', 'map_unit', 'area_along', 'attri
 import io
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 import numpy as np
 import pandas as pd

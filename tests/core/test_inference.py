@@ -94,9 +94,9 @@ def test_someone_elses_limit_is_respected_and_a_demand_is_not_limited():
     with thread_count(7), ThreadTuner(fixed=3).block() as decides: assert decides and torch.get_num_threads() == 3
 
 
-@pytest.mark.parametrize("threads", [0, -2])
+@pytest.mark.parametrize("threads", [0, -2, 1.5, "2"])
 def test_less_than_one_thread_is_refused(model, threads):
-    with pytest.raises(ValueError, match=f"threads must be at least 1, got {threads}"):
+    with pytest.raises(ValueError, match=f"threads must be at least 1, got {threads!r}"):
         Model(model.model, model.processor, "m", threads=threads)
 
 

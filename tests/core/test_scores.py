@@ -464,10 +464,18 @@ def test_probabilities_that_are_not_numbers_are_neither_counted_nor_remembered(b
 @pytest.mark.parametrize("fn,message", [(lambda keep: 2*share_visible(keep), r"\[0, 1\].*to 2"),
                                         (lambda keep: -share_visible(keep), r"\[0, 1\], got -1"),
                                         (lambda keep: torch.zeros(1, 1), "one row per keep-set"),
-                                        (lambda keep: torch.zeros(len(keep), 1, 1), "one row per keep-set")])
+                                        (lambda keep: torch.zeros(len(keep), 1, 1), "one row per keep-set"),
+                                        (lambda keep: torch.zeros(len(keep), 0), r"T at least 1, got shape \(2, 0\)"),
+                                        (lambda keep: None, "got None: does it end in a return")])
 def test_functions_that_give_no_probabilities_are_refused(fn, message):
     keep = torch.tensor([[True, True, True], [False, False, True]])
     with pytest.raises(ValueError, match=message): FunctionScorer(fn, 3)(keep)
+
+
+def test_a_function_returns_as_many_tokens_for_every_set():
+    s = FunctionScorer(lambda keep: torch.ones(len(keep), 1 + int(keep[0].all())), 2, batch_size=1)
+    with pytest.raises(ValueError, match="same number of tokens for every set, got 2 after 1"):
+        s(torch.tensor([[False, True], [True, True]]))
 
 
 @pytest.mark.parametrize("keep", [torch.ones(2, 3), torch.ones(3, dtype=torch.bool),
@@ -483,7 +491,9 @@ def test_numpy_keep_sets_are_taken():
 
 
 @pytest.mark.parametrize("kw,message", [(dict(n=0), "at least 1 region, got 0"),
-                                        (dict(n=2, batch_size=0), "batch_size must be at least 1, got 0")])
+                                        (dict(n=2, batch_size=0), "batch_size must be at least 1, got 0"),
+                                        (dict(n=2, batch_size=1.5), "got 1.5: give a whole number"),
+                                        (dict(n=2, batch_size="4"), "got '4': give a whole number")])
 def test_scorers_of_no_regions_or_empty_batches_are_refused(kw, message):
     with pytest.raises(ValueError, match=message): FunctionScorer(lambda keep: keep, **kw)
 

@@ -1,5 +1,7 @@
 "Methods asked in one way: names, functions of one's own, searches with settings of their own."
 import math
+import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -34,12 +36,39 @@ SHORT = {**dict.fromkeys(("KernelSHAP", "LIME", "RISE"), dict(samples=24)),
 
 def test_every_method_has_one_signature(model, data):
     case = prepare_case(model, data[0], 9)
-    for name in METHODS:
+    for name, meaning in METHODS.items():
+        if "sampler" in meaning and find_spec("shapiq") is None: continue
         a = ask(model, case, name, truth=data[0].mask, **SHORT.get(name, {}))
         assert a.saliency.shape == case.pixels.shape[:2] and np.isfinite(a.saliency).all(), name
         assert sorted(a.order) == list(range(9)), name
         assert a.forwards >= 0 and a.backwards >= 0 and a.seconds > 0 and (math.isnan(a.memory) or a.memory >= 0)
         if not a.by_region: assert (a.order == pooled_order(a.saliency, case.regions)).all()
+
+
+def test_maps_have_the_unit_of_what_made_them(model, data):
+    case = prepare_case(model, data[0], 9)
+    found = {name: ask(model, case, name, **SHORT.get(name, {})) for name in ("EAGLE", "occlusion", "LIME", "TAM", "random")}
+    assert found["EAGLE"].unit == found["EAGLE"].explanation.unit() and found["random"].unit is None
+    assert found["LIME"].unit == found["occlusion"].unit != found["TAM"].unit
+    assert ask(model, case, left_to_right).unit is None and "unit" not in found["LIME"].settings
+
+
+def test_without_shapiq_its_samplers_say_what_is_missing(model, data, monkeypatch):
+    monkeypatch.setitem(sys.modules, "shapiq", None)
+    case = prepare_case(model, data[0], 9)
+    for name in ("KernelSHAP (shapiq)", "Leverage SHAP", "ProxySPEX"):
+        with pytest.raises(ImportError, match="pip install shapiq"): ask(model, case, name)
+
+
+@pytest.mark.skipif(find_spec("shapiq") is None, reason="the optional library shapiq is not installed")
+def test_a_sampler_sorts_by_shapley_values(model, data):
+    case = prepare_case(model, data[0], 4)
+    a = ask(model, case, "Leverage SHAP", budget=16)
+    keep = torch.tensor([[bool(k >> r & 1) for r in range(4)] for k in range(16)])
+    p = case.judge(keep).double().mean(1).tolist()
+    weight = (1/4, 1/12, 1/12, 1/4) # 1/(4*binomial(3, size))
+    value = [sum(weight[bin(k).count("1")]*(p[k | 1 << r] - p[k]) for k in range(16) if not k >> r & 1) for r in range(4)]
+    assert a.order.tolist() == np.argsort(-np.array(value)).tolist() and a.settings["sampler"] == "leverage"
 
 
 @pytest.mark.parametrize("name,forwards,backwards", [

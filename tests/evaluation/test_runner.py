@@ -487,6 +487,16 @@ def test_a_method_asked_of_the_answer_is_turned_round(model, questions):
     assert both.values("answer", "blamed").iloc[0] == pytest.approx(questions[0].mask[first].mean(), abs=1e-5)
 
 
+def test_a_map_of_the_answer_is_turned_round_with_both_signs(model, questions):
+    case = prepare_case(model, questions[0], 9)
+    settings = dict(fill="black", seed=0, batch_size=None)
+    asked = lambda of: runner.run_method(model, case, dict(method="EAGLE (one shot)", of=of), of, settings)
+    found, plain = asked("answer"), asked("foil")
+    assert (found.saliency == -found.explanation.attribution()).all() and found.unit is None
+    assert (found.order == found.explanation.order[::-1]).all()
+    assert (plain.saliency >= 0).all() and plain.unit == plain.explanation.unit()
+
+
 def test_without_a_foil_there_is_nothing_to_correct(model, data):
     methods = ["random", dict(name="turned", method="random", of="answer")]
     e = evaluate(model, data[:2], methods, ("insertion", *WRONG), **QUICK)

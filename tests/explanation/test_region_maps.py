@@ -278,7 +278,7 @@ def test_the_regions_most_in_favour(e):
     assert sorted(e.top(16).regions) == list(range(16)) and e.top(16, "value").regions[-1] == 10
 
 
-@pytest.mark.parametrize("k", [0, -1, 17, 2.5, True, None, "3"])
+@pytest.mark.parametrize("k", [0, -1, 17, 2.5, 2., True, None, "3"])
 def test_a_number_of_regions_that_there_are_not(e, k):
     with pytest.raises(ValueError, match="k must be a whole number from 1 to 16, the number of regions"): e.top(k)
 
