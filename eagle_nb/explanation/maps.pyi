@@ -1,10 +1,11 @@
 """Generated from maps.py by .ci/stubs.py; do not edit."""
-__all__ = ['MAPS', 'DEFAULT_MAP', 'check_kind', 'map_unit', 'area_along', 'attribution', 'paint', 'Maps', 'TopRegions', 'Difference']
+__all__ = ['MAPS', 'DEFAULT_MAP', 'SURFACE', 'SHARED', 'check_kind', 'map_unit', 'area_along', 'attribution', 'paint', 'likeness', 'share_values', 'Maps', 'TopRegions', 'Difference']
 import io
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
+import cv2
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,8 +18,9 @@ from ..core.regions import Regions
 from . import plots
 from .scales import NOTHING, Scale, Unit, nothing_found, shared_scale
 from ..search.values import RegionValues
-MAPS = ('value', 'gain', 'per_area', 'paper')
-DEFAULT_MAP = 'gain'
+MAPS = ('smooth', 'value', 'gain', 'per_area', 'paper')
+DEFAULT_MAP = 'smooth'
+_OF_SETS = ('smooth', 'value')
 
 def check_kind(kind: str) -> str:
     """The kind of a map, refused unless it is one of `MAPS`."""
@@ -42,6 +44,16 @@ def _paper_map(gain) -> np.ndarray:
 
 def paint(labels: np.ndarray, order: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Region values as a map."""
+    ...
+SURFACE = 30.0
+SHARED = 0.6
+
+def likeness(image: np.ndarray, regions: Regions) -> np.ndarray:
+    """How much neighbouring regions look like one surface."""
+    ...
+
+def share_values(value: np.ndarray, alike: np.ndarray, area: np.ndarray) -> np.ndarray:
+    """Values mixed with those of neighbours that look alike."""
     ...
 
 class Maps:
@@ -74,6 +86,15 @@ class Maps:
         Arguments:
             kind: one of `MAPS`; None for `default_map`
         """
+        ...
+
+    def _value_by_item(self, kind) -> np.ndarray:
+        """The values, as they are or shared; words have no neighbours."""
+        ...
+
+    @cached_property
+    def _alike(self) -> np.ndarray:
+        """Which regions look like one surface."""
         ...
 
     @cached_property
@@ -146,8 +167,8 @@ class Maps:
         """A table with a row per region, in the sequence of the order.
 
     rank counts from 1, over words of the prompt too where these are ranked; area is a share of the image; insertion
-    and deletion are the probabilities after this step; value and std are of the whole region, NaN where there are
-    none; x and y are the centre and x0, y0, x1, y1 the box, in pixels, the end excluded."""
+    and deletion are the probabilities after this step; value and std are of the whole region, smooth is as
+    the map of that kind shows it, all three NaN where there are none; x and y are the centre and x0, y0, x1, y1 the box, in pixels, the end excluded."""
         ...
 
     def difference(self, other: Maps, kind: str | None=None) -> Difference:

@@ -146,9 +146,12 @@ def _along_best(self:FastSearch)->np.ndarray: # (N+1,)
 @patch
 @one_thread()
 def last_gain(self:FastSearch)->float: # infinite as long as there is no earlier order
-    "How much better the best order is, as predicted now, than the one after two thirds of the forwards."
+    """How much better the best order is, as predicted now, than the one after two thirds of the forwards.
+
+    In AUC, whatever the weights are multiplied by."""
     earlier = [order for used, order in self.history if 3*used <= 2*self.run.used]
-    return self._value(self.best) - self._value(earlier[-1]) if earlier else math.inf
+    if not earlier: return math.inf
+    return (self._value(self.best) - self._value(earlier[-1]))/max(self.run.lam)
 
 @patch
 def check_converged(self:FastSearch)->None:

@@ -62,7 +62,9 @@ class FastSearch:
 
     @one_thread()
     def last_gain(self) -> float:
-        """How much better the best order is, as predicted now, than the one after two thirds of the forwards."""
+        """How much better the best order is, as predicted now, than the one after two thirds of the forwards.
+
+    In AUC, whatever the weights are multiplied by."""
         ...
 
     def check_converged(self) -> None:

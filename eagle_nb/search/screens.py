@@ -112,7 +112,9 @@ def on_screen(search:Callable, # scorer, budget, warm, callback -> `Order`
     "Search on a screen, then judge and go on with the fill asked for."
     stages = Stages(scorer, screen, budget)
     found = search(stages.cheap, budget=stages.for_screen, warm=False, callback=callback)
-    if found.stopped != "interrupted": found = _judged(search, stages, found, lam, callback)
+    try:
+        if found.stopped != "interrupted": found = _judged(search, stages, found, lam, callback)
+    except KeyboardInterrupt: found = replace(found, stopped="interrupted") # the screen's order is there
     forwards, seconds = stages.forwards, time.perf_counter() - stages.started
     spent = dict(screen=screen, screen_forwards=stages.cheap.forwards, asked_forwards=stages.asked)
     scorer.forwards += stages.cheap.forwards # they were made for this scorer

@@ -43,11 +43,13 @@ def test_each_word_has_its_own_map_without_a_forward(caption):
     assert (a.word, cat.word, conj.word, dog.word) == ("A", "cat", "and", "dog")
     assert cat.columns == (0,) and dog.columns == (2,)
     assert cat.order[0] == 5 and set(dog.order[:2].tolist()) == {10, 11} and conj.saliency.max() < .01
-    labels = caption.regions.labels
-    assert cat.saliency[labels == 5].min() == pytest.approx(1.6, abs=.05) # .8 as insight and .8 as necessity
-    assert cat.saliency[labels != 5].max() < .2
-    assert dog.saliency[labels == 10].min() == pytest.approx(1., abs=.05)
-    assert dog.saliency[labels == 11].min() == pytest.approx(.6, abs=.05)
+    labels, cat_gain, dog_gain = caption.regions.labels, cat.attribution("gain"), dog.attribution("gain")
+    assert cat_gain[labels == 5].min() == pytest.approx(1.6, abs=.05) # .8 as insight and .8 as necessity
+    assert cat_gain[labels != 5].max() < .2
+    assert dog_gain[labels == 10].min() == pytest.approx(1., abs=.05)
+    assert dog_gain[labels == 11].min() == pytest.approx(.6, abs=.05)
+    assert cat.by_region("value")[5] == pytest.approx(.8, abs=.02) and cat.saliency[labels == 5].min() == cat.saliency.max()
+    assert dog.by_region("value")[[10, 11]] == pytest.approx([.5, .3], abs=.02)
 
 
 def test_words_are_chosen_by_name_and_occurrence(caption):
