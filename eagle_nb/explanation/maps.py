@@ -43,8 +43,8 @@ def map_unit(kind:str, # one of `MAPS`
             )->Unit:
     "What the values of a map mean, and from which size on they count."
     least = NOTHING*sum(lam) # F changes by both weights where a probability changes by 1
-    value = Unit("change of probability per mean-sized region", NOTHING)
-    return {"smooth": value, "value": value,
+    return {"smooth": Unit("change of probability per region", NOTHING),
+            "value": Unit("change of probability per mean-sized region", NOTHING),
             "gain": Unit("change of F per step", least),
             "per_area": Unit("change of F per mean-sized region", least),
             "paper": Unit("the paper's map, without a unit")}[check_kind(kind)]
@@ -92,8 +92,8 @@ def paint(labels:np.ndarray, # (H, W) int, the region of each pixel
     return by_region[labels]
 
 # %% ../../nbs/explanation/03_maps.ipynb #fa2eb7b5
-SURFACE = 30. # colour difference, ΔE of CIELAB, at which likeness has fallen to 1/e
-SHARED = .6 # of a mean-sized region's value, with neighbours of exactly its colour
+SURFACE = 40. # colour difference, ΔE of CIELAB, at which likeness has fallen to 1/e
+SHARED = .8 # of a mean-sized region's value, with neighbours of exactly its colour
 
 def likeness(image:np.ndarray, # (H, W, 3) uint8
              regions:Regions)->np.ndarray: # (N, N): 1 for neighbours of the same mean colour, 0 for regions apart
@@ -155,11 +155,10 @@ class Maps:
     def _value_by_item(self, kind)->np.ndarray: # (N,)
         "The values, as they are or shared; words have no neighbours."
         values, n = _known_values(self), len(self.regions)
-        height = values.map()
-        if kind == "value": return height
-        known = (values.value[:n] != 0) | (values.std[:n] > 0) # a region that is cropped away stays at 0
-        shared = share_values(height[:n], self._alike, self.regions.area)
-        return np.concatenate([np.where(known, shared, height[:n]), height[n:]])
+        if kind == "value": return values.map()
+        known, v = (values.value[:n] != 0) | (values.std[:n] > 0), values.shrunk
+        shared = share_values(v[:n], self._alike, self.regions.area)
+        return np.concatenate([np.where(known, shared, 0), v[n:]]) # a region that is cropped away stays at 0
 
     @cached_property
     def _alike(self)->np.ndarray: # (N, N)

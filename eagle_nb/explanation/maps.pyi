@@ -45,8 +45,8 @@ def _paper_map(gain) -> np.ndarray:
 def paint(labels: np.ndarray, order: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Region values as a map."""
     ...
-SURFACE = 30.0
-SHARED = 0.6
+SURFACE = 40.0
+SHARED = 0.8
 
 def likeness(image: np.ndarray, regions: Regions) -> np.ndarray:
     """How much neighbouring regions look like one surface."""

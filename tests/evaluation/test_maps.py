@@ -38,7 +38,7 @@ def test_the_maps_of_a_search_are_those_of_the_explanation(explained):
         assert np.array_equal(found[label][explained.regions.labels], explained.attribution(kind))
     own = region_values(explained.scorer)
     assert np.array_equal(found["value"], own.map()) and np.array_equal(found["value per region"], own.shrunk)
-    shared = share_values(own.map(), likeness(explained.image, explained.regions), explained.regions.area)
+    shared = share_values(own.shrunk, likeness(explained.image, explained.regions), explained.regions.area)
     assert np.array_equal(found["smooth"], shared) and not np.array_equal(shared, own.map())
 
 
@@ -96,7 +96,7 @@ def test_a_run_is_stored_resumed_and_read(model, quick, tmp_path, monkeypatch):
     case = prepare_case(model, scenes_words(model, 2)[1], regions=9)
     e = explain_scores(case.judge, case.pixels, case.regions, case.target, case.answer, search="fast", seed=0)
     row = words.frame[(words.frame["key"] == case.sample.key) & (words.frame["method"] == "smooth")].iloc[0]
-    image = share_values(region_values(e.scorer).map(), likeness(e.image, e.regions), e.regions.area)[case.regions.labels]
+    image = share_values(region_values(e.scorer).shrunk, likeness(e.image, e.regions), e.regions.area)[case.regions.labels]
     assert row["pointing_mask"] == pytest.approx(pointing(image, case.sample.mask), abs=1e-5)
     assert row["iou"] == pytest.approx(iou(image, case.sample.mask), abs=1e-5)
 
