@@ -543,24 +543,20 @@ export class View {
 
   paintMap(map, end) { // as `plots.overlay`: colours over an image that is grey where the map is strong
     const {pixels, labels, grey} = this, out = new Uint32Array(pixels.data.buffer), n = this.data.n ?? 0
-    const [red, green, blue, share] = [0, 0, 0, 0].map(() => new Float64Array(n)), alpha = new Uint32Array(n)
+    const shades = new Uint32Array(64*n) // the colour of each region over 64 levels of grey
     const table = this.now.signed ? this.diverging : this.heat
     for (let r = 0; r < n; r++) {
       const place = map ? clip(map.height[r]/end, this.now.signed ? -1 : 0, 1) : 0, w = Math.abs(place)**RISE
       if (!w) continue
-      const at = this.now.signed ? (place + 1)/2 : place, [x, y, z] = table[Math.round(at*(table.length - 1))]
+      const at = this.now.signed ? (place + 1)/2 : place, colour = table[Math.round(at*(table.length - 1))]
       const cover = 1 - (1 - GREY*w)*(1 - w)
-      share[r] = GREY*w*(1 - w)/cover
-      alpha[r] = Math.round(255*cover) << 24 >>> 0
-      red[r] = x*w/cover
-      green[r] = y*w/cover
-      blue[r] = z*w/cover
+      for (let k = 0; k < 64; k++) {
+        const mixed = colour.map(c => (c*w + (4*k + 2)*GREY*w*(1 - w))/cover)
+        shades[64*r + k] = this.packed(mixed, Math.round(255*cover))
+      }
     }
     if (!labels) out.fill(0)
-    else for (let i = 0; i < out.length; i++) {
-      const r = labels[i], g = grey[i]*share[r]
-      out[i] = alpha[r] | (blue[r] + g) << 16 | (green[r] + g) << 8 | (red[r] + g)
-    }
+    else for (let i = 0; i < out.length; i++) out[i] = shades[labels[i] << 6 | grey[i] >> 2]
     pen(this.map).putImageData(pixels, 0, 0)
   }
 
