@@ -831,7 +831,8 @@ export class View {
       this.marks[name].setAttribute("cy", y(map[name][at]))
     }
     const value = name => make("span", {class: `ev-key ev-${name}`}, `${name} ${map[name][at].toFixed(3)}`)
-    this.reading.replaceChildren(`Probability at ${count(at, "region")}, ${percent(map.area[at])}`, value("insertion"), value("deletion"))
+    const place = make("span", {}, make("span", {class: "ev-wide"}, "Probability at "), `${count(at, "region")}, ${percent(map.area[at])}`)
+    this.reading.replaceChildren(place, value("insertion"), value("deletion"))
   }
 
   // ---- text
