@@ -7,6 +7,7 @@ const RISE = .65        // power of a place on the scale that gives its opacity,
 const GREY = .9         // share of its colours that the image loses where the map is strongest
 const SMALLEST = 96     // shorter side of the image on the screen, in CSS pixels
 const PER_SECOND = 8    // steps of the reveal slider while it plays
+const PLAIN = {name: "change of F", least: 0}   // of data that names no unit
 const START = {words: [], region: null, hidden: [], step: null, path: "insertion", opacity: .75, signed: false,
                shared: true, mode: "inspect"}
 let views = 0           // for ids that are unique in a page
@@ -239,15 +240,15 @@ export class View {
       rank[item] = k
       area[k + 1] = Math.min(1, area[k] + this.data.area[item])
     })
-    const height = map.height ?? gain
+    const height = map.height ?? gain, unit = (map.height ? this.data.unit : this.data.gains ?? this.data.unit) ?? PLAIN
     const max = height.reduce((a, b) => Math.max(a, b), 0), min = height.reduce((a, b) => Math.min(a, b), 0)
     const support = height.reduce((sum, x) => sum + Math.max(0, x), 0)
-    return {...map, gain, rank, area, height, max, min, support, note}
+    return {...map, gain, rank, area, height, unit, max, min, support, note}
   }
 
   nothing(map) { // a sentence for a map that shows nothing
     if (!map) return ""
-    const least = this.data.unit?.least ?? 0, size = Math.max(map.max, -map.min)
+    const least = map.unit.least, size = Math.max(map.max, -map.min)
     const shown = this.now.signed ? size : map.max
     if (shown >= least && shown > 0) return ""
     const name = this.nameOf(map.words)
@@ -258,8 +259,9 @@ export class View {
   scaleEnd(map) { // the value with the strongest colour
     const end = m => Math.max(m.max, this.now.signed ? -m.min : 0)
     if (this.data.vmax) return this.data.vmax
-    const words = this.now.shared && map.words.length ? this.data.words.map((_, k) => this.mapOf([k])).filter(Boolean) : []
-    return Math.max(...words.map(end), end(map), this.data.unit?.least ?? 0) || 1
+    const all = this.now.shared && map.words.length ? this.data.words.map((_, k) => this.mapOf([k])) : []
+    const words = all.filter(m => m?.unit.name === map.unit.name) // one scale has one unit
+    return Math.max(...words.map(end), end(map), map.unit.least) || 1
   }
 
   label(k) { // a word; with a number where it occurs before
@@ -571,7 +573,7 @@ export class View {
     const strip = make("span", {class: "ev-ramp"})
     strip.style.backgroundImage = `linear-gradient(to right, ${faded.join(", ")})`
     this.bar.replaceChildren(this.now.signed ? short(-end) : "0", strip, short(end),
-      make("span", {class: "ev-unit"}, this.data.unit?.name ?? "change of F"))
+      make("span", {class: "ev-unit"}, map.unit.name))
   }
 
   drawOpacity() {
@@ -734,10 +736,10 @@ export class View {
   }
 
   shares(r) { // its part of all that supports each word, the largest first
-    const least = this.data.unit?.least ?? 0, found = []
+    const found = []
     for (const k of (this.data.words ?? []).keys()) {
       const map = this.mapOf([k])
-      if (map && map.max >= least && map.height[r] >= .005*map.support) found.push({k, text: this.label(k), share: map.height[r]/map.support})
+      if (map && map.max >= map.unit.least && map.height[r] >= .005*map.support) found.push({k, text: this.label(k), share: map.height[r]/map.support})
     }
     return found.sort((a, b) => b.share - a.share)
   }

@@ -170,12 +170,15 @@ def view_data(e, # an explanation: image, regions, order, curves, target, answer
              )->dict: # see the table above
     "An explanation as plain data for the browser."
     chips = e.target_words if words is None else words
-    unit = e.unit(kind)
     return dict(format=1, title=_title(e) if title is None else title, question=e.prompt,
                 **_text_data(e, chips), **_pixel_data(e, size), n=len(e.regions), items=list(e.prompt_words),
                 area=_numbers(_items_area(e)), lam=list(e.lam), curves=_curve_data(e), colours=view_colours(),
                 maps=[map_data(e, kind=kind), *(map_data(m, _chips_of(m.columns, chips), kind) for m in word_maps)],
-                unit=dict(name=unit.name, least=unit.least))
+                unit=_unit_data(e.unit(kind)), gains=_unit_data(e.unit("gain")))
+
+def _unit_data(unit)->dict:
+    "A unit as plain data."
+    return dict(name=unit.name, least=unit.least)
 
 # %% ../../nbs/explanation/02_view.ipynb #6fef2d05
 def _title(e)->str:

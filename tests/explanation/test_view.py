@@ -307,7 +307,7 @@ def test_a_region_is_pointed_at_and_kept(seen, e):
     text = seen.card.inner_text()
     assert f"Region {region}" in text and "3 of 12" in text and f"{gain:+.3f}".replace("-", "−") in text
     assert f"{e.values.value[region]:+.3f}".replace("-", "−") in text
-    support = maps[1].by_region("gain")
+    support = maps[1].by_region()
     share = seen.page.evaluate(f"view.shares({region}).find(s => s.text === 'cat')?.share ?? 0")
     expected = support[region]/support.clip(0).sum()
     assert share == pytest.approx(expected if expected >= .005 else 0, abs=2e-3)
@@ -679,3 +679,9 @@ def test_axe_finds_no_serious_fault(browser, path, axe, scheme, width):
         assert [f for f in faults if f[0] in ("serious", "critical")] == [], prepare
         print(scheme, width, prepare, faults)
     s.context.close()
+
+
+def test_a_map_without_heights_bears_the_unit_of_gains(e, tmp_path):
+    "Words whose map follows from the curves show gains, next to the default map of the whole answer."
+    d = view_data(e)
+    assert "height" in d["maps"][0] and d["unit"]["name"] == e.unit().name != d["gains"]["name"] == e.unit("gain").name
