@@ -81,6 +81,7 @@ class Live:
         "Put the controls above an image and a text, and close what an earlier run of this cell has left."
         self._image_widget, self._text_widget = W.HTML(), W.HTML()
         self.box = W.VBox([*controls, self._image_widget, self._text_widget])
+        self.box.add_class("eagle-live")
         self._cell = this_cell()
         _close_earlier_runs(self._cell)
         self._end = weakref.finalize(self, close_widgets, [*with_children(self.box), *more])

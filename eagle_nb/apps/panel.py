@@ -6,7 +6,7 @@
 __all__ = ['figure_notice', 'Cancelled', 'Panel']
 
 # %% ../../nbs/apps/01_panel.ipynb #d71a5483
-import threading, time
+import inspect, threading, time
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +19,7 @@ from traitlets import TraitError
 
 from ..explanation import plots
 from .live import Live, close_widgets, has_frontend, png_base64, weak_listener, with_children
+from .status import StatusLine, front_values
 from ..core.patching import patch
 
 # %% ../../nbs/apps/01_panel.ipynb #ed3663fc
@@ -38,7 +39,14 @@ def figure_notice(text:str # plain
 def _menu(choices)->list[tuple[str, object]]: # label, value
     "Pairs of a label and a value as they are, everything else under its own name."
     is_pair = lambda c: isinstance(c, tuple) and len(c) == 2 and isinstance(c[0], str)
-    return [c if is_pair(c) else (str(c), c) for c in choices]
+    menu = []
+    for label, value in (c if is_pair(c) else (str(c), c) for c in choices):
+        if not _is_among(value, [v for _, v in menu]): menu.append((label, value))
+    return menu
+
+def _is_among(value, choices)->bool:
+    "Whether a value is one of the choices; `True` is not 1 here."
+    return any(value is c or type(value) is type(c) and value == c for c in choices)
 
 def _stock_control(choice)->W.Widget|None: # None: there is no control for it
     "The widget for plain choices."
@@ -48,15 +56,17 @@ def _stock_control(choice)->W.Widget|None: # None: there is no control for it
     return None if isinstance(choice, Mapping) else W.interactive.widget_from_abbrev(choice)
 
 # %% ../../nbs/apps/01_panel.ipynb #b99704ae
-def _control(name, choice)->W.Widget:
-    "A control for plain choices, labelled with its name."
+def _control(name, choice, tip="")->W.Widget:
+    "A control for plain choices, labelled with its name; the tip says what it does."
     w = _stock_control(choice)
     if w is None:
         raise ValueError(f"the choices of {name!r} must be a list that is not empty, (low, high), (low, high, step), "
                          f"a bool, a function or a widget, got {choice!r}")
     if hasattr(w, "continuous_update"): w.continuous_update = False
     if isinstance(w, W.Checkbox): w.indent = False
+    if isinstance(w, W.Dropdown): w.disabled = len(w.options) == 1
     w.description, w.style.description_width = name.replace("_", " "), "initial"
+    w.tooltip = tip
     w.layout.width = "auto" if isinstance(w, (W.Dropdown, W.Checkbox)) else "17rem"
     w.layout.max_width, w.layout.margin = "100%", "2px 1.2rem 2px 2px"
     return w
@@ -85,18 +95,74 @@ class _Memory:
         self.items = [*self.items, item][-self.keep:] if self.keep else []
         return item[1]
 
+# %% ../../nbs/apps/01_panel.ipynb #0665c6b9
+def _names(function, skip=0)->tuple[list[str], bool]: # parameters, and whether it takes any other by name
+    "What a function asks for, after the first `skip` parameters."
+    given = list(inspect.signature(function).parameters.values())
+    named = [p.name for p in given[skip:] if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    return named, any(p.kind == p.VAR_KEYWORD for p in given)
+
+def _call(function, /, *first, **known):
+    "Call a function with those of the known values that it asks for."
+    names, rest = _names(function, len(first))
+    return function(*first, **{n: v for n, v in known.items() if rest or n in names})
+
+# %% ../../nbs/apps/01_panel.ipynb #7b3f9684
+class _Steps:
+    "Functions that hand on their results, each remembered for the knobs that it depends on."
+    def __init__(self, compute, knobs, # a function or a list of functions; names
+                 redraw, keep):
+        steps = list(compute) if isinstance(compute, (list, tuple)) else [compute]
+        self.functions = {getattr(f, "__name__", f"step {k}"): f for k, f in enumerate(steps)}
+        _check_steps(self.functions, knobs)
+        self.asks, self.knobs = {}, {} # name of a step -> what it is given; all knobs that it depends on
+        for name, f in self.functions.items():
+            named, rest = _names(f, 1)
+            given = [n for n in knobs if n in named or rest and n not in redraw]
+            self.asks[name] = [*given, *(n for n in self.knobs if n in named)]
+            self.knobs[name] = self.needs(self.asks[name])
+        self.memory = {name: _Memory(keep) for name in self.functions}
+        self.last = name
+
+    def needs(self, names)->set[str]: # knobs
+        "The knobs that these knobs and steps depend on."
+        return set().union(*(self.knobs.get(n, {n}) for n in names))
+
+# %% ../../nbs/apps/01_panel.ipynb #d353e9d0
+@patch
+def __call__(self:_Steps, name, values, progress):
+    "The result of a step, remembered or computed."
+    given = {n: v for n, v in values.items() if n in self.knobs[name]}
+    def make():
+        known = {n: values[n] if n in values else self(n, values, progress) for n in self.asks[name]}
+        return self.functions[name](progress, **known)
+    return self.memory[name](given, make)
+
+# %% ../../nbs/apps/01_panel.ipynb #dee97592
+def _check_steps(functions, knobs):
+    "Refuse a step that asks for what does not exist, or that is named like a control."
+    for k, (name, f) in enumerate(functions.items()):
+        if name in knobs: raise ValueError(f"{name!r} is both a step and a control: rename one of them")
+        known, given = (*knobs, *list(functions)[:k]), list(inspect.signature(f).parameters.values())[1:]
+        for p in given:
+            needed = p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+            if needed and p.name not in known:
+                raise ValueError(f"{name} asks for {p.name!r}, which is neither a control nor an earlier step: "
+                                 f"choose from {', '.join(known)}")
+
 # %% ../../nbs/apps/01_panel.ipynb #cb046b1c
 class _Knobs(Live):
     "Controls that are turned by hand or by name."
-    def _make_knobs(self, controls, start, keep):
+    def _make_knobs(self, controls, start, keep, steps=None, tips={}):
         "Make the controls; if one cannot be made, none is left behind."
         self._dependent = {n: c for n, c in controls.items() if callable(c) and not isinstance(c, W.Widget)}
-        self._menus = {n: _Memory(keep) for n in self._dependent}
+        self._menus, self._steps = {n: _Memory(keep) for n in self._dependent}, steps
+        _check_menus(self._dependent, list(controls), steps)
         self._wished = {} # values for menus whose choices are not known yet
         self._lock, self._quiet = threading.RLock(), threading.local()
         self.controls = {}
         try:
-            for n, c in controls.items(): self.controls[n] = _control(n, c)
+            for n, c in controls.items(): self.controls[n] = _control(n, c, tips.get(n, ""))
             self._put(start)
         except Exception:
             for w in self.controls.values(): close_widgets(with_children(w))
@@ -106,6 +172,11 @@ class _Knobs(Live):
     def values(self)->dict: # control -> value
         "The values of the controls as they stand."
         return {n: w.value for n, w in self.controls.items()}
+
+    @property
+    def _known(self)->dict: # control -> value
+        "The values without those of menus that are not known yet."
+        return {n: v for n, v in self.values.items() if n not in self._dependent or self.controls[n].options}
 
     @contextmanager
     def _silently(self):
@@ -134,14 +205,24 @@ def _check_names(names, controls):
     if unknown := [n for n in names if n not in controls]:
         raise ValueError(f"unknown control {unknown[0]!r}: choose from {', '.join(controls)}")
 
+# %% ../../nbs/apps/01_panel.ipynb #d83b57b5
+def _check_menus(dependent, controls, steps):
+    "Refuse a menu that needs the result of a step which depends on that menu, or on a later control."
+    for n, function in dependent.items():
+        for step in [s for s in _names(function)[0] if steps and s in steps.functions]:
+            if late := sorted(steps.knobs[step] & set(controls[controls.index(n):])):
+                raise ValueError(f"the choices of {n!r} need the step {step!r}, which depends on {late[0]!r}: "
+                                 f"put {late[0]!r} before {n!r}")
+
 # %% ../../nbs/apps/01_panel.ipynb #87e09e8f
 class Cancelled(BaseException): # no Exception: an evaluation that notes failures and goes on must not swallow it
     "Work that was cancelled."
 
 class _Job:
     "One computation of a panel."
-    def __init__(self, values:dict):
-        self.values, self.stop, self.done = values, threading.Event(), threading.Event()
+    def __init__(self, values:dict, front:dict|None=None):
+        self.values, self.front = values, front or {} # of the controls, here and in the browser
+        self.stop, self.done = threading.Event(), threading.Event()
         self.reported = 0. # when it last reported progress
 
 class _Worker(threading.Thread): "The thread of a job."
@@ -150,16 +231,26 @@ _AT_WORK = threading.RLock()   # one panel works at a time: panels share models 
 
 # %% ../../nbs/apps/01_panel.ipynb #75a3ad39
 @patch
-def _settle(self:_Knobs, job)->dict: # control -> value
+def _settle(self:_Knobs, job, progress=None)->dict: # control -> value
     "The values of a job, once the choices that depend on others are known."
     values = {}
     for n in self.controls:
-        if n in self._dependent:
-            menu = self._menus[n](dict(values), lambda: _menu(self._dependent[n](**values)))
-            self._choose(job, n, menu)
+        if n in self._dependent: self._choose(job, n, self._menu_for(n, values, progress))
         values[n] = job.values[n]
     return values
 
+# %% ../../nbs/apps/01_panel.ipynb #f87fa269
+@patch
+def _menu_for(self:_Knobs, n, values, progress)->list[tuple[str, object]]: # label, value
+    "The choices of a control by the values of those before it, and by the steps that its function names."
+    function, steps = self._dependent[n], self._steps.functions if self._steps else {}
+    names, rest = _names(function)
+    asked = [name for name in steps if name in names]
+    needed = values if rest else self._steps.needs(asked) | set(names) if asked else set(names)
+    def make(): return _menu(_call(function, **values, **{s: self._steps(s, values, progress) for s in asked}))
+    return self._menus[n]({k: v for k, v in values.items() if k in needed}, make)
+
+# %% ../../nbs/apps/01_panel.ipynb #811819f3
 @patch
 def _choose(self:_Knobs, job, n, menu):
     "Give a control its menu and choose a value from it."
@@ -170,7 +261,10 @@ def _choose(self:_Knobs, job, n, menu):
         wished = [self._wished.pop(n)] if n in self._wished else []
         candidates = (*wished, job.values[n])
         job.values[n] = next((v for v in candidates if v in choices), choices[0])
-        with self._silently(): self.controls[n].options, self.controls[n].value = menu, job.values[n]
+        with self._silently():
+            w = self.controls[n]
+            w.options, w.value, w.disabled = menu, job.values[n], len(menu) == 1
+        job.front.update(front_values({n: w}))
     if wished and wished[0] not in choices:
         raise ValueError(f"{n} must be one of {', '.join(map(repr, choices))}, got {wished[0]!r}")
 
@@ -191,7 +285,7 @@ class _Work(_Knobs):
         "Cancel what is running, and show that something new begins."
         with self._lock:
             self.cancel()
-            self._job = _Job(self.values)
+            self._job = _Job(self.values, front_values(self.controls))
             self._set_status(self._job, "working", "")
             return self._job
 
@@ -212,10 +306,10 @@ def _on_turn(self:_Work, change=None):
     if not getattr(self._quiet, "on", False): self._start()
 
 @patch
-def _on_click(self:_Work, button=None):
+def _on_click(self:_Work, ask):
     "The button cancels work, or begins it again."
-    if self.status == "working": self.cancel()
-    else: self._start()
+    if ask == "cancel" and self.status == "working": self.cancel()
+    elif ask == "again" and self.status in ("cancelled", "failed"): self._start()
 
 # %% ../../nbs/apps/01_panel.ipynb #4e0f1b29
 @patch
@@ -223,7 +317,7 @@ def cancel(self:_Work): # itself
     "Cancel the work; it stops where it next reports progress."
     with self._lock:
         if self._job is not None: self._job.stop.set()
-        if self.status == "working": self.note.value = "stopping"
+        if self.status == "working": self.line.tell(message="stopping")
     return self
 
 @patch
@@ -249,8 +343,9 @@ def _work(self:_Work, job):
     "Settle the values, compute, and show the result, while no other panel works."
     try:
         with self._alone(job):
-            values = self._settle(job)
-            self._show(job, values, self._result_for(job, values))
+            def progress(done=0, total=None, what=""): self._progress(job, done, total, what)
+            values = self._settle(job, progress)
+            self._show(job, values, self._steps(self._steps.last, values, progress))
     except Cancelled: self._set_status(job, "cancelled", "cancelled")
     except Exception as e: self._set_status(job, "failed", _reason(e))
     except BaseException:
@@ -280,71 +375,69 @@ def _progress(self:_Work, job, done=0, total=None, what=""):
     if job.stop.is_set(): raise Cancelled
     if time.monotonic() - job.reported < .1: return
     job.reported = time.monotonic()
-    if total: self.bar.value, self.note.value = max(0, min(1, done/total)), f"{what} {done} of {total}"
-    else: self.bar.value, self.note.value = 0, f"{what} {done or ''}".strip()
+    if total: self.line.tell(done=float(max(0, min(1, done/total))), message=f"{what} {done} of {total}")
+    else: self.line.tell(done=0., message=f"{what} {done or ''}".strip())
 
 # %% ../../nbs/apps/01_panel.ipynb #dd873dfd
 @patch
-def _result_for(self:_Work, job, values):
-    "The result for these values, remembered or computed."
-    given = {n: v for n, v in values.items() if n not in self._redraw}
-    def progress(done=0, total=None, what=""): self._progress(job, done, total, what)
-    return self._results(given, lambda: self._compute(progress, **given))
-
-@patch
 def _show(self:_Work, job, values, result):
     "Render a result and put it on the screen."
-    png = png_base64(self._draw(result, **values))
-    text = self._describe(result, **values)
-    numbers = dict(self._count(result, **values)) if self._count else {}
+    png = png_base64(_call(self._draw, result, **values))
+    text = _call(self._describe, result, **values)
+    numbers = dict(_call(self._count, result, **values)) if self._count else {}
     if clash := [n for n in numbers if n in _STATE]:
         raise ValueError(f"numbers has {clash[0]!r}, which the state has too: give it another name")
     with self._lock:
         if job.stop.is_set(): raise Cancelled
-        self._shown = dict(values=values, result=result, png=png, text=text, numbers=numbers)
+        self._shown = dict(values=values, front=dict(job.front), result=result, png=png, text=text, numbers=numbers)
         self._set_status(job, "ready", "")
 
-_STATE = ("status", "message", "values", "shown")   # what every state has
+_STATE = ("status", "message", "values", "shown", "stale")   # what every state has
 
 # %% ../../nbs/apps/01_panel.ipynb #9eb51b89
 @patch
 def _set_status(self:_Work, job, status, message):
-    "Bring button, image and text to a status; a job that has been replaced changes nothing."
+    "Bring image, text and line to a status; a job that has been replaced changes nothing."
     with self._lock:
         if job is not self._job: return
         self.status, self.message = status, message
-        self._display(self._png(), self.text()) # before the button says "Done"
-        self.bar.value, self.bar.layout.display = 0, None if status == "working" else "none"
-        self.button.description = {"working": "Cancel", "ready": "Done"}.get(status, "Try again")
-        self.button.disabled = status == "ready"
-        self.note.value = message if len(message) < 90 else ""
+        self._display(self._png(), self.text()) # before the line says "done"
+        self.line.tell(status=status, message=message if len(message) < 90 else "", done=0., values=dict(job.front),
+                       shown=self._seen and self._seen["front"])
 
 # %% ../../nbs/apps/01_panel.ipynb #1529e063
 class Panel(_Work):
     """Controls, one result, one figure.
 
     A control is described by its choices: a list makes a menu, (low, high) or (low, high, step) a slider, a bool
-    a box; a widget is taken as it is; a function is given the values before it and returns the list of a menu."""
+    a box; a widget is taken as it is; a function names controls before it, or steps, and returns the list of a menu."""
     def __init__(self, controls:Mapping[str, object], # name -> choices
-                 compute:Callable, # compute(progress, **values) -> result, with progress(done, total, what) to call
+                 # compute(progress, **values) -> result, with progress(done, total, what) to call; or a list of steps
+                 compute:Callable|list[Callable],
                  figure:Callable, # figure(result, **values) -> Figure
                  text:Callable, # text(result, **values) -> str, the same in words
                  numbers:Callable|None=None, # numbers(result, **values) -> dict for `state`
                  redraw:tuple[str, ...]=(), # controls of the figure alone: `compute` is not given them
                  start:Mapping[str, object]|None=None, # first values; where there is none, the first choice
-                 keep:int=16 # results that are remembered
+                 keep:int=16, # results that are remembered, of each step
+                 tips:Mapping[str, str]|None=None # control -> what it does, shown where the pointer rests
                 ):
-        _check_names((*redraw, *(start or {})), controls)
+        _check_names((*redraw, *(start or {}), *(tips or {})), controls)
         if keep < 0: raise ValueError(f"keep must be 0 or more, got {keep}")
-        self._compute, self._draw, self._describe, self._count = compute, figure, text, numbers
-        self._redraw, self._results = redraw, _Memory(keep)
+        self._draw, self._describe, self._count = figure, text, numbers
         self._job, self._shown, self.status, self.message = None, None, "new", ""
-        self._make_knobs(controls, start or {}, keep)
-        self._make_frame()
+        steps = _Steps(compute, list(controls), redraw, keep)
+        self._make_knobs(controls, start or {}, keep, steps, tips or {})
+        self._make_frame(tips or {})
         self._start()
 
     @property
-    def _seen(self)->dict|None: # values, result, png, text, numbers; None: there is no result on the screen
+    def stale(self)->bool:
+        "Whether the figure is of other values than those of the controls."
+        return self._seen is not None and self._seen["values"] != self.values
+
+    @property
+    def _seen(self)->dict|None: # values, front, result, png, text, numbers; None: there is no result on the screen
         return None if self.status == "failed" else self._shown
 
     def close(self):
@@ -354,21 +447,19 @@ class Panel(_Work):
 
 # %% ../../nbs/apps/01_panel.ipynb #214cc733
 @patch
-def _make_frame(self:Panel):
-    "Put the controls in a row, and below them the button and the progress of the work."
-    self.button = W.Button(description="Cancel", layout=W.Layout(width="7rem"))
-    self.bar, self.note = W.FloatProgress(0, max=1, layout=W.Layout(width="14rem")), W.Label()
+def _make_frame(self:Panel, tips):
+    "Put the controls in a row, and below them the line that says what goes on."
+    self.line = StatusLine(self.controls, weak_listener(self._on_click), tips)
     rows = W.Layout(flex_flow="row wrap", align_items="center")
-    self._open([W.HBox(list(self.controls.values()), layout=rows), W.HBox([self.button, self.bar, self.note])])
+    self._open([W.HBox(list(self.controls.values()), layout=rows), self.line])
     for w in self.controls.values(): w.observe(weak_listener(self._on_turn), "value")
-    self.button.on_click(weak_listener(self._on_click))
 
 # %% ../../nbs/apps/01_panel.ipynb #69112aa2
 @patch
 def figure(self:Panel)->Figure:
     "What the panel shows, as a figure."
     s = self._seen
-    return figure_notice(self.text()) if s is None else self._draw(s["result"], **s["values"])
+    return figure_notice(self.text()) if s is None else _call(self._draw, s["result"], **s["values"])
 
 @patch
 def _png(self:Panel)->str: # base64
@@ -380,16 +471,21 @@ def state(self:Panel)->dict: # plain numbers, lists and text
     "The values of the controls, what is shown, and its numbers."
     s = self._seen or dict(values=None, numbers={})
     shown = s["values"] and dict(s["values"])
-    return {**dict(status=self.status, message=self.message, values=self.values, shown=shown), **s["numbers"]}
+    return {**dict(status=self.status, message=self.message, values=self.values, shown=shown, stale=self.stale),
+            **s["numbers"]}
 
 # %% ../../nbs/apps/01_panel.ipynb #5d2062e2
 @patch
 def text(self:Panel)->str:
     "The panel in plain text."
-    if self.status == "failed": return f"no result for {_listed(self._job.values)}: {self.message}"
-    if self._shown is None: return f"{self.message or self.status}: {_listed(self.values)}"
-    cancelled = f"{self.message}: what follows is of the values before\n" if self.status == "cancelled" else ""
-    return f"{cancelled}{_listed(self._shown['values'])}\n{self._shown['text']}"
+    if self.status == "failed":
+        asked = {n: self._job.values[n] for n in self._known}
+        return f"no result for {_listed(asked)}: {self.message}"
+    now = self.message or self.status
+    if self._shown is None: return f"{now}: {_listed(self._known)}"
+    shown = f"{_listed(self._shown['values'])}\n{self._shown['text']}"
+    if self.status == "ready": return shown
+    return f"{now}{': what follows is of the values before' if self.stale else ''}\n{shown}"
 
 def _listed(values)->str:
     "Names and values in one line."

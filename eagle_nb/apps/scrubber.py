@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from ..explanation import plots
 from .live import Live, png_base64, weak_listener
+from .status import StatusLine, front_values
 from ..core.images import mask_image
 from ..core.patching import patch
 from ..explanation.explanation import Explanation
@@ -99,14 +100,17 @@ def _build(self:Scrubber, start):
     "Make the widgets and link them."
     self.slider = W.IntSlider(start, 0, self.n, description="regions", layout=W.Layout(width="26rem"))
     self.play = W.Play(start, min=0, max=self.n, interval=600, show_repeat=False)
-    self._open([W.HBox([self.play, self.slider])], W.jslink((self.play, "value"), (self.slider, "value")))
+    self.line = StatusLine(dict(regions=self.slider))
+    self._open([W.HBox([self.play, self.slider]), self.line], W.jslink((self.play, "value"), (self.slider, "value")))
     self.slider.observe(weak_listener(self._draw), "value")
     self._draw()
 
 @patch
 def _draw(self:Scrubber, change=None):
     "Bring image and words to the step."
+    now = front_values(dict(regions=self.slider))
     self._display(self._png(), self.text())
+    self.line.tell(values=now, shown=now)
 
 @patch
 def _png(self:Scrubber)->str: # base64

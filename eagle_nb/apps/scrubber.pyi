@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from ..explanation import plots
 from .live import Live, png_base64, weak_listener
+from .status import StatusLine, front_values
 from ..core.images import mask_image
 from ..core.patching import patch
 from ..explanation.explanation import Explanation

@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 import nbformat
@@ -56,6 +57,33 @@ print("widgets", len(ipywidgets.widgets.widget._instances))
 """]
 
 
+BUSY = ["""
+import time
+from eagle_nb.apps.panel import Panel
+from eagle_nb.explanation import plots
+asked, seconds = [], 0
+def compute(progress, x, y):
+    asked.append(x)
+    for k in range(6 if x < 4 else 200):
+        time.sleep(.1)
+        progress(k, 200, "steps")
+    return x
+def figure(result, zoom):
+    fig = plots.new_figure(7, 1)
+    fig.text(.1, .4, f"{result}, {zoom}")
+    return fig
+controls = dict(x=[1, 2, 3, 4], y=(0, 5), zoom=(1, 3))
+panel = Panel(controls, compute, figure, lambda result, zoom: f"it is {result}, {zoom}", start=dict(y=0, zoom=1),
+              tips=dict(x="a number that takes <b>long</b>", y="a number that matters little"))
+panel
+""", """
+time.sleep(seconds)
+seconds = 5
+""", """
+print(asked)
+"""]
+
+
 @dataclass
 class Page:
     "A notebook that has a panel or a scrubber."
@@ -63,12 +91,14 @@ class Page:
     knob: str                    # the label of a control
     value: str                   # what it is turned to: the text of an option, or of a slider's reading
     settings: dict = field(default_factory=dict)   # other values for settings, besides the small ones of a smoke run
+    cells: tuple = tuple(DEMO)   # of a page without a path
 
 
 PAGES = [Page("", "sample", "7"),
          Page("nbs/paper/method.ipynb", "regions", "9", dict(REGIONS=16)),
          Page("nbs/paper/teaser.ipynb", "word", "cake"),
          Page("nbs/paper/hallucination.ipynb", "repair by", "blur")]
+WAITS = Page("", "x", "2", cells=tuple(BUSY))
 
 
 # --- JupyterLab
@@ -164,7 +194,7 @@ def put(lab, page):
     "A copy of the notebook where JupyterLab finds it: without outputs and slow cells, with small settings."
     if page.path: nb = prepared(nbformat.read(ROOT/page.path, 4), smoke=True, settings=page.settings)
     else:
-        cells = [nbformat.v4.new_code_cell(code.strip(), id=f"demo{i}") for i, code in enumerate(DEMO)]
+        cells = [nbformat.v4.new_code_cell(code.strip(), id=f"demo{i}") for i, code in enumerate(page.cells)]
         nb = nbformat.v4.new_notebook(cells=cells)
     nb.metadata["kernelspec"] = dict(name="python3", display_name="Python 3 (ipykernel)", language="python")
     path = page.path or "nbs/demo.ipynb"
@@ -188,6 +218,14 @@ RUN_AGAIN = """([cell, before]) => {
     return /[0-9]/.test(prompt.textContent) && prompt.textContent.trim() !== before.trim() }"""
 SAME_WORDS = """panel => panel.querySelector('pre[aria-live]').textContent.split('\\n')[0]
     === panel.querySelector('img').alt"""
+NOTE_STATES = """line => {
+    const note = () => {
+        const { state, stale } = line.dataset, last = window.states.at(-1) ?? []
+        const words = line.querySelector('.eagle-words').textContent
+        if (state !== last[0] || stale !== last[1] || words !== last[2]) window.states.push([state, stale, words]) }
+    window.states = []
+    note()
+    new MutationObserver(note).observe(line, { attributes: true, childList: true, subtree: true }) }"""
 ERROR = '[data-mime-type="application/vnd.jupyter.error"]'
 
 
@@ -207,7 +245,8 @@ class Seen:
         outputs = self.page.locator(".jp-OutputArea-output .widget-vbox")
         self.panel = outputs.filter(has=self.page.locator("pre[aria-live]"))
         self.image, self.text = self.panel.locator("img"), self.panel.locator("pre[aria-live]")
-        self.button = self.panel.locator("button.jupyter-button")
+        self.line = self.panel.locator(".eagle-status")
+        self.button = self.line.locator("button")
 
     def command(self, name):
         # what the command returns ends only with the work, so it is not waited for
@@ -230,8 +269,15 @@ class Seen:
         assert error.all_inner_texts() == []
         sync_api.expect(self.panel).to_have_count(1)
         sync_api.expect(self.image).to_be_visible()
-        if self.button.count() == 1: # the scrubber has the buttons of its player
-            sync_api.expect(self.button).to_have_text("Done")
+        self.until("ready")
+
+    def until(self, state, stale=False):
+        "The line says this state, and whether the figure is of the values before."
+        sync_api.expect(self.line).to_have_attribute("data-state", state)
+        sync_api.expect(self.line).to_have_attribute("data-stale", str(stale).lower())
+
+    def note_states(self): self.line.evaluate(NOTE_STATES)
+    def states(self): return self.page.evaluate("() => window.states")
 
     def until_same_words(self):
         "Image and text come one after the other, so a reader may see the one before the other for a moment."
@@ -282,12 +328,17 @@ class Seen:
 
     def cell(self, number): return self.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
 
+    def start(self, cell):
+        "Run a code cell again, by hand."
+        self.cell(cell).locator(".jp-InputPrompt").click()
+        self.page.keyboard.press("Control+Enter")
+
+    def running(self, cell): return "*" in self.cell(cell).locator(".jp-InputPrompt").inner_text()
+
     def rerun(self, cell):
         "Run a code cell again, by hand, and wait until it has run."
-        prompt = self.cell(cell).locator(".jp-InputPrompt")
-        before = prompt.inner_text()
-        prompt.click()
-        self.page.keyboard.press("Control+Enter")
+        before = self.cell(cell).locator(".jp-InputPrompt").inner_text()
+        self.start(cell)
         self.page.wait_for_function(RUN_AGAIN, arg=[cell, before])
 
     def output(self, cell): return self.cell(cell).locator(".jp-OutputArea-output").last.inner_text().strip()
@@ -330,12 +381,16 @@ def test_work_is_cancelled_by_keyboard(seen):
     seen.until_ready()
     image, text = seen.image.get_attribute("src"), seen.text.inner_text()
     seen.turn("regions", "100")
+    seen.until("working", stale=True)
     sync_api.expect(seen.button).to_have_text("Cancel")
-    sync_api.expect(seen.panel).to_contain_text(re.compile(r"forwards \d+ of 10100"))
+    at_work = re.compile(r"working: forwards \d+ of 10100; the figure is of the values before")
+    sync_api.expect(seen.line).to_contain_text(at_work)
     seen.screenshot("working")
     seen.reach(seen.button)
     seen.page.keyboard.press("Enter")
     sync_api.expect(seen.button).to_have_text("Try again")
+    seen.until("cancelled", stale=True)
+    assert seen.button.evaluate("b => b === document.activeElement"), "the button keeps the focus"
     sync_api.expect(seen.text).to_contain_text("cancelled: what follows is of the values before")
     assert seen.image.get_attribute("src") == image and text in seen.text.inner_text()
     seen.screenshot("cancelled")
@@ -350,7 +405,7 @@ def test_a_cell_that_runs_again_leaves_one_panel(seen):
     seen.rerun(3)
     widgets = seen.output(3)
     seen.turn("regions", "96")
-    sync_api.expect(seen.button).to_have_text("Cancel")
+    seen.until("working", stale=True)
     seen.rerun(1)
     seen.until_ready()
     seen.rerun(3)
@@ -359,3 +414,73 @@ def test_a_cell_that_runs_again_leaves_one_panel(seen):
     assert seen.reading(seen.knob("regions")) == "8"
     seen.screenshot("again")
     assert seen.errors == []
+
+
+@pytest.mark.parametrize("seen", [WAITS], ids=["busy"], indirect=True, scope="module")
+def test_a_knob_that_the_kernel_has_not_heard_of_is_shown_as_waiting(seen):
+    "While another cell runs, nothing is done, and the screen says so; values of the figure are never called stale."
+    seen.until_ready()
+    seen.until_run()
+    seen.note_states()
+    seen.start(1)
+    sync_api.expect(seen.cell(1).locator(".jp-InputPrompt")).to_have_text(re.compile(r"\*"))
+    seen.knob("x").locator("select").select_option("2")
+    seen.until("waiting", stale=True)
+    sync_api.expect(seen.line).to_contain_text("waiting for the kernel; the figure is of the values before")
+    sync_api.expect(seen.image).to_have_css("opacity", "0.35")
+    assert seen.button.get_attribute("aria-disabled") == "true" and "it is 1" in seen.text.inner_text()
+    seen.screenshot("waiting")
+    seen.knob("x").locator("select").select_option("1")
+    seen.until("ready")
+    sync_api.expect(seen.image).to_have_css("opacity", "1")
+    seen.knob("x").locator("select").select_option("3")
+    seen.until("waiting", stale=True)
+    assert seen.running(1), "all this while the kernel was busy"
+    seen.until_ready()
+    assert "x 3, y 0, zoom 1" in seen.text.inner_text() and not seen.running(1)
+    states = seen.states()
+    names = [name for name, _ in groupby(state for state, _, _ in states)]
+    assert names[:4] == ["ready", "waiting", "ready", "waiting"] and names[-2:] == ["working", "ready"]
+    assert {state for state, stale, _ in states if stale == "false"} == {"ready"}, "a stale figure is never shown as done"
+    assert {words for state, _, words in states if state == "ready"} == {"done"}
+    assert seen.errors == []
+
+
+@pytest.mark.parametrize("seen", [WAITS], ids=["busy"], indirect=True, scope="module")
+def test_a_click_that_the_kernel_has_not_heard_of_is_shown_as_waiting(seen):
+    "Work goes on in the background until the kernel hears of the click, and does not begin again."
+    seen.until_ready()
+    seen.knob("x").locator("select").select_option("4")
+    seen.until("working", stale=True)
+    seen.start(1)
+    sync_api.expect(seen.cell(1).locator(".jp-InputPrompt")).to_have_text(re.compile(r"\*"))
+    sync_api.expect(seen.line).to_contain_text(re.compile(r"working: steps \d+ of 200"))
+    seen.button.click()
+    seen.until("waiting", stale=True)
+    assert seen.button.get_attribute("aria-disabled") == "true"
+    seen.button.dispatch_event("click")
+    assert seen.running(1), "all this while the kernel was busy"
+    seen.until("cancelled", stale=True)
+    seen.rerun(2)
+    asked = json.loads(seen.output(2))
+    assert asked[-1] == 4 and asked.count(4) == 1
+    seen.screenshot("late-click")
+    seen.button.click()
+    seen.until("working", stale=True)
+    seen.knob("x").locator("select").select_option("3")
+    seen.until_ready()
+    seen.rerun(2)
+    assert json.loads(seen.output(2)) == [*asked, 4], "tried again once, and the result of 3 was there"
+    assert seen.errors == []
+
+
+@pytest.mark.parametrize("seen", [WAITS], ids=["busy"], indirect=True, scope="module")
+def test_a_tip_is_shown_and_read(seen):
+    "By pointer and by screen reader; as text, and only where there is one."
+    seen.until_ready()
+    for label, tip in (("x", "a number that takes <b>long</b>"), ("y", "a number that matters little")):
+        knob = seen.knob(label)
+        assert knob.get_attribute("title") == tip
+        assert knob.locator("select, [role=slider]").get_attribute("aria-description") == tip
+    zoom = seen.knob("zoom")
+    assert not zoom.get_attribute("title") and not zoom.locator("[title=null]").count()

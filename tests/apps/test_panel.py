@@ -11,6 +11,7 @@ import pytest
 
 from eagle_nb.apps import panel as panel_module
 from eagle_nb.apps.panel import Cancelled, Panel, figure_notice
+from eagle_nb.apps.status import front_values
 from eagle_nb.explanation import plots
 from widget_help import image_html, open_widgets, set_cell, set_frontend, text_html
 
@@ -78,7 +79,17 @@ def until(condition):
         time.sleep(.005)
 
 
-def screen(panel): return image_html(panel), html.unescape(text_html(panel)), panel.button.description
+def line(panel):
+    "What the line in the browser would say while the kernel answers: the state, and whether the figure is greyed out."
+    r = panel.line.report
+    assert r["values"] == front_values(panel.controls), "else it would say for ever that it waits for the kernel"
+    return r["status"], r["shown"] is not None and r["shown"] != r["values"]
+
+
+def screen(panel): return image_html(panel), html.unescape(text_html(panel)), line(panel)
+
+
+def click(panel, ask): panel.line._hear(panel.line, dict(ask=ask, clicks=panel.line.report["clicks"] + 1), [])
 
 
 def png_of(panel): return panel._repr_mimebundle_()["image/png"]
@@ -86,10 +97,11 @@ def png_of(panel): return panel._repr_mimebundle_()["image/png"]
 
 def shows(panel, x, result):
     "The panel, its screen and its words agree on what is shown."
-    s, (image, text, button) = panel.state(), screen(panel)
+    s, (image, text, state) = panel.state(), screen(panel)
     words = f"it is {result}"
     return (s["status"] == "ready" and s["shown"]["x"] == x and panel.result() == result
-            and words in panel.text() and words in text and png_of(panel) in image and button == "Done")
+            and words in panel.text() and words in text and png_of(panel) in image and state == ("ready", False)
+            and not s["stale"])
 
 
 # --- controls
@@ -244,11 +256,167 @@ def test_a_failure_is_not_remembered(mode, make_panel):
         tries.append(x)
         if len(tries) == 1: raise ValueError("not yet")
     p = make_panel(dict(x=[1]), compute).wait(LONG)
-    assert p.status == "failed" and p.button.description == "Try again"
-    p.button.click()
+    assert p.status == "failed" and line(p) == ("failed", False)
+    click(p, "again")
     assert p.wait(LONG).status == "ready" and p.result() is None
     p.set()
     assert tries == [1, 1], "None is a result like any other"
+
+
+# --- steps
+
+def stepped(asked, hold=()):
+    "Two steps that note when they work: a search, and a cheap repair of what it found."
+    held, released = threading.Event(), threading.Event()
+    def search(progress, x):
+        asked.append(("search", x))
+        return 10*x
+    def repair(progress, search, how):
+        asked.append(("repair", search, how))
+        if how in hold:
+            held.set()
+            assert released.wait(LONG)
+        progress()
+        return f"{search} by {how}"
+    return [search, repair], held, released
+
+
+def test_a_cheap_knob_repeats_only_its_own_step(mode, make_panel):
+    asked = []
+    p = make_panel(dict(x=[1, 2], how=["blur", "mean"], zoom=(1, 5)), stepped(asked)[0], lambda r: drawn(r),
+                   lambda r: in_words(r)).wait(LONG)
+    assert p.set(how="mean").result() == "10 by mean"
+    assert asked == [("search", 1), ("repair", 10, "blur"), ("repair", 10, "mean")]
+    p.set(how="blur")
+    p.set(zoom=4)
+    assert len(asked) == 3, "remembered; and no step names the zoom, so only the figure is drawn anew"
+    assert p.set(x=2).result() == "20 by blur" and asked[3:] == [("search", 2), ("repair", 20, "blur")]
+    p.set(x=1, how="mean")
+    assert len(asked) == 5
+
+
+def test_steps_before_a_cancelled_one_are_kept(live, make_panel):
+    asked = []
+    steps, held, released = stepped(asked, hold=("mean",))
+    p = make_panel(dict(x=[1, 2], how=["blur", "mean"]), steps, lambda r: drawn(r), lambda r: in_words(r)).wait(LONG)
+    p._put(dict(x=2))
+    p.controls["how"].value = "mean"
+    assert held.wait(LONG)
+    p.cancel()
+    released.set()
+    assert p.wait(LONG).status == "cancelled" and p.state()["shown"] == dict(x=1, how="blur") and p.stale
+    assert p.set(how="blur").result() == "20 by blur" and asked.count(("search", 2)) == 1
+
+
+def test_choices_that_depend_on_a_step(mode, make_panel):
+    "What would give the same result is not offered, and what cannot be chosen cannot be opened."
+    asked = []
+    def search(progress, x):
+        asked.append(x)
+        return x
+    def repair(progress, search, how): return f"{search} {how}"
+    def ways(search): return ["none", "blur"][:search]
+    p = make_panel(dict(x=[1, 2], how=ways), [search, repair], lambda r: drawn(r), lambda r: in_words(r)).wait(LONG)
+    assert p.controls["how"].options == (("none", "none"),) and p.controls["how"].disabled and p.result() == "1 none"
+    assert p.set(x=2, how="blur").result() == "2 blur" and not p.controls["how"].disabled
+    assert p.set(x=1).result() == "1 none" and asked == [1, 2], "the menu takes the result of the step that is there"
+
+
+WRONG_STEPS = [
+    (dict(x=[1]), [lambda progress, y: 1], "asks for 'y', which is neither a control nor an earlier step: choose from x"),
+    (dict(search=[1]), stepped([])[0][:1], "'search' is both a step and a control: rename one of them"),
+    (dict(x=[1], how=["blur"]), stepped([])[0][1:], "repair asks for 'search'"),
+    (dict(how=lambda search: ["blur"], x=[1]), stepped([])[0],
+     "the choices of 'how' need the step 'search', which depends on 'x': put 'x' before 'how'")]
+
+
+@pytest.mark.parametrize("controls,steps,message", WRONG_STEPS, ids=range(4))
+def test_steps_that_cannot_work_are_refused(controls, steps, message):
+    before = open_widgets()
+    with pytest.raises(ValueError) as e: Panel(controls, steps, drawn, in_words)
+    assert message in str(e.value) and open_widgets() == before
+
+
+# --- what the screen says
+
+def test_each_state_is_shown_when_it_holds_and_only_then(live, make_panel):
+    "From the first work to a result, a second that is cancelled, a third that fails, and a fourth that is there at once."
+    work = Work(hold={1, 2})
+    def compute(progress, x):
+        if x == 3: raise ValueError("no zebra")
+        return work(progress, x=x)
+    p, seen = make_panel(dict(x=[1, 2, 3]), compute), []
+    p.line.observe(lambda change: seen.append((change["new"]["status"], p.status)), "report")
+    work.until_held()
+    assert line(p) == ("working", False), "no figure, so none that is greyed out"
+    work.release()
+    p.wait(LONG)
+    assert line(p) == ("ready", False)
+    work.hold.add(2)
+    for event in (work.held, work.released): event.clear()
+    p.controls["x"].value = 2
+    work.until_held()
+    assert line(p) == ("working", True) and p.stale and p.state()["stale"]
+    p.cancel()
+    work.release()
+    p.wait(LONG)
+    assert line(p) == ("cancelled", True) and p.stale
+    assert p.set(x=3).status == "failed" and line(p) == ("failed", False) and not p.stale
+    assert shows(p.set(x=1), 1, "1") and line(p) == ("ready", False)
+    assert {a for a, b in seen} == {"working", "ready", "cancelled", "failed"}
+    assert all(a == b for a, b in seen), "never another one than that of the panel"
+
+
+def test_cancelled_work_on_the_values_of_the_figure_leaves_no_stale_figure(live, make_panel):
+    work = Work(hold={2})
+    p = make_panel(dict(x=[1, 2]), work).wait(LONG)
+    p.controls["x"].value = 2
+    work.until_held()
+    p.cancel()
+    work.release()
+    p.wait(LONG)
+    p._put(dict(x=1))
+    assert not p.stale and p.text() == "cancelled\nx 1\nit is 1"
+
+
+def test_a_late_click_never_begins_what_it_was_meant_to_cancel(live, make_panel):
+    work = Work()
+    p = make_panel(dict(x=[1]), work, keep=0).wait(LONG)
+    for ask in ("cancel", "again", None, "<b>"): click(p, ask)
+    assert shows(p.wait(LONG), 1, "1") and work.asked == [(1,)] and p.line.report["clicks"] == 4
+
+
+def test_menus_that_are_not_known_yet_are_not_listed(live, make_panel):
+    held, released = threading.Event(), threading.Event()
+    def words_of(x):
+        held.set()
+        assert released.wait(LONG)
+        return ["cat"]
+    p = make_panel(dict(x=[1, 2], word=words_of), Work())
+    assert held.wait(LONG) and p.text() == "working: x 1"
+    released.set()
+    assert "x 1, word cat" in p.wait(LONG).text()
+
+
+def test_a_value_is_offered_once(mode, make_panel):
+    p = make_panel(dict(x=[16, 36, 16], y=[("a", 1), ("b", 1), ("c", True)], z=lambda x: [x, x]), Work()).wait(LONG)
+    assert [v for _, v in p.controls["x"].options] == [16, 36]
+    assert list(p.controls["y"].options) == [("a", 1), ("c", True)] and p.controls["z"].disabled
+    assert not p.controls["x"].disabled
+
+
+def test_tips_say_what_a_control_does(make_panel):
+    p = make_panel(dict(x=[1, 2], y=(0, 3)), Work(), tips=dict(x="how <b>many</b>")).wait(LONG)
+    assert p.line.tips == dict(x="how <b>many</b>") and p.controls["x"].tooltip == "how <b>many</b>"
+    assert p.controls["y"].tooltip == "", "without one, ipywidgets shows the word null"
+    with pytest.raises(ValueError, match="unknown control 'z': choose from x, y"):
+        make_panel(dict(x=[1], y=[1]), Work(), tips=dict(z="nothing"))
+
+
+def test_the_functions_of_a_page_get_what_they_name(mode, make_panel):
+    p = make_panel(dict(x=[1, 2], y=[3]), lambda progress, x: x, lambda r: drawn(r), lambda r, y: f"{r} {y}",
+                   lambda r: dict(n=r))
+    assert p.wait(LONG).state()["n"] == 1 and p.text() == "x 1, y 3\n1 3"
 
 
 # --- cancelling
@@ -259,9 +427,10 @@ def test_cancelled_work_leaves_the_figure_before_it(live, make_panel):
     image = screen(p)[0]
     p.controls["x"].value = 2
     work.until_held()
-    assert p.status == "working" and screen(p)[2] == "Cancel" and p.bar.layout.display is None
-    p.button.click()
-    assert p.note.value == "stopping"
+    assert p.status == "working" and screen(p)[2] == ("working", True) and p.stale
+    assert p.text() == "working: what follows is of the values before\nx 1\nit is 1" and p.text() in screen(p)[1]
+    click(p, "cancel")
+    assert p.line.report["message"] == "stopping"
     with pytest.raises(TimeoutError, match="still works after 0 s: wait longer, or cancel"): p.wait(0)
     work.release()
     p.wait(LONG)
@@ -270,10 +439,10 @@ def test_cancelled_work_leaves_the_figure_before_it(live, make_panel):
     assert p.text().startswith("cancelled: what follows is of the values before\nx 1\n")
     assert screen(p)[0].count(png_of(p)) == 1
     assert image.split("base64,")[1].split('"')[0] in screen(p)[0]
-    assert p.text() in screen(p)[1] and screen(p)[2] == "Try again"
-    assert p.bar.layout.display == "none" and p.result() == "1"
+    assert p.text() in screen(p)[1] and screen(p)[2] == ("cancelled", True) and p.stale
+    assert p.line.report["message"] == "cancelled" and p.result() == "1"
     with pytest.raises(ValueError, match="nothing to save: cancelled"): p.save("never")
-    p.button.click()
+    click(p, "again")
     assert shows(p.wait(LONG), 2, "2") and work.asked == [(1,), (2,), (2,)]
 
 
@@ -404,11 +573,12 @@ def test_progress_of_all_kinds(mode, make_panel, monkeypatch, report):
     panels, bars = [], []
     def compute(progress, x):
         progress(*report)
-        bars.append((panels[0].bar.value, panels[0].note.value) if panels else None)
+        bars.append((panels[0].line.report["done"], panels[0].line.report["message"]) if panels else None)
         return x
     panels.append(make_panel(dict(x=[1, 2]), compute))
     panels[0].wait()
-    assert panels[0].set(x=2).status == "ready" and panels[0].bar.value == 0 and panels[0].note.value == ""
+    assert panels[0].set(x=2).status == "ready"
+    assert (panels[0].line.report["done"], panels[0].line.report["message"]) == (0, "")
     assert 0 <= bars[-1][0] <= 1
     if report == (7, 5, "steps"): assert bars[-1] == (1, "steps 7 of 5")
     if report == (3, None, "steps"): assert bars[-1] == (0, "steps 3")
@@ -436,10 +606,10 @@ def test_the_reason_of_a_failure_is_shown(mode, make_panel, error, message):
     p = make_panel(dict(x=[1, 2]), compute, numbers=lambda r, x: dict(n=r)).wait(LONG)
     before = screen(p)
     p.set(x=2)
-    expected = dict(status="failed", message=message, values=dict(x=2), shown=None)
+    expected = dict(status="failed", message=message, values=dict(x=2), shown=None, stale=False)
     assert p.state() == expected, "nothing of what was before"
     assert p.text() == f"no result for x 2: {message}" and p.text().replace("\ud800", "?") in screen(p)[1]
-    assert screen(p)[0] != before[0] and screen(p)[2] == "Try again"
+    assert screen(p)[0] != before[0] and screen(p)[2] == ("failed", False)
     for value in (text_html(p), image_html(p)): assert "<script" not in value and "<img src=x" not in value
     assert image_html(p).count("<") == 1 and p.figure().texts
     with pytest.raises(ValueError, match="no result for x 2"): p.result()
@@ -502,7 +672,7 @@ def test_closing_a_panel_leaves_no_widget(mode):
     assert open_widgets() == before and p.closed and p.state()["status"] == "ready" and "it is 2" in p.text()
     p.close()
     p.cancel()
-    p.button.click()
+    click(p, "again")
     p.controls["x"].value = 1
     assert p.result().startswith("2") and open_widgets() == before
     with pytest.raises(ValueError, match="the panel is closed: run its cell again"): p.set(x=1)
@@ -558,7 +728,7 @@ def test_a_cell_that_runs_again_cancels_work(live, monkeypatch, make_panel):
     work.until_held()
     set_cell(monkeypatch, "a", 2)
     again = make_panel(dict(x=[3]), work)
-    assert first.closed and first.note.value == "stopping" and again.status == "working"
+    assert first.closed and first.line.report["message"] == "stopping" and again.status == "working"
     work.release()
     assert shows(again.wait(LONG), 3, "3") and first.wait(LONG).status == "cancelled" and work.most == 1
 

@@ -28,7 +28,13 @@ def test_a_page_has_its_parts(page):
     assert sum(s.strip().lower().startswith("## settings") for s in text) == 1, "one settings cell"
     assert any(re.search(r"\bassert\b", s) for s in text), "a claim that is checked"
     if page.stem not in TABLES:
-        assert any(re.search(r"\b(Panel|results_panel|Scrubber)\(", s) for s in text), "knobs"
+        assert any(re.search(r"\b(\w+_panel|Scrubber)\(", s) for s in text), "knobs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_a_reader_meets_a_panel_and_not_its_plumbing(page):
+    code = "\n".join("".join(c["source"]) for c in cells_of(page) if c["cell_type"] == "code")
+    assert not re.findall(r"^def (compute|figure|text|numbers)\(|\bPanel\(", code, re.M), "that is for eagle_nb.apps"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
