@@ -393,6 +393,8 @@ def _families(a)->dict:
 def _gpu(a)->dict:
     "One row per shape; written after each, so that a time limit costs only what is left."
     found = dict(rows=[])
+    if a.device.startswith("cuda") and not torch.cuda.is_available():
+        raise SystemExit("there is no GPU here: add --device cpu, and with it a tiny shape such as --shapes llava")
     for name in a.shapes:
         try: row = gpu_row(name, a.layers, a.vision_layers, a.dtype, a.device, a.regions, a.tokens, a.budgets, a.sets)
         except torch.OutOfMemoryError as e: row = dict(model=name, failed=error_text(e))
@@ -451,7 +453,7 @@ def _add_gpu(add):
         help=f"{', '.join(shapes.REAL)}; or, to try the command: {', '.join(shapes.FAMILIES)}")
     _add_depth(add)
     add("--dtype", default="bfloat16", choices=["bfloat16", "float16", "float32"])
-    add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add("--device", default="cuda")
     add("--regions", type=int, default=64)
     add("--tokens", type=int, default=30, help="of the answer")
     add("--budgets", type=_budget, nargs="+", default=[416, None], help="forwards, or default")

@@ -83,7 +83,7 @@ def read_memory(memory:int|float|str|None # 4e9, "4 GB", .5 of what is free; Non
     if memory is None: return None
     text = None
     if isinstance(memory, str): text = re.fullmatch(r"([\d.]+) *([KMG]?i?B)", memory.strip(), re.IGNORECASE)
-    try: amount = float(text[1])*_UNITS[text[2].upper()] if text else float(memory)
+    try: amount = float(text[1])*_UNITS[text[2].upper()] if text else math.nan if memory is True else float(memory)
     except (TypeError, ValueError): amount = math.nan
     if amount > 0 and math.isfinite(amount): return amount
     raise ValueError(f"memory must be a number of bytes, a text such as '4 GB', or a share of what is free, "

@@ -124,3 +124,8 @@ def test_mistakes_end_in_a_sentence(options, message):
 def test_budgets_that_are_none(budget, capsys):
     with pytest.raises(SystemExit): benchmark.main(["gpu", "--budgets", budget])
     assert "a budget is a number of forwards or 'default'" in capsys.readouterr().err or budget == "-3"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_shapes_for_a_gpu_are_not_built_without_one():
+    with pytest.raises(SystemExit, match="no GPU here: add --device cpu"): benchmark.main(["gpu"])

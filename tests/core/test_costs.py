@@ -90,7 +90,7 @@ def test_the_peak_of_a_gpu_is_that_of_the_device_in_question(monkeypatch):
 def test_the_room_for_a_batch(memory, free, room): assert batch_room(memory, free) == room
 
 
-@pytest.mark.parametrize("memory", ["", "GB", "-3 GB", "1e GB", "nan", 0, -.5, float("inf"), [1], "1.2.3 GB", "0 GB"])
+@pytest.mark.parametrize("memory", ["", "GB", "-3 GB", "1e GB", "nan", 0, -.5, float("inf"), [1], "1.2.3 GB", "0 GB", True])
 def test_amounts_of_memory_that_are_none(memory):
     with pytest.raises(ValueError, match="memory must be a number of bytes, a text such as '4 GB', or a share"):
         read_memory(memory)
