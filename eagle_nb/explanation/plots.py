@@ -7,8 +7,8 @@ __all__ = ['COLUMN', 'PAGE', 'HEAT', 'SIGNED', 'WARM', 'INSERTION', 'DELETION', 
            'paper_style', 'figure_png', 'new_figure', 'check_axes', 'check_image', 'heat_colours', 'check_alpha',
            'overlay', 'draw_image', 'scale_text', 'scale_height', 'draw_scale', 'show_map', 'check_labels',
            'check_order', 'show_regions', 'check_curves', 'unit_axes', 'show_curves', 'curve_text', 'clean_text',
-           'word_groups', 'check_influence', 'word_colours', 'word_layout', 'words_height', 'show_words', 'words_html',
-           'words_text', 'show_word_curves', 'data_uri', 'plain_json', 'save_figure']
+           'word_groups', 'check_influence', 'word_colours', 'text_colour', 'word_layout', 'words_height', 'show_words',
+           'words_html', 'words_text', 'show_word_curves', 'data_uri', 'plain_json', 'save_figure']
 
 # %% ../../nbs/explanation/01_plots.ipynb #de76e9a4
 import base64, html, json, threading, warnings
@@ -551,11 +551,16 @@ def word_colours(x:float # influence on the scale, in [0, 1]
                 )->tuple[tuple[float, float, float], str]: # background as RGB in [0, 1]; "black" or "white"
     "The background of a word, and the colour of its text (contrast as in WCAG 2)."
     background = matplotlib.colormaps[WARM](.02 + .78*x)[:3]
+    return background, text_colour(background)
+
+def text_colour(background:ArrayLike # RGB in [0, 1]
+               )->str: # "black" or "white"
+    "The colour of text that can be read on a background."
     rgb = np.array(background)
     linear = np.where(rgb <= .04045, rgb/12.92, ((rgb + .055)/1.055)**2.4)
     luminance = float(linear @ (.2126, .7152, .0722))
     on_white, on_black = 1.05/(luminance + .05), (luminance + .05)/.05
-    return background, "white" if on_white > on_black else "black"
+    return "white" if on_white > on_black else "black"
 
 # %% ../../nbs/explanation/01_plots.ipynb #ec811730
 _PAD, _GAP, _LINE = 1.6, 1.8, 1.75   # points around and between words; height of a line in type sizes
