@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAX_PIXELS', 'SETTINGS', 'CLOSED', 'SharedScorer', 'Case', 'read_image', 'Session', 'told']
 
-# %% ../../nbs/apps/10_session.ipynb #90b538fc
+# %% ../../nbs/apps/10_session.ipynb #e66b9fb3
 import io, time, weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -31,7 +31,7 @@ from ..core.patching import patch
 from ..core.regions import Regions
 from ..core.scores import ModelScorer, packed
 from ..core.selftest import load
-from ..core.targets import Target, make_target, words
+from ..core.targets import Target, make_target, words as split_words
 from ..explanation.explanation import Explanation, explain_scores, scorer_record
 from ..explanation.maps import Maps
 from ..explanation.words import WordMap
@@ -80,7 +80,7 @@ def snapshot(self:SharedScorer, columns:tuple[int, ...],
     other._known = dict(list(self.known.items())[-most:])
     return other
 
-# %% ../../nbs/apps/10_session.ipynb #8f718cc7
+# %% ../../nbs/apps/10_session.ipynb #ed3a2225
 @dataclass(eq=False)
 class Case:
     "A question about an image, and all that was found for its answer."
@@ -92,14 +92,24 @@ class Case:
     regions:Regions|None=None
     scorer:SharedScorer|None=None
     found:OrderedDict = field(default_factory=OrderedDict) # tokens -> explanation
+    guessed:OrderedDict = field(default_factory=OrderedDict) # tokens -> latest estimate, while there is no explanation
 
     most = 16 # explanations that are kept with their scorers
 
     def keep(self, columns:tuple[int, ...], e:Explanation):
         "Remember an explanation; the one that was not used for longest goes."
-        self.found[columns] = e
-        self.found.move_to_end(columns)
-        while len(self.found) > self.most: self.found.popitem(last=False)
+        self.guessed.pop(columns, None)
+        _keep_latest(self.found, columns, e, self.most)
+
+    def guess(self, columns:tuple[int, ...], word:WordMap):
+        "Remember an estimate."
+        _keep_latest(self.guessed, columns, word, self.most)
+
+def _keep_latest(table:OrderedDict, key, value, most:int):
+    "Put a value at the end of a table of limited length."
+    table[key] = value
+    table.move_to_end(key)
+    while len(table) > most: table.popitem(last=False)
 
 # %% ../../nbs/apps/10_session.ipynb #1f131d1d
 MAX_PIXELS = 50_000_000
@@ -327,7 +337,7 @@ def _columns(self:Session, which)->tuple[int, ...]: # positions in the answer
     each = [make_target(self.model, self.case.answer, w).positions for w in (which if texts else [which])]
     return tuple(sorted({k for positions in each for k in positions}))
 
-# %% ../../nbs/apps/10_session.ipynb #695934a7
+# %% ../../nbs/apps/10_session.ipynb #f5362569
 @patch
 def _start(self:Session, columns, message=""):
     "Show what is known of a selection, and search for it unless that is done."
@@ -340,6 +350,7 @@ def _start(self:Session, columns, message=""):
             case.keep(columns, known)
             self.shown, self.status, self.message = known, "done", message
         else:
+            self.shown = case.guessed.get(columns)
             self.status, self.message = "searching", message
             self.forwards, self.seconds, self.progress = 0, 0., 0.
             self._reader.post(self._estimate, key="estimate", failed=lambda e: None)
@@ -398,7 +409,7 @@ def _expected(self:Session, n:int)->tuple[int|None, float|None]: # forwards or s
         forwards = default_forwards(n) if self.settings["search"] == "fast" else n*(n + 1)
     return forwards, seconds
 
-# %% ../../nbs/apps/10_session.ipynb #8eae4a2e
+# %% ../../nbs/apps/10_session.ipynb #137b77be
 @patch
 def _report(self:Session, forwards:int, total:tuple):
     "Put the progress into the state."
@@ -426,10 +437,12 @@ def _estimate(self:Session):
     word.values # from the same sets, and outside the lock
     self._estimated = time.perf_counter()
     with self._lock:
-        if self.case is case and self.columns == columns and columns not in case.found: self.shown = word
+        if columns in case.found: return
+        case.guess(columns, word)
+        if self.case is case and self.columns == columns: self.shown = word
     self._changed()
 
-# %% ../../nbs/apps/10_session.ipynb #4c51cb8a
+# %% ../../nbs/apps/10_session.ipynb #98641290
 @patch
 def hide(self:Session, regions:int|Iterable[int]=(), # none for the whole image
          wait:bool=True # False: the probability comes in the state
@@ -464,7 +477,7 @@ def _hide(self:Session, case:Case, columns, chosen:list[int]):
     keep[0, chosen] = False
     p = case.scorer.fresh(columns).all_tokens(keep).double().numpy()
     each = [dict(word=w, p=float(p[0, list(at)].mean()), whole=float(p[1, list(at)].mean()))
-            for w, at in words(case.answer)]
+            for w, at in split_words(case.answer)]
     now, whole = p[:, list(columns)].mean(1).tolist()
     with self._lock: self.hidden, self.p_hidden = chosen, dict(p=now, whole=whole, words=each)
     self._changed()
@@ -518,7 +531,7 @@ def close(self:Session):
     self._changed()
     self.listeners.clear()
 
-# %% ../../nbs/apps/10_session.ipynb #b21fde91
+# %% ../../nbs/apps/10_session.ipynb #4e754d6c
 @patch
 def state(self:Session)->dict: # plain numbers, lists and text
     "Everything that is shown."
@@ -527,7 +540,7 @@ def state(self:Session)->dict: # plain numbers, lists and text
         found = dict(status=self.status, message=self.message, prompt=self.prompt,
                      answer=case.answer.text if case else self.typed, settings=dict(self.settings),
                      image=None if self.image is None else list(self.image.shape[:2]),
-                     tokens=list(case.answer.tokens) if case else [], words=self._word_list(),
+                     tokens=list(case.answer.tokens) if case else [], words=self.words(),
                      selected=list(self.columns or ()), selected_text=self.selected_text(),
                      progress=self.progress, forwards=self.forwards, seconds=self.seconds,
                      hidden=list(self.hidden), p_hidden=self.p_hidden)
@@ -539,19 +552,37 @@ def _shown_state(shown:Maps|None)->dict:
     return dict(estimated=isinstance(shown, WordMap), order=shown.order.tolist(), values=shown.by_region().tolist(),
                 insertion=shown.insertion.tolist(), deletion=shown.deletion.tolist())
 
-# %% ../../nbs/apps/10_session.ipynb #54f899cb
+# %% ../../nbs/apps/10_session.ipynb #e4f01233
 @patch
-def _word_list(self:Session)->list[dict]:
-    "The words of the answer with their tokens, and the influence of the image where it is measured."
+def whole(self:Session)->tuple[int, ...]: # positions in the answer
+    "The tokens of the whole answer."
+    return () if self.case is None else make_target(self.model, self.case.answer).positions
+
+@patch
+def words(self:Session)->list[dict]: # text, tokens, influence
+    "The words of the answer with their tokens, and the influence of the image once it is measured."
     if self.case is None: return []
-    whole = next((e for e in reversed(self.case.found.values()) if len(e.target_words) > 1), None)
-    influence = {} if whole is None else {at: v for at, v in _influences(whole)}
-    return [dict(text=w, tokens=list(at), influence=influence.get(at)) for w, at in words(self.case.answer)]
+    whole = self.case.found.get(self.whole())
+    influence = {} if whole is None else dict(_influences(whole))
+    return [dict(text=w, tokens=list(at), influence=influence.get(at)) for w, at in split_words(self.case.answer)]
 
 def _influences(e:Explanation)->list[tuple[tuple[int, ...], float]]:
     "Positions in the answer of each word, with the influence of the image."
     each = zip(e.target_words, e.word_influence())
     return [(tuple(e.target.positions[k] for k in columns), float(v)) for (_, columns), (_, v) in each]
+
+@patch
+def chips(self:Session, columns:tuple[int, ...])->list[int]: # places among `words`; none for the whole answer
+    "The words that a selection touches."
+    if columns == self.whole(): return []
+    columns_of = frozenset(columns)
+    return [k for k, w in enumerate(self.words()) if not columns_of.isdisjoint(w["tokens"])]
+
+@patch
+def maps(self:Session)->dict[tuple[int, ...], Maps]: # tokens -> map
+    "All maps of the answer so far: measured ones, and estimates of the rest."
+    if self.case is None: return {}
+    with self._lock: return {**self.case.guessed, **self.case.found}
 
 @patch
 def selected_text(self:Session)->str:

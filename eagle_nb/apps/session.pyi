@@ -23,7 +23,7 @@ from ..core.patching import patch
 from ..core.regions import Regions
 from ..core.scores import ModelScorer, packed
 from ..core.selftest import load
-from ..core.targets import Target, make_target, words
+from ..core.targets import Target, make_target, words as split_words
 from ..explanation.explanation import Explanation, explain_scores, scorer_record
 from ..explanation.maps import Maps
 from ..explanation.words import WordMap
@@ -60,11 +60,20 @@ class Case:
     regions: Regions | None = None
     scorer: SharedScorer | None = None
     found: OrderedDict = field(default_factory=OrderedDict)
+    guessed: OrderedDict = field(default_factory=OrderedDict)
     most = 16
 
     def keep(self, columns: tuple[int, ...], e: Explanation):
         """Remember an explanation; the one that was not used for longest goes."""
         ...
+
+    def guess(self, columns: tuple[int, ...], word: WordMap):
+        """Remember an estimate."""
+        ...
+
+def _keep_latest(table: OrderedDict, key, value, most: int):
+    """Put a value at the end of a table of limited length."""
+    ...
 MAX_PIXELS = 50000000
 
 def _pixel_count(image) -> int:
@@ -224,8 +233,20 @@ class Session:
         """Everything that is shown."""
         ...
 
-    def _word_list(self) -> list[dict]:
-        """The words of the answer with their tokens, and the influence of the image where it is measured."""
+    def whole(self) -> tuple[int, ...]:
+        """The tokens of the whole answer."""
+        ...
+
+    def words(self) -> list[dict]:
+        """The words of the answer with their tokens, and the influence of the image once it is measured."""
+        ...
+
+    def chips(self, columns: tuple[int, ...]) -> list[int]:
+        """The words that a selection touches."""
+        ...
+
+    def maps(self) -> dict[tuple[int, ...], Maps]:
+        """All maps of the answer so far: measured ones, and estimates of the rest."""
         ...
 
     def selected_text(self) -> str:
