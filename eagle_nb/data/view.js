@@ -26,7 +26,7 @@ function make(tag, attributes = {}, ...children) {
 
 const clip = (x, low, high) => Math.min(high, Math.max(low, x))
 const same = (a, b) => a.length === b.length && a.every((x, i) => x === b[i])
-const percent = x => `${(100*x).toFixed(x < .0995 ? 1 : 0)} %`
+const percent = x => `${(100*x).toFixed(x && x < .0995 ? 1 : 0)} %`
 const signed = x => (Math.abs(x) < .0005 ? "0.000" : (x > 0 ? "+" : "−") + Math.abs(x).toFixed(3))
 const count = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`
 
@@ -66,25 +66,37 @@ function areaUnder(x, y) {
   return sum
 }
 
-function outlinePath(labels, width, height, region) { // the border of a region, in pixels of the label map
-  const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height && labels[y*width + x] === region
-  const first = labels.indexOf(region), last = labels.lastIndexOf(region)
-  if (first < 0) return ""
-  const parts = [], top = Math.floor(first/width), bottom = Math.floor(last/width)
-  const edges = (count, differs, draw) => {
-    for (let i = 0, start = -1; i <= count; i++) {
-      const edge = i < count && differs(i)
+function boxesOf(labels, width, n) { // left, top, right and bottom of each region
+  const box = Array.from({length: n}, () => [width, Infinity, -1, -1])
+  for (let i = 0, x = 0, y = 0; i < labels.length; i++) {
+    const b = box[labels[i]]
+    if (x < b[0]) b[0] = x
+    if (x > b[2]) b[2] = x
+    if (y < b[1]) b[1] = y
+    b[3] = y
+    if (++x === width) { x = 0; y++ }
+  }
+  return box
+}
+
+function outlinePath(labels, width, region, [left, top, right, bottom]) { // the border of a region, in pixels
+  const parts = [], wide = right - left + 1, tall = bottom - top + 1
+  const inside = (x, y) => x >= left && y >= top && x <= right && y <= bottom && labels[y*width + x] === region
+  const stretches = (length, differs, draw) => {
+    for (let i = 0, start = -1; i <= length; i++) {
+      const edge = i < length && differs(i)
       if (edge && start < 0) start = i
       if (!edge && start >= 0) { parts.push(draw(start, i)); start = -1 }
     }
   }
   for (let y = top; y <= bottom + 1; y++)
-    edges(width, x => inside(x, y) !== inside(x, y - 1), (a, b) => `M${a} ${y}H${b}`)
-  for (let x = 0; x <= width; x++)
-    edges(bottom - top + 1, i => inside(x, top + i) !== inside(x - 1, top + i), (a, b) => `M${x} ${top + a}V${top + b}`)
+    stretches(wide, i => inside(left + i, y) !== inside(left + i, y - 1), (a, b) => `M${left + a} ${y}H${left + b}`)
+  for (let x = left; x <= right + 1; x++)
+    stretches(tall, i => inside(x, top + i) !== inside(x - 1, top + i), (a, b) => `M${x} ${top + a}V${top + b}`)
   return parts.join("")
 }
 
+const pen = canvas => canvas.getContext("2d", {willReadFrequently: true}) // in memory: pixels are set one by one
 const rgb = hex => [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16))
 
 // ---- the view
@@ -159,6 +171,7 @@ export class View {
   readLabels() {
     const at = this.data.labels
     this.labels = at ? decodeLabels(at) : null
+    this.boxes = at ? boxesOf(this.labels, at.width, this.data.n) : []
     this.outlines = new Map()
   }
 
@@ -178,7 +191,7 @@ export class View {
     const {width, height} = image
     for (const c of [this.base, this.map, this.cover]) Object.assign(c, {width, height})
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`)
-    this.base.getContext("2d").drawImage(this.picture, 0, 0, width, height)
+    pen(this.base).drawImage(this.picture, 0, 0, width, height)
     this.grey = this.greyOf(this.base)
     this.fill = pictures[1] ? this.pixelsOf(pictures[1], width, height) : null
     this.colour = this.fill ? 0 : this.packed(rgb(fill || "#000000"), 255)
@@ -190,12 +203,12 @@ export class View {
   packed([r, g, b], a) { return (a << 24 | b << 16 | g << 8 | r) >>> 0 } // RGBA as canvases store it
 
   greyOf(canvas) {
-    const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
+    const {data} = pen(canvas).getImageData(0, 0, canvas.width, canvas.height)
     return Uint8Array.from({length: data.length/4}, (_, i) => .299*data[4*i] + .587*data[4*i + 1] + .114*data[4*i + 2])
   }
 
   pixelsOf(picture, width, height) {
-    const canvas = make("canvas", {width, height}), to = canvas.getContext("2d")
+    const canvas = make("canvas", {width, height}), to = pen(canvas)
     to.drawImage(picture, 0, 0, width, height)
     return new Uint32Array(to.getImageData(0, 0, width, height).data.buffer)
   }
@@ -244,10 +257,14 @@ export class View {
 
   scaleEnd(map) { // the value with the strongest colour
     const end = m => Math.max(m.max, this.now.signed ? -m.min : 0)
-    if (!this.now.shared) return Math.max(end(map), this.data.unit?.least ?? 0) || 1
     if (this.data.vmax) return this.data.vmax
-    const all = [[], ...(this.data.words ?? []).map((_, k) => [k])].map(w => this.mapOf(w)).filter(Boolean)
-    return Math.max(...all.map(end), end(map), this.data.unit?.least ?? 0) || 1
+    const words = this.now.shared && map.words.length ? this.data.words.map((_, k) => this.mapOf([k])).filter(Boolean) : []
+    return Math.max(...words.map(end), end(map), this.data.unit?.least ?? 0) || 1
+  }
+
+  label(k) { // a word; with a number where it occurs before
+    const text = this.data.words[k].text.trim(), before = this.data.words.slice(0, k).filter(w => w.text.trim() === text).length
+    return before ? `${text} (${before + 1})` : text
   }
 
   nameOf(words) {
@@ -269,10 +286,12 @@ export class View {
     this.chips = make("div", {class: "ev-chips", role: "group", "aria-label": "Words of the answer",
                               "aria-describedby": `${id}-help`})
     this.legend = make("div", {class: "ev-legend"})
-    const help = make("p", {class: "ev-help", id: `${id}-help`},
-      "Choose a word to see its map; Shift extends to a span, Escape returns to the whole answer.")
-    this.text = make("section", {class: "ev-text", "aria-label": "Question and answer"},
-                     this.question, this.chips, this.legend, help)
+    const help = make("p", {class: "ev-hidden", id: `${id}-help`},
+      "Enter shows the map of a word, Shift and arrow keys extend to a span, Escape returns to the whole answer.")
+    this.chosen = make("span")
+    this.whole = make("button", {type: "button", class: "ev-button"}, "show the whole answer")
+    this.text = make("section", {class: "ev-text", "aria-label": "Question and answer"}, this.question, this.chips,
+                     this.legend, make("p", {class: "ev-chosen"}, this.chosen, this.whole), help)
     this.buildStage(id)
     this.buildPlot(id)
     this.card = make("section", {class: "ev-card", "aria-label": "Region"})
@@ -311,7 +330,7 @@ export class View {
     const slider = (name, label, max, step) => {
       const input = make("input", {type: "range", id: `${id}-${name}`, min: 0, max, step})
       const output = make("output", {for: `${id}-${name}`})
-      return [input, output, make("div", {class: "ev-row"}, make("label", {for: `${id}-${name}`}, label), input, output)]
+      return [input, output, make("div", {class: "ev-row ev-slider"}, make("label", {for: `${id}-${name}`}, label), input, output)]
     }
     const check = (name, label) => {
       const input = make("input", {type: "checkbox", id: `${id}-${name}`})
@@ -347,6 +366,9 @@ export class View {
     input(this.stage, "keydown", e => this.stageKey(e))
     input(this.chips, "click", e => { const k = this.chipOf(e.target); if (k != null) this.choose(k, e) })
     input(this.chips, "keydown", e => this.chipKey(e))
+    input(this.chips, "pointerdown", e => { this.pressed = this.chipOf(e.target) })
+    input(this.chips, "pointerup", e => this.endSpan(this.chipOf(e.target)))
+    input(this.whole, "click", () => { this.anchor = null; this.select([]); this.focusChip(this.focus, true) })
     input(this.reveal, "input", () => { this.play(false); this.setStep(Number(this.reveal.value)) })
     input(this.reveal, "change", () => this.emitReveal())
     input(this.playing, "click", () => this.play(!this.timer))
@@ -379,6 +401,14 @@ export class View {
     if (!shiftKey || this.anchor == null) this.anchor = words.length ? k : null
     this.focusChip(k)
     this.select(words)
+  }
+
+  endSpan(k) { // the mouse was drawn over several words
+    const from = this.pressed
+    this.pressed = null
+    if (from == null || k == null || from === k) return
+    this.anchor = from
+    this.choose(k, {shiftKey: true})
   }
 
   select(words) {
@@ -420,11 +450,23 @@ export class View {
     if (language) this.chips.lang = language
     const top = Math.max(...words.map(w => w.influence ?? 0), 0) || 1
     this.chipList = []
-    this.chips.replaceChildren(...text.map(part => part.word == null ? part.text : this.chip(part, words[part.word], top)))
+    this.chips.replaceChildren(...this.pieces(text, words, top))
     this.chipList.sort((a, b) => a.dataset.word - b.dataset.word)
     this.legend.replaceChildren(...this.ramp(colours?.words, "0", short(top), "influence of the image on each word"))
     this.legend.hidden = !words.length
     this.focusChip(this.focus)
+  }
+
+  pieces(text, words, top) { // chips and the text between them; punctuation stays on the line of its word
+    const nodes = []
+    for (const part of text) {
+      if (part.word != null) { nodes.push(this.chip(part, words[part.word], top)); continue }
+      const [, close, rest] = /^(\S{0,3})([^]*)$/u.exec(part.text), last = nodes.at(-1)
+      if (close && last?.matches?.(".ev-chip")) nodes[nodes.length - 1] = make("span", {class: "ev-group"}, last, close)
+      else if (close) nodes.push(close)
+      if (rest) nodes.push(rest)
+    }
+    return nodes
   }
 
   chip(part, word, top) {
@@ -449,14 +491,16 @@ export class View {
   fit() { // the size of the image on the screen, and of the curves
     const image = this.data.image
     if (image) {
-      const room = this.scroll.clientWidth || 400
-      const tall = Math.max(240, Math.min(720, window.innerHeight*.72))
+      const room = (this.scroll.clientWidth || 408) - 8 // its padding, where the focus is drawn
+      const tall = Math.max(240, Math.min(760, window.innerHeight*.78))
       let scale = Math.min(room/image.width, tall/image.height)
       scale = Math.max(scale, SMALLEST/Math.min(image.width, image.height))
       this.stage.style.width = `${image.width*scale}px`
       this.stage.style.height = `${image.height*scale}px`
+      this.figure.style.setProperty("--shown", `${Math.max(360, image.width*scale)}px`)
       this.stage.classList.toggle("ev-coarse", scale > 4)
     }
+    this.question.tabIndex = this.question.scrollHeight > this.question.clientHeight + 1 ? 0 : -1
     if (this.drawn) this.drawPlot()
   }
 
@@ -472,11 +516,20 @@ export class View {
     this.opacity.value = Math.round(100*this.now.opacity)
     this.plot.hidden = this.controls.hidden = this.table.hidden = !map
     this.stage.setAttribute("aria-label", this.stageText(map))
+    this.drawChosen(map)
     this.drawMap(map)
     this.drawPlot()
     this.drawReveal()
     this.drawRegion()
     this.drawTable()
+  }
+
+  drawChosen(map) {
+    const words = this.now.words, any = this.data.words?.length > 0
+    const hint = any && map ? " Click a word to see its own, drag over several for a span." : ""
+    this.chosen.textContent = !map ? "" : words.length ? `Map of ${this.nameOf(words)}${map.note ? `, ${map.note}` : ""}`
+      : `Map of the whole answer.${hint}`
+    this.whole.hidden = !words.length
   }
 
   drawMap(map) {
@@ -489,22 +542,22 @@ export class View {
   }
 
   paintMap(map, end) { // as `plots.overlay`: colours over an image that is grey where the map is strong
-    const {pixels, labels, grey} = this, out = new Uint32Array(pixels.data.buffer)
-    const n = this.data.n ?? 0, share = new Float64Array(n), alpha = new Uint32Array(n), colour = []
+    const {pixels, labels, grey} = this, out = new Uint32Array(pixels.data.buffer), n = this.data.n ?? 0
+    const shades = new Uint32Array(64*n) // the colour of each region over 64 levels of grey
+    const table = this.now.signed ? this.diverging : this.heat
     for (let r = 0; r < n; r++) {
       const place = map ? clip(map.height[r]/end, this.now.signed ? -1 : 0, 1) : 0, w = Math.abs(place)**RISE
-      const table = this.now.signed ? this.diverging : this.heat, at = this.now.signed ? (place + 1)/2 : place
+      if (!w) continue
+      const at = this.now.signed ? (place + 1)/2 : place, colour = table[Math.round(at*(table.length - 1))]
       const cover = 1 - (1 - GREY*w)*(1 - w)
-      share[r] = cover ? GREY*w*(1 - w)/cover : 0
-      alpha[r] = Math.round(255*cover) << 24 >>> 0
-      colour.push(table[Math.round(at*(table.length - 1))].map(c => cover ? c*w/cover : 0))
+      for (let k = 0; k < 64; k++) {
+        const mixed = colour.map(c => (c*w + (4*k + 2)*GREY*w*(1 - w))/cover)
+        shades[64*r + k] = this.packed(mixed, Math.round(255*cover))
+      }
     }
     if (!labels) out.fill(0)
-    else for (let i = 0; i < out.length; i++) {
-      const r = labels[i], c = colour[r], g = grey[i]*share[r]
-      out[i] = alpha[r] | (c[2] + g) << 16 | (c[1] + g) << 8 | (c[0] + g)
-    }
-    this.map.getContext("2d").putImageData(pixels, 0, 0)
+    else for (let i = 0; i < out.length; i++) out[i] = shades[labels[i] << 6 | grey[i] >> 2]
+    pen(this.map).putImageData(pixels, 0, 0)
   }
 
   drawBar(map, end) {
@@ -516,10 +569,9 @@ export class View {
       return `rgb(${c.join(" ")} / ${w.toFixed(3)})`
     })
     const strip = make("span", {class: "ev-ramp"})
-    strip.style.background = `linear-gradient(to right, ${faded.join(", ")})`
-    const note = map.note ? ` · ${map.note}` : ""
+    strip.style.backgroundImage = `linear-gradient(to right, ${faded.join(", ")})`
     this.bar.replaceChildren(this.now.signed ? short(-end) : "0", strip, short(end),
-      make("span", {class: "ev-unit"}, `${this.data.unit?.name ?? "change of F"}${note}`))
+      make("span", {class: "ev-unit"}, this.data.unit?.name ?? "change of F"))
   }
 
   drawOpacity() {
@@ -577,7 +629,7 @@ export class View {
       const shown = Uint32Array.from(off, x => x ? colour : 0)
       for (let i = 0; i < out.length; i++) out[i] = shown[labels[i]]
     }
-    this.cover.getContext("2d").putImageData(covered, 0, 0)
+    pen(this.cover).putImageData(covered, 0, 0)
   }
 
   // ---- regions
@@ -603,7 +655,11 @@ export class View {
 
   press(region) { // a click or Enter
     if (region == null) return
-    if (this.now.mode === "toggle") return this.toggle(region)
+    if (this.now.mode === "toggle") this.toggle(region)
+    else this.keep(region)
+  }
+
+  keep(region) { // or let it go
     this.pinned = !(this.pinned && this.now.region === region)
     this.now.region = region
     this.drawRegion()
@@ -637,18 +693,22 @@ export class View {
     e.preventDefault()
   }
 
-  drawRegion() {
-    const r = this.now.region, path = r == null || r >= this.data.n ? "" : this.outline(r)
+  outlineOnly(r) {
+    const path = r == null || r >= this.data.n ? "" : this.outline(r)
     this.halo.setAttribute("d", path)
     this.border.setAttribute("d", path)
     this.svg.classList.toggle("ev-pinned", this.pinned)
+  }
+
+  drawRegion() {
+    const r = this.now.region
+    this.outlineOnly(r)
     this.drawCard(r)
     if (this.drawn) this.cursor(r == null ? null : this.drawn.rank[r] + 1)
   }
 
   outline(r) {
-    const {width, height} = this.data.labels
-    if (!this.outlines.has(r)) this.outlines.set(r, outlinePath(this.labels, width, height, r))
+    if (!this.outlines.has(r)) this.outlines.set(r, outlinePath(this.labels, this.data.labels.width, r, this.boxes[r]))
     return this.outlines.get(r)
   }
 
@@ -657,7 +717,8 @@ export class View {
     this.tip.hidden = region == null || !map
     if (this.tip.hidden) return
     if (this.tipped !== region || this.tippedMap !== map) {
-      this.tip.textContent = `${this.itemName(region)} · rank ${map.rank[region] + 1}\ngain ${signed(map.gain[region])}`
+      const [best] = this.shares(region), most = best ? `\n${percent(best.share)} of “${best.text}”` : ""
+      this.tip.textContent = `Region ${region} · rank ${map.rank[region] + 1}\ngain ${signed(map.gain[region])}${most}`
       Object.assign(this, {tipped: region, tippedMap: map})
     }
     const box = this.scroll.parentNode.getBoundingClientRect(), left = x - box.left, width = 170
@@ -674,9 +735,9 @@ export class View {
 
   shares(r) { // its part of all that supports each word, the largest first
     const least = this.data.unit?.least ?? 0, found = []
-    for (const [k, word] of (this.data.words ?? []).entries()) {
+    for (const k of (this.data.words ?? []).keys()) {
       const map = this.mapOf([k])
-      if (map && map.max >= least && map.support > 0) found.push({k, text: word.text.trim(), share: map.height[r]/map.support})
+      if (map && map.max >= least && map.height[r] >= .005*map.support) found.push({k, text: this.label(k), share: map.height[r]/map.support})
     }
     return found.sort((a, b) => b.share - a.share)
   }
@@ -684,28 +745,45 @@ export class View {
   regionText(r) {
     if (r == null || !this.drawn) return ""
     const facts = this.facts(r).map(([name, text]) => `${name} ${text}`).join(", ")
-    const best = this.shares(r).slice(0, 5).filter(s => s.share >= .005).map(s => `${s.text} ${percent(s.share)}`).join(", ")
+    const best = this.shares(r).slice(0, 5).map(s => `${s.text} ${percent(s.share)}`).join(", ")
     return `${this.itemName(r)}: ${facts}${best ? `; share in ${best}` : ""}`
   }
 
   drawCard(r) {
     if (!this.drawn) return this.card.replaceChildren()
-    if (r == null) {
-      const hint = this.now.mode === "toggle" ? "Click a region to hide or show it." : "Point at a region, or click to keep it."
-      return this.card.replaceChildren(make("p", {class: "ev-help"}, hint))
-    }
+    if (r == null) return this.drawFirst(this.drawn)
     const facts = make("dl", {class: "ev-facts"}, ...this.facts(r).map(([name, text]) =>
       make("div", {}, make("dt", {}, name), make("dd", {}, text))))
-    const title = make("h3", {}, this.itemName(r), this.pinned ? make("span", {class: "ev-pin"}, "kept") : "")
-    const rows = this.shares(r).slice(0, 8).map(s => this.shareRow(s))
-    const list = rows.length ? [make("p", {class: "ev-help"}, "Share in each word"), make("div", {class: "ev-shares"}, ...rows)] : []
-    this.card.replaceChildren(title, facts, ...list)
+    const title = make("p", {class: "ev-title"}, this.itemName(r))
+    if (this.pinned) title.append(this.button("let go", () => { this.keep(r); this.point(null); this.stage.focus() }))
+    const shares = this.shares(r), rows = shares.slice(0, 8).map(s => this.barRow(make("bdi", {class: "ev-word"}, s.text), s.share, percent(s.share)))
+    const head = shares.length ? "Share of what supports each word" : "No word owes it half a percent or more."
+    this.card.replaceChildren(title, facts, make("p", {class: "ev-help"}, head), make("div", {class: "ev-shares"}, ...rows))
   }
 
-  shareRow({text, share}) {
+  drawFirst(map) { // where no region is pointed at: the first of the order
+    const end = Math.max(...map.gain.map(Math.abs)) || 1, hint = "Point at a region of the image"
+    const rows = Array.from(map.order.slice(0, 6), r => {
+      const row = this.barRow(this.button(this.itemName(r), () => this.keep(r)), map.gain[r]/end, signed(map.gain[r]))
+      row.addEventListener("pointerenter", () => this.outlineOnly(r))
+      row.addEventListener("pointerleave", () => this.outlineOnly(this.now.region))
+      return row
+    })
+    this.card.replaceChildren(make("p", {class: "ev-title"}, `First regions for ${this.nameOf(map.words)}`),
+      make("p", {class: "ev-help"}, `${hint}${this.now.mode === "toggle" ? ", or click to hide it." : ", or click to keep it."}`),
+      make("div", {class: "ev-shares"}, ...rows))
+  }
+
+  button(text, press) {
+    const button = make("button", {type: "button", class: "ev-link"}, text)
+    button.addEventListener("click", press)
+    return button
+  }
+
+  barRow(name, share, number) {
     const bar = make("span", {class: "ev-share"})
     bar.style.setProperty("--share", clip(share, 0, 1))
-    return make("div", {}, make("bdi", {class: "ev-word"}, text), bar, make("span", {class: "ev-number"}, percent(share)))
+    return make("div", {}, name, bar, make("span", {class: "ev-number"}, number))
   }
 
   // ---- curves
@@ -729,7 +807,7 @@ export class View {
                   insertion: make("circle", {class: "ev-insertion", r: 4}), deletion: make("circle", {class: "ev-deletion", r: 4})}
     this.graph.setAttribute("viewBox", `0 0 ${width} ${height}`)
     this.graph.setAttribute("aria-label", this.plotText(map))
-    this.graph.replaceChildren(...ticks, make("text", {x: (x(0) + x(1))/2, y: height - 3, "text-anchor": "middle"}, "share of the image"),
+    this.graph.replaceChildren(...ticks, make("text", {x: (x(0) + x(1))/2, y: height - 4, "text-anchor": "middle"}, "share of the image"),
       line("deletion", map.deletion), line("insertion", map.insertion), ...Object.values(this.marks))
     this.cursor(null)
   }

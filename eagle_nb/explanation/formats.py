@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 from ..core.answers import Answer
 from ..core.files import write_whole
@@ -22,6 +23,7 @@ from ..core.regions import Regions
 from ..core.targets import Target
 from . import plots
 from .typography import direction, html_language
+from .view import image_uri, shown_smaller, view_data, view_html
 from ..search.values import RegionValues
 
 _Kind = TypeVar("_Kind") # the class that inherits from a class of this page
@@ -44,10 +46,12 @@ def page_html(title:str, # plain text
 # %% ../../nbs/explanation/03_formats.ipynb #140765ad
 def figure_html(prompt:str, answer:str, # plain text
                 figure:Figure,
-                text:str # the content of the figure in plain text
+                text:str, # the content of the figure in plain text
+                most:int|None=None # bytes of the figure, which may lose some sharpness; None keeps it as it is
                )->str:
     "Question, answer and figure as HTML."
-    src = plots.data_uri(plots.figure_png(figure, dpi=110))
+    png = plots.figure_png(figure, dpi=110)
+    src = plots.data_uri(png) if most is None else image_uri(open_image(Image.open(io.BytesIO(png))), most)
     alt = html.escape(text.replace("\n", "; "), quote=True)
     lines = f"<b>{_line_html(prompt)}</b>{_line_html(answer)}"
     return f'<p>{lines}</p><img src="{src}" alt="{alt}">'
@@ -74,15 +78,17 @@ def _cell_html(text, tag)->str:
 # %% ../../nbs/explanation/03_formats.ipynb #0ffe014f
 class Page:
     "What an explanation looks like in a browser."
-    def to_html(self, path:str|Path|None=None # the file to write; None returns the text only
+    def to_html(self, path:str|Path|None=None, # the file to write; None returns the text only
+                word_maps:Iterable=() # maps of single words, see `words.word_maps`; others follow from the curves
                )->str: # the page
-        """Self-contained web page: figure, words and settings.
+        """Self-contained web page to click in: image, words, curves and settings.
 
         Arguments:
             path: the file to write; None returns the text only
+            word_maps: maps of single words, see `words.word_maps`; others follow from the curves
         """
-        rows = [(k, v) for k, v in _facts(self).items() if v is not None]
-        page = page_html(f"Explanation of “{self.target.text[:60]}”", self._repr_html_() + table_html(rows))
+        below = _prompt_words_html(self) + _facts_html(self)
+        page = view_html(view_data(self, word_maps), below=below, fallback=_still_html(self))
         if path is not None: write_whole(Path(path), page.encode())
         return page
 
@@ -100,6 +106,15 @@ def _facts(e)->dict:
             "map": f"{e.default_map}, {e.unit().name}", "forwards": e.forwards, "seconds": f"{e.seconds:.2f}",
             "insertion AUC": f"{e.insertion_auc:.4f}", "deletion AUC": f"{e.deletion_auc:.4f}",
             **e.settings}
+
+def _facts_html(e)->str:
+    "How an explanation was made, folded."
+    rows = [(k, v) for k, v in _facts(e).items() if v is not None]
+    return f'<details class="facts"><summary>How it was made</summary>{table_html(rows)}</details>'
+
+def _still_html(e)->str:
+    "The figure, for a browser that runs no scripts."
+    return figure_html(e.prompt, e.answer.text, shown_smaller(e).plot(), e.text(), most=110_000)
 
 def _prompt_words_html(e)->str:
     "The influence of the prompt's words as HTML; empty where only regions were ordered."

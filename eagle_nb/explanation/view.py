@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['encode_labels', 'image_uri', 'shrink', 'view_colours', 'text_parts', 'encode_probabilities', 'map_data', 'view_data',
-           'script_json', 'view_file', 'view_html']
+           'shown_smaller', 'script_json', 'view_file', 'view_html']
 
 # %% ../../nbs/explanation/02_view.ipynb #2f8aee21
 import base64, hashlib, html, json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
 
@@ -19,6 +20,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from .. import DATA
+from ..core.regions import Regions
 from . import plots
 from .modality import by_word
 from .typography import direction, language
@@ -45,10 +47,10 @@ def _uint16(a)->str:
 _QUALITY = (90, 80, 65, 45, 25)
 
 def image_uri(pixels:np.ndarray, # (H, W, 3) uint8
-              most:int=400_000 # bytes
+              most:int=330_000 # bytes
              )->str: # for the src of an <img>
     "An image as a link that contains it."
-    png = _encoded(pixels, "PNG", optimize=True)
+    png = _encoded(pixels, "PNG")
     if len(png) <= most//4: return plots.data_uri(png)
     for quality in _QUALITY:
         webp = _encoded(pixels, "WEBP", quality=quality)
@@ -75,9 +77,9 @@ def shrink(a:np.ndarray, # (H, W) or (H, W, 3)
 
 def _fill_of(pixels, size)->str:
     "What replaces hidden regions: one colour, or an image."
-    first = pixels[0, 0]
-    if (pixels == first).all(): return to_hex(first/255)
-    return image_uri(shrink(pixels, size//2), 120_000)
+    small = shrink(pixels, size//2)
+    if (small == small[0, 0]).all(): return to_hex(small[0, 0]/255)
+    return image_uri(small, 90_000)
 
 # %% ../../nbs/explanation/02_view.ipynb #c9e0d3d3
 _STEPS = 33 # colours of a scale
@@ -169,13 +171,17 @@ def view_data(e, # an explanation: image, regions, order, curves, target, answer
     "An explanation as plain data for the browser."
     chips = e.target_words if words is None else words
     unit = e.unit(kind)
-    return dict(format=1, title=f"Explanation of {e.name}" if title is None else title, question=e.prompt,
+    return dict(format=1, title=_title(e) if title is None else title, question=e.prompt,
                 **_text_data(e, chips), **_pixel_data(e, size), n=len(e.regions), items=list(e.prompt_words),
                 area=_numbers(_items_area(e)), lam=list(e.lam), curves=_curve_data(e), colours=view_colours(),
                 maps=[map_data(e, kind=kind), *(map_data(m, _chips_of(m.columns, chips), kind) for m in word_maps)],
                 unit=dict(name=unit.name, least=unit.least))
 
 # %% ../../nbs/explanation/02_view.ipynb #6fef2d05
+def _title(e)->str:
+    "What is explained; a text that runs from right to left is set apart from the words before it."
+    return f"Explanation of \u2068{e.name}\u2069" if direction(e.target.text) == "rtl" else f"Explanation of {e.name}"
+
 def _text_data(e, chips)->dict:
     "The answer, its pieces and chips."
     words = [dict(text=w, tokens=list(tokens), influence=round(v, 5))
@@ -186,20 +192,31 @@ def _text_data(e, chips)->dict:
 
 def _pixel_data(e, size)->dict:
     "Image, fill and label map at the size of the screen."
-    image = shrink(e.image, size)
+    image, (full_height, full_width) = shrink(e.image, size), e.image.shape[:2]
     h, w = image.shape[:2]
-    return dict(image=dict(src=image_uri(image), width=w, height=h, size=[e.image.shape[1], e.image.shape[0]]),
-                fill=_fill_of(e.fill_image, size), labels=encode_labels(_labels_at(e.regions.labels, w, h)))
+    return dict(image=dict(src=image_uri(image), width=w, height=h, size=[full_width, full_height]),
+                fill=_fill_of(e.fill_image, size), labels=encode_labels(_small_labels(e.regions.labels, size)))
 
-def _labels_at(labels, width, height)->np.ndarray:
+def _small_labels(labels, size)->np.ndarray:
     "The label map at the size of the image."
-    return cv2.resize(labels.astype(np.uint16), (width, height), interpolation=cv2.INTER_NEAREST)
+    return shrink(labels.astype(np.uint16), size, smooth=False)
 
 def _curve_data(e)->dict:
     "The curves of all tokens."
     steps, tokens = e.token_insertion.shape
     return dict(steps=steps, tokens=tokens, insertion=encode_probabilities(e.token_insertion),
                 deletion=encode_probabilities(e.token_deletion))
+
+# %% ../../nbs/explanation/02_view.ipynb #49bc4575
+def shown_smaller(e, # an explanation
+                  size:int=1024 # pixels of the longer side of its image
+                 ): # an explanation; the same one where it is small already, or where a region would vanish
+    "An explanation with fewer pixels, for a figure of it."
+    labels = _small_labels(e.regions.labels, size).astype(int)
+    if labels.shape == e.regions.shape or len(np.unique(labels)) < len(e.regions): return e
+    fill = None if e.fill is None else shrink(e.fill, size)
+    return replace(e, image=shrink(e.image, size), fill=fill,
+                   regions=Regions(labels, e.regions.method, e.regions.settings))
 
 # %% ../../nbs/explanation/02_view.ipynb #cf44386b
 _ESCAPED = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
@@ -216,7 +233,7 @@ def view_file(name:str # view.js or view.css
 
 # %% ../../nbs/explanation/02_view.ipynb #d8ad9244
 _START = """
-const view = new View(document.querySelector("main"), {label: document.title})
+const view = new View(document.querySelector("#view"), {label: document.title})
 view.update(JSON.parse(document.querySelector("#data").textContent))
 Object.assign(window, {view})
 """
@@ -237,8 +254,7 @@ _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>
 <style>{style}</style></head>
-<body><h1>{title}</h1><main></main>{below}
-<noscript>{fallback}</noscript>
+<body><main><h1>{title}</h1><div id="view"></div>{below}<noscript>{fallback}</noscript></main>
 <script type="application/json" id="data">{data}</script>
 <script type="module">{script}</script></body></html>
 """
