@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SIZE', 'picture_data', 'answer_data', 'pair_data', 'Screen', 'Explorer']
 
-# %% ../../nbs/apps/12_explorer.ipynb #5a558ae4
+# %% ../../nbs/apps/12_explorer.ipynb #7093c834
 import contextlib, tempfile, time, weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +27,7 @@ from ..explanation.view import (encode_labels, encode_probabilities, image_uri, 
 from ..search.search import SEARCHES
 from ..world import scenes
 
-# %% ../../nbs/apps/12_explorer.ipynb #a82b7700
+# %% ../../nbs/apps/12_explorer.ipynb #51bb2be2
 SIZE = 1024 # pixels of the longer side of the image on the screen
 
 def picture_data(x:Findings # a session
@@ -50,7 +50,7 @@ def _fill_data(x)->str:
     pixels = canvas(x.image, fill, x.settings["seed"]) if isinstance(fill, str) else fill
     return image_uri(shrink(pixels, SIZE//2), 90_000)
 
-# %% ../../nbs/apps/12_explorer.ipynb #d9d60817
+# %% ../../nbs/apps/12_explorer.ipynb #99b39efc
 def answer_data(x:Findings # a session
                )->dict: # question, answer, words, curves and maps, as `view_data` describes them
     "The answer of a session for the browser."
@@ -74,7 +74,7 @@ def _curve_data(whole)->dict|None:
     return dict(steps=steps, tokens=tokens, insertion=encode_probabilities(whole.token_insertion),
                 deletion=encode_probabilities(whole.token_deletion))
 
-# %% ../../nbs/apps/12_explorer.ipynb #6e74dba4
+# %% ../../nbs/apps/12_explorer.ipynb #bd595dec
 def pair_data(x:Findings # a session
              )->dict: # first, second; empty without a comparison
     "Both sides of a comparison for the browser, on one scale."
@@ -84,7 +84,7 @@ def pair_data(x:Findings # a session
     return {side: view_data(e, title=name) | dict(vmax=vmax)
             for side, name, e in (("first", a, first), ("second", b, second))}
 
-# %% ../../nbs/apps/12_explorer.ipynb #7be123e2
+# %% ../../nbs/apps/12_explorer.ipynb #62acff9c
 class Screen(anywidget.AnyWidget):
     "What the browser gets: scripts, and four pieces of plain data."
     _esm = traitlets.Unicode().tag(sync=True)
@@ -95,7 +95,7 @@ class Screen(anywidget.AnyWidget):
         super().__init__(_esm=view_file("view.js") + "\n" + view_file("explorer.js"),
                          _css=view_file("view.css") + "\n" + view_file("explorer.css"))
 
-# %% ../../nbs/apps/12_explorer.ipynb #487be598
+# %% ../../nbs/apps/12_explorer.ipynb #d828659c
 class Explorer(Findings):
     "Image, question, answer, maps and searches in one widget."
     refresh = .08 # seconds between two messages to the browser
@@ -124,7 +124,7 @@ def _end_screen(box, sender):
     sender.end()
     live.close_widgets(live.with_children(box))
 
-# %% ../../nbs/apps/12_explorer.ipynb #73a09ab0
+# %% ../../nbs/apps/12_explorer.ipynb #b76f4bcc
 @patch
 def close(self:Explorer):
     "End all work and take the widget out of the notebook; `state` and `text` still work."
@@ -147,7 +147,7 @@ def figure(self:Explorer):
     if isinstance(self.shown, Explanation): return self.shown.plot()
     return figure_notice(self.text())
 
-# %% ../../nbs/apps/12_explorer.ipynb #44218cc4
+# %% ../../nbs/apps/12_explorer.ipynb #bdbcc1cd
 def _weak_messages(method:Callable)->Callable:
     "A listener to messages of the browser that does not keep the explorer alive."
     known = weakref.WeakMethod(method)
@@ -168,7 +168,7 @@ _SAID = {"ask": lambda x, m: x.ask(_text(m["question"])),
          "pause": lambda x, m: x.pause(), "resume": lambda x, m: x.resume(), "cancel": lambda x, m: x.cancel(),
          "export": lambda x, m: x._export(m["kind"])}
 
-# %% ../../nbs/apps/12_explorer.ipynb #19586653
+# %% ../../nbs/apps/12_explorer.ipynb #55bf71cd
 @patch
 def _on_message(self:Explorer, message:dict, buffers:list):
     "Do what the browser asks for; what goes wrong becomes a message."
@@ -196,7 +196,7 @@ def _select_chips(self:Explorer, chips:list[int]):
     at = self.words()
     self.select(sorted({t for k in chips for t in at[k]["tokens"]}) if chips else None)
 
-# %% ../../nbs/apps/12_explorer.ipynb #312a5603
+# %% ../../nbs/apps/12_explorer.ipynb #f85cda42
 _FILES = {"png": ("explanation.png", "image/png"), "html": ("explanation.html", "text/html"),
           "save": ("explanation.safetensors", "application/octet-stream"), "code": ("explanation.py", "text/x-python")}
 
@@ -219,7 +219,7 @@ def file_bytes(self:Explorer, kind:str # png, html, save or code
         else: self._measured().save(path)
         return path.read_bytes()
 
-# %% ../../nbs/apps/12_explorer.ipynb #f3f9ac1d
+# %% ../../nbs/apps/12_explorer.ipynb #22109934
 @patch
 def _later(self:Explorer, event=None):
     "Send what has changed, soon; several changes at once are one message."
@@ -248,7 +248,13 @@ def _put(self:Explorer, name:str, parts:list, make):
     setattr(self.box, name, make(self))
     self._sent[name] = parts
 
-# %% ../../nbs/apps/12_explorer.ipynb #ecad6f0a
+# %% ../../nbs/apps/12_explorer.ipynb #2cb5e2a5
+@patch
+def _code_now(self:Explorer)->str:
+    "The Python of what is shown, written once for each map: it may hold an image."
+    if self._sent.get("code", (None, ""))[0] is not self.shown: self._sent["code"] = (self.shown, self.code())
+    return self._sent["code"][1] if self.shown is not None else self.code()
+
 @patch
 def live_data(self:Explorer)->dict:
     "The part of the state that the controls show."
@@ -259,7 +265,7 @@ def live_data(self:Explorer)->dict:
         if s["compare"]: del s["compare"][side]["values"]
     return {k: s[k] for k in keys} | dict(
         serial=self.serial, selected=self.chips(self.columns or ()), words=s["words"], compare=s["compare"],
-        has_image=self.image is not None, model=self.model.name, samples=list(self.samples), code=self.code(),
+        has_image=self.image is not None, model=self.model.name, samples=list(self.samples), code=self._code_now(),
         settings={k: v if isinstance(v, (int, float, str, type(None))) else list(v) if k == "lam" else "given"
                   for k, v in self.settings.items()},
         choices=dict(search=list(SEARCHES), fill=[*FILLS, "drop"], partition=list(PARTITIONS)))

@@ -105,6 +105,10 @@ class Explorer(Findings):
         """Set a trait if what it is made from is not the same as before."""
         ...
 
+    def _code_now(self) -> str:
+        """The Python of what is shown, written once for each map: it may hold an image."""
+        ...
+
     def live_data(self) -> dict:
         """The part of the state that the controls show."""
         ...

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SMALL', 'Findings']
 
-# %% ../../nbs/apps/11_findings.ipynb #b92ea431
+# %% ../../nbs/apps/11_findings.ipynb #23446094
 import ast, base64, io
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from ..explanation.explanation import Explanation, explain
 from ..explanation.hallucination import correct as find_correction, matches_foil
 from ..explanation.scales import shared_scale
 
-# %% ../../nbs/apps/11_findings.ipynb #2398e760
+# %% ../../nbs/apps/11_findings.ipynb #fcdd19de
 class Findings(Session):
     "A session whose results can be looked up, compared, corrected and saved."
     def __init__(self, model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a folder, (model, processor)
@@ -36,7 +36,7 @@ class Findings(Session):
         self.correction = None # the latest
         self._busy_with = None # a comparison or a correction that waits or runs
 
-# %% ../../nbs/apps/11_findings.ipynb #17a629b6
+# %% ../../nbs/apps/11_findings.ipynb #53a35c94
 @patch
 @told
 def back(self:Findings, i:int # place in the history, as `state` lists it; negative from the end
@@ -71,7 +71,7 @@ def _settings_of(e:Explanation, partition:str)->dict:
     except ValueError: pass # a label map
     return {**s, "lam": e.lam}
 
-# %% ../../nbs/apps/11_findings.ipynb #0617813a
+# %% ../../nbs/apps/11_findings.ipynb #a2727282
 @patch
 @told
 def compare(self:Findings, **other # one thing that differs: search, fill, regions, lam, budget, seed, image or model
@@ -97,7 +97,7 @@ def _begin_long(self:Findings, what:str, run):
     self._worker.post(work, key="long", failed=self._failed(what))
     self._say(f"{what} is computed", "working")
 
-# %% ../../nbs/apps/11_findings.ipynb #d75975d4
+# %% ../../nbs/apps/11_findings.ipynb #0d7db836
 @patch
 def _compare(self:Findings, case, columns, name:str, value):
     "Both explanations, and what tells them apart."
@@ -125,7 +125,7 @@ def _same_words(self:Findings, model, answer, first:Explanation, case):
     try: return list(make_target(model, answer, first.target.text).positions)
     except ValueError: return None
 
-# %% ../../nbs/apps/11_findings.ipynb #619c4c46
+# %% ../../nbs/apps/11_findings.ipynb #8ab9cdb9
 @patch
 def _explain_anew(self:Findings, model, image, prompt, answer, target, regions, s:dict)->Explanation:
     "An explanation that shares nothing with the session, with its progress."
@@ -141,7 +141,7 @@ def _tick(self:Findings, forwards:int):
     self._report(forwards, self._expected(n))
     self._worker.between()
 
-# %% ../../nbs/apps/11_findings.ipynb #c49c6339
+# %% ../../nbs/apps/11_findings.ipynb #3e4b83f9
 @patch
 def comparison_state(self:Findings)->dict|None: # None without a comparison
     "Both sides in numbers, and how alike they are."
@@ -162,7 +162,7 @@ def shared_vmax(self:Findings)->float|None:
     _, first, _, second = self.comparison
     return shared_scale([first.by_region(), second.by_region()], unit=first.unit()).vmax
 
-# %% ../../nbs/apps/11_findings.ipynb #b0cde67e
+# %% ../../nbs/apps/11_findings.ipynb #dbb97fea
 @patch
 @told
 def correct(self:Findings, word:str # what the model should have said
@@ -194,7 +194,7 @@ def _correct(self:Findings, case, columns, word:str):
     self.correction = replace(found, explanation=replace(found.explanation, scorer=None))
     self._say(found.verdict(), "done")
 
-# %% ../../nbs/apps/11_findings.ipynb #c7aec8d3
+# %% ../../nbs/apps/11_findings.ipynb #4ef41258
 @patch
 def _measured(self:Findings)->Explanation:
     "What is shown, if a search has measured it."
@@ -225,7 +225,7 @@ def to_html(self:Findings, path:str|Path)->Findings:
     self._measured().to_html(path)
     self._say(f"written as {path}")
 
-# %% ../../nbs/apps/11_findings.ipynb #a2569f8e
+# %% ../../nbs/apps/11_findings.ipynb #adc13118
 @patch
 def png_bytes(self:Findings)->bytes:
     "The heat map over the image, at the size of the image."
@@ -242,7 +242,7 @@ def png(self:Findings, path:str|Path)->Findings:
     write_whole(Path(path), self.png_bytes())
     self._say(f"written as {path}")
 
-# %% ../../nbs/apps/11_findings.ipynb #9bdb148f
+# %% ../../nbs/apps/11_findings.ipynb #adeb19ff
 SMALL = 100_000 # bytes of an image that may stand in the code
 
 @patch
@@ -274,7 +274,7 @@ def _image_code(self:Findings)->list[str]: # lines
     text = base64.b64encode(out.getvalue()).decode()
     return ["import base64, io", "from PIL import Image", f"image = Image.open(io.BytesIO(base64.b64decode({text!r})))", *given]
 
-# %% ../../nbs/apps/11_findings.ipynb #1488a3c0
+# %% ../../nbs/apps/11_findings.ipynb #f2cd1aba
 @patch
 def state(self:Findings)->dict: # plain numbers, lists and text
     "Everything that is shown, with history, comparison and correction."
@@ -289,7 +289,7 @@ def _entry(e:Explanation)->dict:
                 regions=len(e.regions), fill=e.settings.get("fill"), forwards=e.forwards,
                 insertion_auc=e.insertion_auc, deletion_auc=e.deletion_auc)
 
-# %% ../../nbs/apps/11_findings.ipynb #669feb27
+# %% ../../nbs/apps/11_findings.ipynb #e925c6eb
 @patch
 def text(self:Findings)->str:
     "The session in plain text."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAX_PIXELS', 'SETTINGS', 'CLOSED', 'SharedScorer', 'Case', 'read_image', 'Session', 'told']
 
-# %% ../../nbs/apps/10_session.ipynb #e66b9fb3
+# %% ../../nbs/apps/10_session.ipynb #17185f2c
 import io, time, weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -38,7 +38,7 @@ from ..explanation.words import WordMap
 from ..search.fast import orders_from_scored
 from ..search.search import SEARCHES, default_forwards, read_budget, read_weights
 
-# %% ../../nbs/apps/10_session.ipynb #1f5fdb4d
+# %% ../../nbs/apps/10_session.ipynb #aba74bcb
 class SharedScorer(ModelScorer):
     "A scorer that takes from others what they have scored for the same image and answer."
     most = 20_000 # sets that are remembered
@@ -60,7 +60,7 @@ class SharedScorer(ModelScorer):
         while len(self.known) > self.most: self.known.pop(next(iter(self.known)))
         return rows
 
-# %% ../../nbs/apps/10_session.ipynb #003c7465
+# %% ../../nbs/apps/10_session.ipynb #19af4ad9
 @patch
 def fresh(self:SharedScorer, columns:tuple[int, ...], # tokens of the answer that are the target
           target:Target|None=None
@@ -80,7 +80,7 @@ def snapshot(self:SharedScorer, columns:tuple[int, ...],
     other._known = dict(list(self.known.items())[-most:])
     return other
 
-# %% ../../nbs/apps/10_session.ipynb #ed3a2225
+# %% ../../nbs/apps/10_session.ipynb #f1787bab
 @dataclass(eq=False)
 class Case:
     "A question about an image, and all that was found for its answer."
@@ -111,7 +111,7 @@ def _keep_latest(table:OrderedDict, key, value, most:int):
     table.move_to_end(key)
     while len(table) > most: table.popitem(last=False)
 
-# %% ../../nbs/apps/10_session.ipynb #1f131d1d
+# %% ../../nbs/apps/10_session.ipynb #22de1a3d
 MAX_PIXELS = 50_000_000
 
 def _pixel_count(image)->int:
@@ -137,7 +137,7 @@ def _from_bytes(data:bytes)->Image.Image:
         raise ValueError(f"these {len(data)} bytes are no image that can be read ({type(e).__name__}): "
                          "choose a PNG or JPEG file") from e
 
-# %% ../../nbs/apps/10_session.ipynb #4078c31d
+# %% ../../nbs/apps/10_session.ipynb #6709cf87
 SETTINGS = dict(regions=64, fill="black", lam=(1, 1), search="fast", budget=None, seed=0, max_new_tokens=64)
 CLOSED = "this explorer is closed: run its cell again, or make a new one"
 
@@ -171,7 +171,7 @@ def _end_workers(workers):
     "End the threads; at the exit of Python, too, before its libraries go."
     for w in workers: w.end(3)
 
-# %% ../../nbs/apps/10_session.ipynb #3890f9d6
+# %% ../../nbs/apps/10_session.ipynb #1a9bf578
 def _checked(settings:dict)->dict:
     "Settings that a search can have."
     if unknown := [k for k in settings if k not in SETTINGS]:
@@ -186,7 +186,7 @@ def _reason(e:BaseException)->str:
     text = " ".join(str(e).split())
     return text if isinstance(e, (ValueError, OSError)) and text else f"{type(e).__name__}: {text}"
 
-# %% ../../nbs/apps/10_session.ipynb #26c59c36
+# %% ../../nbs/apps/10_session.ipynb #685893e5
 @patch
 def _say(self:Session, message:str, status:str|None=None # None leaves it
         ):
@@ -221,7 +221,7 @@ def told(method):
 @patch(as_prop=True)
 def closed(self:Session)->bool: return not self._end.alive
 
-# %% ../../nbs/apps/10_session.ipynb #f655f03d
+# %% ../../nbs/apps/10_session.ipynb #5dc369ca
 @patch
 @told
 def set_image(self:Session, image:ImageLike|bytes, # a path, a PIL image, an array, or the bytes of a file
@@ -252,7 +252,7 @@ def ask(self:Session, question:str|None=None # None for the last one
         self._worker.post(lambda: self._answer(*asked), failed=self._failed("the answer"))
     self._say("", "answering")
 
-# %% ../../nbs/apps/10_session.ipynb #77818ac7
+# %% ../../nbs/apps/10_session.ipynb #28b3ab06
 @patch
 @told
 def set(self:Session, **settings # of `SETTINGS`
@@ -272,7 +272,7 @@ def set(self:Session, **settings # of `SETTINGS`
         self.shown = None if anew else self.shown
         self._start(columns)
 
-# %% ../../nbs/apps/10_session.ipynb #b31bc182
+# %% ../../nbs/apps/10_session.ipynb #b6006bf8
 @patch
 @contextmanager
 def _listening(self:Session):
@@ -298,8 +298,9 @@ def _answer(self:Session, asked, image, source, question):
     cut = "" if answer.complete else f"the answer is cut off after {limit} tokens: set a larger max_new_tokens"
     with self._lock:
         if self._asked is not asked: raise Cancelled # another question was asked meanwhile
+        wish = self._wish
         self._open_case(Case(image, question, answer, source, self._partition()))
-        self.typed, wish, self._wish = answer.text, self._wish, None
+        self.typed = answer.text
         try: self._start(self._columns(None if wish is None else wish[0]), cut)
         except ValueError as e: self._start(self._columns(None), _reason(e))
 
@@ -316,7 +317,7 @@ def _open_case(self:Session, case:Case):
     self.case = case
     self._cases = [*(c for c in self._cases if c is not case), case][-self.cases:]
 
-# %% ../../nbs/apps/10_session.ipynb #b74ef853
+# %% ../../nbs/apps/10_session.ipynb #9b4c342c
 @patch
 @told
 def select(self:Session, which:None|str|tuple|int|slice|list=None # word(s), (word, occurrence), position(s); None: all
@@ -337,7 +338,7 @@ def _columns(self:Session, which)->tuple[int, ...]: # positions in the answer
     each = [make_target(self.model, self.case.answer, w).positions for w in (which if texts else [which])]
     return tuple(sorted({k for positions in each for k in positions}))
 
-# %% ../../nbs/apps/10_session.ipynb #f5362569
+# %% ../../nbs/apps/10_session.ipynb #07bc64b6
 @patch
 def _start(self:Session, columns, message=""):
     "Show what is known of a selection, and search for it unless that is done."
@@ -357,7 +358,7 @@ def _start(self:Session, columns, message=""):
             self._worker.post(lambda: self._search(case, columns), failed=self._failed("the search"))
     self._changed()
 
-# %% ../../nbs/apps/10_session.ipynb #9018028d
+# %% ../../nbs/apps/10_session.ipynb #dc59d10d
 @patch
 def _prepare(self:Session, case:Case):
     "Regions and scorer of a case, made when they are needed."
@@ -387,7 +388,7 @@ def _search(self:Session, case:Case, columns):
             self.shown, self.progress, self.seconds = e, 1., time.perf_counter() - self._began
             self._say(flat if e.settings["stopped"] == "flat" else self.message, "done")
 
-# %% ../../nbs/apps/10_session.ipynb #5df20114
+# %% ../../nbs/apps/10_session.ipynb #0e49ce77
 @patch
 def _explained(self:Session, case:Case, columns)->Explanation:
     "The explanation as `explain` gives it; the model computes only what no other search has scored."
@@ -409,7 +410,7 @@ def _expected(self:Session, n:int)->tuple[int|None, float|None]: # forwards or s
         forwards = default_forwards(n) if self.settings["search"] == "fast" else n*(n + 1)
     return forwards, seconds
 
-# %% ../../nbs/apps/10_session.ipynb #137b77be
+# %% ../../nbs/apps/10_session.ipynb #42a6ddcb
 @patch
 def _report(self:Session, forwards:int, total:tuple):
     "Put the progress into the state."
@@ -442,7 +443,7 @@ def _estimate(self:Session):
         if self.case is case and self.columns == columns: self.shown = word
     self._changed()
 
-# %% ../../nbs/apps/10_session.ipynb #98641290
+# %% ../../nbs/apps/10_session.ipynb #f8d55bbd
 @patch
 def hide(self:Session, regions:int|Iterable[int]=(), # none for the whole image
          wait:bool=True # False: the probability comes in the state
@@ -482,7 +483,7 @@ def _hide(self:Session, case:Case, columns, chosen:list[int]):
     with self._lock: self.hidden, self.p_hidden = chosen, dict(p=now, whole=whole, words=each)
     self._changed()
 
-# %% ../../nbs/apps/10_session.ipynb #836cb736
+# %% ../../nbs/apps/10_session.ipynb #1e13e86c
 @patch
 def wait(self:Session, timeout:float|None=None # seconds; None waits for as long as it takes
         )->Session: # itself
@@ -531,7 +532,7 @@ def close(self:Session):
     self._changed()
     self.listeners.clear()
 
-# %% ../../nbs/apps/10_session.ipynb #4e754d6c
+# %% ../../nbs/apps/10_session.ipynb #d41d551c
 @patch
 def state(self:Session)->dict: # plain numbers, lists and text
     "Everything that is shown."
@@ -552,7 +553,7 @@ def _shown_state(shown:Maps|None)->dict:
     return dict(estimated=isinstance(shown, WordMap), order=shown.order.tolist(), values=shown.by_region().tolist(),
                 insertion=shown.insertion.tolist(), deletion=shown.deletion.tolist())
 
-# %% ../../nbs/apps/10_session.ipynb #e4f01233
+# %% ../../nbs/apps/10_session.ipynb #3e1737ec
 @patch
 def whole(self:Session)->tuple[int, ...]: # positions in the answer
     "The tokens of the whole answer."

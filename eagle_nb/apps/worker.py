@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Worker']
 
-# %% ../../nbs/apps/09_worker.ipynb #0eb337d0
+# %% ../../nbs/apps/09_worker.ipynb #64656c67
 import threading, time, warnings
 from collections import deque
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from .panel import Cancelled
 from ..core.patching import patch
 
-# %% ../../nbs/apps/09_worker.ipynb #c2726a54
+# %% ../../nbs/apps/09_worker.ipynb #f2b1df2e
 @dataclass(eq=False)
 class _Task:
     "Something to do, and what to do if it fails."
@@ -31,11 +31,11 @@ class Worker:
                  shared:bool=False # whether its tasks compute with models that other workers may use, too
                 ):
         self.name, self.shared = name, shared
-        self.paused, self.ended = False, False
+        self.paused, self.ended, self._is_urgent = False, False, False
         self._change = threading.Condition()
         self._waiting, self._urgent, self._now, self._thread = deque(), deque(), None, None
 
-# %% ../../nbs/apps/09_worker.ipynb #715924ab
+# %% ../../nbs/apps/09_worker.ipynb #7e33ba94
 @patch
 def post(self:Worker, run:Callable[[], None], # what to do
          key:str|None=None, # replaces a task of the same name that has not begun
@@ -57,7 +57,7 @@ def _start(self:Worker):
     self._thread = threading.Thread(target=self._loop, name=self.name, daemon=True)
     self._thread.start()
 
-# %% ../../nbs/apps/09_worker.ipynb #e91f1df2
+# %% ../../nbs/apps/09_worker.ipynb #39ff8a71
 @patch
 def _loop(self:Worker):
     "Do tasks until the end."
@@ -89,7 +89,7 @@ def _do(self:Worker, task:_Task):
         if task.failed is None: warnings.warn(f"{self.name}: {type(e).__name__}: {e}")
         else: task.failed(e)
 
-# %% ../../nbs/apps/09_worker.ipynb #7fb3a8a1
+# %% ../../nbs/apps/09_worker.ipynb #8f106b4b
 @patch(as_prop=True)
 def idle(self:Worker)->bool:
     "Whether there is nothing to do."
@@ -118,7 +118,7 @@ def pause(self:Worker, paused:bool=True # False goes on
         self.paused = paused
         self._change.notify_all()
 
-# %% ../../nbs/apps/09_worker.ipynb #d7c307a9
+# %% ../../nbs/apps/09_worker.ipynb #cbe02bfc
 @patch
 def end(self:Worker, timeout:float=0. # seconds to wait for the thread
        ):
@@ -128,16 +128,18 @@ def end(self:Worker, timeout:float=0. # seconds to wait for the thread
     self.cancel()
     if timeout and self._thread not in (None, threading.current_thread()): self._thread.join(timeout)
 
-# %% ../../nbs/apps/09_worker.ipynb #31a4eaf8
+# %% ../../nbs/apps/09_worker.ipynb #878f6786
 @patch
 def between(self:Worker):
     "A place in a task where it can be interrupted; without effect in other threads."
-    if threading.current_thread() is not self._thread: return
+    if threading.current_thread() is not self._thread or self._is_urgent: return
     while True:
         self._let_others()
         if self._now.stop: raise Cancelled
         if (task := self._pop_urgent()) is None: return
-        self._do(task)
+        self._is_urgent = True # nothing interrupts what is urgent
+        try: self._do(task)
+        finally: self._is_urgent = False
 
 @patch
 def _let_others(self:Worker):
