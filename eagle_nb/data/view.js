@@ -659,7 +659,7 @@ export class View {
     else this.keep(region)
   }
 
-  keep(region) { // or let it go
+  keep(region) { // pin it, or let it go
     this.pinned = !(this.pinned && this.now.region === region)
     this.now.region = region
     this.drawRegion()
@@ -755,7 +755,7 @@ export class View {
     const facts = make("dl", {class: "ev-facts"}, ...this.facts(r).map(([name, text]) =>
       make("div", {}, make("dt", {}, name), make("dd", {}, text))))
     const title = make("p", {class: "ev-title"}, this.itemName(r))
-    if (this.pinned) title.append(this.button("let go", () => { this.keep(r); this.point(null); this.stage.focus() }))
+    if (this.pinned) title.append(this.button("unpin", () => { this.keep(r); this.point(null); this.stage.focus() }))
     const shares = this.shares(r), rows = shares.slice(0, 8).map(s => this.barRow(make("bdi", {class: "ev-word"}, s.text), s.share, percent(s.share)))
     const head = shares.length ? "Share of what supports each word" : "No word owes it half a percent or more."
     this.card.replaceChildren(title, facts, make("p", {class: "ev-help"}, head), make("div", {class: "ev-shares"}, ...rows))
@@ -770,7 +770,7 @@ export class View {
       return row
     })
     this.card.replaceChildren(make("p", {class: "ev-title"}, `First regions for ${this.nameOf(map.words)}`),
-      make("p", {class: "ev-help"}, `${hint}${this.now.mode === "toggle" ? ", or click to hide it." : ", or click to keep it."}`),
+      make("p", {class: "ev-help"}, `${hint}${this.now.mode === "toggle" ? ", or click to hide it." : ", or click to pin it."}`),
       make("div", {class: "ev-shares"}, ...rows))
   }
 
@@ -831,7 +831,8 @@ export class View {
       this.marks[name].setAttribute("cy", y(map[name][at]))
     }
     const value = name => make("span", {class: `ev-key ev-${name}`}, `${name} ${map[name][at].toFixed(3)}`)
-    this.reading.replaceChildren(`${at} regions, ${percent(map.area[at])} `, value("insertion"), value("deletion"))
+    const place = make("span", {}, make("span", {class: "ev-wide"}, "Probability at "), `${count(at, "region")}, ${percent(map.area[at])}`)
+    this.reading.replaceChildren(place, value("insertion"), value("deletion"))
   }
 
   // ---- text
