@@ -25,7 +25,7 @@ from ..explanation.explanation import Explanation, explain
 from ..explanation.hallucination import correct as find_correction, matches_foil
 from ..explanation.scales import shared_scale
 
-# %% ../../nbs/apps/11_findings.ipynb #fcdd19de
+# %% ../../nbs/apps/11_findings.ipynb #f26cbfa2
 class Findings(Session):
     "A session whose results can be looked up, compared, corrected and saved."
     def __init__(self, model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a folder, (model, processor)
@@ -34,7 +34,7 @@ class Findings(Session):
         super().__init__(model, **settings)
         self.comparison = None # name and explanation of one side, name and explanation of the other
         self.correction = None # the latest
-        self._busy_with = None # a comparison or a correction that waits or runs
+        self._long = "" # what the latest of both is called
 
 # %% ../../nbs/apps/11_findings.ipynb #53a35c94
 @patch
@@ -71,7 +71,7 @@ def _settings_of(e:Explanation, partition:str)->dict:
     except ValueError: pass # a label map
     return {**s, "lam": e.lam}
 
-# %% ../../nbs/apps/11_findings.ipynb #a2727282
+# %% ../../nbs/apps/11_findings.ipynb #bc29be2a
 @patch
 @told
 def compare(self:Findings, **other # one thing that differs: search, fill, regions, lam, budget, seed, image or model
@@ -81,7 +81,7 @@ def compare(self:Findings, **other # one thing that differs: search, fill, regio
     if len(other) != 1 or next(iter(other)) not in known:
         raise ValueError(f"compare one thing at a time: give one of {', '.join(known)}, got {', '.join(other) or 'none'}")
     if self.case is None: raise ValueError("there is nothing to compare yet: ask a question first")
-    if self._busy_with is not None: raise ValueError(f"{self._busy_with} is running: wait for it, or cancel")
+    self._refuse_two()
     (name, value), = other.items()
     value = read_image(value) if name == "image" else value
     case, columns = self.case, self.columns
@@ -89,13 +89,15 @@ def compare(self:Findings, **other # one thing that differs: search, fill, regio
 
 @patch
 def _begin_long(self:Findings, what:str, run):
-    "Queue a long task behind the search; only one of them at a time."
-    def work():
-        try: run()
-        finally: self._busy_with = None
-    self._busy_with = what
-    self._worker.post(work, key="long", failed=self._failed(what))
+    "Queue a long task behind the search."
+    self._long = what
+    self._worker.post(run, key="long", failed=self._failed(what))
     self._say(f"{what} is computed", "working")
+
+@patch
+def _refuse_two(self:Findings):
+    "Only one comparison or correction at a time."
+    if self._worker.has("long"): raise ValueError(f"{self._long} is running: wait for it, or cancel")
 
 # %% ../../nbs/apps/11_findings.ipynb #0d7db836
 @patch
@@ -162,7 +164,7 @@ def shared_vmax(self:Findings)->float|None:
     _, first, _, second = self.comparison
     return shared_scale([first.by_region(), second.by_region()], unit=first.unit()).vmax
 
-# %% ../../nbs/apps/11_findings.ipynb #dbb97fea
+# %% ../../nbs/apps/11_findings.ipynb #ef1f09b9
 @patch
 @told
 def correct(self:Findings, word:str # what the model should have said
@@ -171,7 +173,7 @@ def correct(self:Findings, word:str # what the model should have said
     word = str(word).strip()
     if self.case is None: raise ValueError("there is no answer to correct: ask a question first")
     if not word: raise ValueError("the right word is empty: type what the model should have said, such as 'No'")
-    if self._busy_with is not None: raise ValueError(f"{self._busy_with} is running: wait for it, or cancel")
+    self._refuse_two()
     case, columns = self.case, self.columns
     self._begin_long("a correction", lambda: self._correct(case, columns, word))
 

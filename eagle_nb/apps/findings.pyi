@@ -38,7 +38,11 @@ class Findings(Session):
         ...
 
     def _begin_long(self, what: str, run):
-        """Queue a long task behind the search; only one of them at a time."""
+        """Queue a long task behind the search."""
+        ...
+
+    def _refuse_two(self):
+        """Only one comparison or correction at a time."""
         ...
 
     def _compare(self, case, columns, name: str, value):

@@ -89,11 +89,17 @@ def _do(self:Worker, task:_Task):
         if task.failed is None: warnings.warn(f"{self.name}: {type(e).__name__}: {e}")
         else: task.failed(e)
 
-# %% ../../nbs/apps/09_worker.ipynb #8f106b4b
+# %% ../../nbs/apps/09_worker.ipynb #0abcfa44
 @patch(as_prop=True)
 def idle(self:Worker)->bool:
     "Whether there is nothing to do."
     return self._now is None and not self._waiting and not self._urgent
+
+@patch
+def has(self:Worker, key:str # name of a task
+       )->bool:
+    "Whether a task of this name waits or is at work."
+    with self._change: return any(t.key == key for t in (self._now, *self._waiting) if t is not None)
 
 @patch
 def wait(self:Worker, timeout:float|None=None # seconds; None waits for as long as it takes

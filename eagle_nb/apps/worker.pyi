@@ -47,6 +47,10 @@ class Worker:
         """Whether there is nothing to do."""
         ...
 
+    def has(self, key: str) -> bool:
+        """Whether a task of this name waits or is at work."""
+        ...
+
     def wait(self, timeout: float | None=None) -> bool:
         """Wait until there is nothing to do."""
         ...
