@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['Worker']
 
-# %% ../../nbs/apps/09_worker.ipynb #64656c67
-import threading, time, warnings
+# %% ../../nbs/apps/09_worker.ipynb #7aa25392
+import threading, warnings
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from .panel import Cancelled
 from ..core.patching import patch
 
-# %% ../../nbs/apps/09_worker.ipynb #f2b1df2e
+# %% ../../nbs/apps/09_worker.ipynb #3a5f8134
 @dataclass(eq=False)
 class _Task:
     "Something to do, and what to do if it fails."
@@ -23,7 +23,20 @@ class _Task:
     failed:Callable[[Exception], None]|None=None
     stop:bool=False
 
-_TURN = threading.Lock() # workers that share models compute in turn
+class _Turn:
+    "A lock that is given in the sequence in which it was asked for, so that nobody waits for ever."
+    def __init__(self): self._change, self._line = threading.Condition(), deque()
+    def acquire(self):
+        me = object()
+        with self._change:
+            self._line.append(me)
+            self._change.wait_for(lambda: self._line[0] is me)
+    def release(self):
+        with self._change:
+            self._line.popleft()
+            self._change.notify_all()
+
+_TURN = _Turn() # workers that share models compute in turn
 
 class Worker:
     "A thread that does one task after another."
@@ -134,7 +147,7 @@ def end(self:Worker, timeout:float=0. # seconds to wait for the thread
     self.cancel()
     if timeout and self._thread not in (None, threading.current_thread()): self._thread.join(timeout)
 
-# %% ../../nbs/apps/09_worker.ipynb #878f6786
+# %% ../../nbs/apps/09_worker.ipynb #4874b7a4
 @patch
 def between(self:Worker):
     "A place in a task where it can be interrupted; without effect in other threads."
@@ -160,7 +173,6 @@ def _pause_here(self:Worker):
     "Wait while paused, unless something is urgent or it is cancelled."
     with self._change:
         self._change.wait_for(lambda: not self.paused or self._urgent or self._now.stop)
-    if self.shared: time.sleep(1e-4)
 
 @patch
 def _pop_urgent(self:Worker)->_Task|None:

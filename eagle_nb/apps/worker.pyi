@@ -1,6 +1,6 @@
 """Generated from worker.py by .ci/stubs.py; do not edit."""
 __all__ = ['Worker']
-import threading, time, warnings
+import threading, warnings
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,19 @@ class _Task:
     key: str | None = None
     failed: Callable[[Exception], None] | None = None
     stop: bool = False
-_TURN = threading.Lock()
+
+class _Turn:
+    """A lock that is given in the sequence in which it was asked for, so that nobody waits for ever."""
+
+    def __init__(self):
+        ...
+
+    def acquire(self):
+        ...
+
+    def release(self):
+        ...
+_TURN = _Turn()
 
 class Worker:
     """A thread that does one task after another."""

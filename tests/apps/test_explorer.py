@@ -85,6 +85,7 @@ def test_workers_that_share_models_take_turns():
     def work(name, worker):
         for _ in range(50):
             seen.append(name)
+            time.sleep(.002)
             worker.between()
     a.post(lambda: work("a", a))
     b.post(lambda: work("b", b))
