@@ -1,5 +1,5 @@
 """Generated from explanation.py by .ci/stubs.py; do not edit."""
-__all__ = ['Explanation', 'explain_scores', 'explain']
+__all__ = ['Explanation', 'explain_scores', 'scorer_record', 'explain']
 import hashlib, time, warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -187,6 +187,10 @@ def _conversation_record(model: Model, prompt: str | list[dict]) -> dict:
 
 def _image_hash(image) -> str | None:
     """SHA-256 of the pixels of an image."""
+    ...
+
+def scorer_record(scorer: ModelScorer, fill: str | np.ndarray, lam: tuple[float, float]=(1, 1), seed: int=0) -> dict:
+    """What an explanation's record says of model, conversation and hidden regions."""
     ...
 
 def _own_answer(model: Model, pixels: np.ndarray, prompt, max_new_tokens: int | None) -> Answer:

@@ -1,0 +1,357 @@
+// The explorer: controls around a `View`. Joined after view.js into one module, of which it uses `View` and `make`.
+// The kernel sends plain data in four traits (picture, view, live, pair) and gets messages {do, ...} back.
+// Text of models and users only ever becomes text nodes and attributes, never markup.
+
+const TABS = [["map", "Map and curves"], ["modality", "Modality"], ["hallucination", "Hallucination"],
+              ["compare", "Compare"], ["history", "History"], ["python", "Python"]]
+const BUSY = ["answering", "searching", "working", "paused"]
+const LARGE = 4_000_000   // bytes of a file that is scaled down before it is sent: servers refuse large messages
+const SIDE = 2048         // pixels of its longer side then
+const QUESTION = "Describe the image."
+let explorers = 0
+
+class ExplorerPage {
+  constructor(model, el) {
+    this.model = model
+    this.id = `eagle-explorer-${++explorers}`
+    this.serial = model.get("live").serial ?? 0
+    this.seen = {}        // what lists were drawn from, as text
+    this.build(el)
+    this.view = new View(this.panels.map, {toggle: true, label: "Explanation"})
+    this.view.on("select", ({words}) => this.send("select", {words}))
+    this.view.on("toggle", ({hidden}) => this.send("hide", {regions: hidden}))
+    this.listeners = [["change:picture", () => this.drawPicture()], ["change:view", () => this.drawAnswer()],
+                      ["change:pair", () => this.drawPair()], ["change:live", () => this.drawLive()],
+                      ["msg:custom", (message, buffers) => this.receive(message, buffers)]]
+    for (const [event, fn] of this.listeners) model.on(event, fn)
+    this.drawPicture()
+    this.drawPair()
+    this.drawLive()
+  }
+
+  close() {
+    for (const [event, fn] of this.listeners) this.model.off(event, fn)
+    for (const view of [this.view, ...this.pair ?? []]) view.close()
+    this.root.remove()
+  }
+
+  send(what, detail = {}, buffers = []) {
+    this.model.send({do: what, serial: ++this.serial, ...detail}, undefined, buffers)
+  }
+
+  receive(message, buffers) { // a file to save
+    if (message.do !== "file") return
+    const url = URL.createObjectURL(new Blob([buffers[0]], {type: message.type}))
+    make("a", {href: url, download: message.name}).click()
+    setTimeout(() => URL.revokeObjectURL(url), 10_000)
+  }
+
+  // ---- the page
+
+  build(el) {
+    this.status = make("p", {class: "ex-status", role: "status", "aria-live": "polite"})
+    this.numbers = make("span", {class: "ex-numbers"})
+    this.bar = make("progress", {class: "ex-bar", max: 1, value: 0, "aria-label": "Progress of the work"})
+    this.pause = this.button("Pause", () => this.send(this.live.status === "paused" ? "resume" : "pause"))
+    this.cancel = this.button("Cancel", () => this.send("cancel"))
+    this.reading = make("p", {class: "ex-now", "aria-live": "polite"})
+    const work = make("div", {class: "ex-row ex-work"}, this.status, this.numbers, this.bar, this.pause, this.cancel)
+    this.root = make("div", {class: "eagle-explorer", role: "region", "aria-label": "Explorer"},
+      this.buildImage(), this.buildQuestion(), this.buildSettings(), work, this.buildTabs(), this.buildPanels(),
+      this.reading, this.buildExports())
+    this.root.addEventListener("paste", e => this.take(e.clipboardData?.files, e))
+    this.root.addEventListener("dragover", e => { e.preventDefault(); this.root.classList.add("ex-drop") })
+    this.root.addEventListener("dragleave", () => this.root.classList.remove("ex-drop"))
+    this.root.addEventListener("drop", e => { this.root.classList.remove("ex-drop"); this.take(e.dataTransfer?.files, e) })
+    el.append(this.root)
+  }
+
+  button(text, press, more = {}) {
+    const button = make("button", {type: "button", class: "ex-button", ...more}, text)
+    button.addEventListener("click", press)
+    return button
+  }
+
+  field(name, label, control) {
+    control.id = `${this.id}-${name}`
+    return make("span", {class: "ex-field"}, make("label", {for: control.id}, label), control)
+  }
+
+  select(options, value) {
+    return make("select", {}, ...options.map(o => make("option", {value: o, selected: o === value}, o)))
+  }
+
+  file(send) {
+    const input = make("input", {type: "file", accept: "image/*", class: "ex-file"})
+    input.addEventListener("change", () => { send(input.files); input.value = "" })
+    return input
+  }
+
+  buildImage() {
+    this.samples = this.select(["choose one …"])
+    this.samples.addEventListener("change", () => {
+      if (this.samples.selectedIndex) this.send("sample", {name: this.samples.value})
+    })
+    return make("div", {class: "ex-row"}, this.field("sample", "Sample", this.samples),
+      this.field("file", "or a file", this.file(files => this.take(files))),
+      make("span", {class: "ex-help"}, "or paste or drop an image here"))
+  }
+
+  buildQuestion() {
+    this.question = make("input", {type: "text", class: "ex-question", autocomplete: "off", spellcheck: "false"})
+    const form = make("form", {class: "ex-row"}, this.field("question", "Question", this.question),
+                      make("button", {type: "submit", class: "ex-button ex-main"}, "Ask"))
+    form.addEventListener("submit", e => { e.preventDefault(); this.send("ask", {question: this.question.value}) })
+    this.question.value = QUESTION
+    return form
+  }
+
+  buildSettings() {
+    const number = (min, max, step) => make("input", {type: "number", min, max, step})
+    this.settings = {regions: number(1, 1000, 1), partition: this.select([]), fill: this.select([]),
+                     insight: number(0, 10, .1), necessity: number(0, 10, .1), search: this.select([]),
+                     budget: make("input", {type: "text", placeholder: "its own", size: 8}), seed: number(0, 1e9, 1)}
+    const labels = {regions: "Regions", partition: "made by", fill: "Hidden regions show", insight: "λ insight",
+                    necessity: "λ necessity", search: "Search", budget: "Budget (forwards, or 30s)", seed: "Seed"}
+    const fields = Object.entries(this.settings).map(([name, control]) => this.field(name, labels[name], control))
+    const form = make("form", {class: "ex-row"}, ...fields,
+                      make("button", {type: "submit", class: "ex-button"}, "Explain with these"))
+    form.noValidate = true // the kernel says what is wrong
+    form.addEventListener("submit", e => { e.preventDefault(); this.send("set", {settings: this.chosen()}) })
+    return make("details", {class: "ex-settings"}, make("summary", {}, "Settings"), form)
+  }
+
+  chosen() { // the settings as the kernel takes them
+    const {regions, partition, fill, insight, necessity, search, budget, seed} = this.settings
+    const n = Number(regions.value), text = budget.value.trim()
+    const made = partition.value === "slico" ? n : partition.value === "tokens" ? "tokens" : `${partition.value} ${n}`
+    return {regions: made, fill: fill.value, lam: [Number(insight.value), Number(necessity.value)], search: search.value,
+            budget: text === "" ? null : /^\d+$/.test(text) ? Number(text) : text, seed: Number(seed.value)}
+  }
+
+  buildTabs() {
+    this.tabs = TABS.map(([name, label]) => this.button(label, () => this.open(name), {
+      role: "tab", id: `${this.id}-tab-${name}`, "aria-controls": `${this.id}-panel-${name}`, class: "ex-tab"}))
+    const list = make("div", {class: "ex-tabs", role: "tablist", "aria-label": "What is shown"}, ...this.tabs)
+    list.addEventListener("keydown", e => {
+      const k = this.tabs.indexOf(e.target), last = this.tabs.length - 1
+      const to = {ArrowRight: k === last ? 0 : k + 1, ArrowLeft: k === 0 ? last : k - 1, Home: 0, End: last}[e.key]
+      if (k < 0 || to == null) return
+      e.preventDefault()
+      this.open(TABS[to][0])
+      this.tabs[to].focus()
+    })
+    return list
+  }
+
+  buildPanels() {
+    this.panels = Object.fromEntries(TABS.map(([name]) => [name, make("div", {class: "ex-panel", role: "tabpanel",
+      id: `${this.id}-panel-${name}`, "aria-labelledby": `${this.id}-tab-${name}`})]))
+    this.buildHallucination(this.panels.hallucination)
+    this.buildCompare(this.panels.compare)
+    this.listing = make("pre", {class: "ex-code", tabindex: 0, "aria-label": "Python that reproduces this"})
+    this.panels.python.append(this.listing)
+    this.open("map")
+    return make("div", {class: "ex-panels"}, ...Object.values(this.panels))
+  }
+
+  open(name) {
+    TABS.forEach(([tab], k) => {
+      const on = tab === name
+      this.panels[tab].hidden = !on
+      this.tabs[k].setAttribute("aria-selected", on)
+      this.tabs[k].tabIndex = on ? 0 : -1
+    })
+  }
+
+  buildExports() {
+    const kinds = [["png", "PNG"], ["html", "HTML page"], ["save", "Explanation"], ["code", "Python"]]
+    return make("div", {class: "ex-row", role: "group", "aria-label": "Export"}, make("span", {class: "ex-help"}, "Save as"),
+                ...kinds.map(([kind, label]) => this.button(label, () => this.send("export", {kind}), {"data-export": kind})))
+  }
+
+  buildHallucination(panel) {
+    this.right = make("input", {type: "text", autocomplete: "off"})
+    const form = make("form", {class: "ex-row"}, this.field("right", "The model should have said", this.right),
+                      make("button", {type: "submit", class: "ex-button"}, "Find what misled it"))
+    form.addEventListener("submit", e => { e.preventDefault(); this.send("correct", {word: this.right.value}) })
+    this.repair = make("div", {class: "ex-repair"})
+    panel.append(make("p", {class: "ex-help"}, "Select the wrong word in the answer, type the right one, and see which " +
+                      "regions speak against it and what the model answers without them."), form, this.repair)
+  }
+
+  buildCompare(panel) {
+    const controls = {search: this.select([]), fill: this.select([]), model: make("input", {type: "text", size: 18})}
+    this.compared = controls
+    const row = (name, label) => make("div", {class: "ex-row"}, this.field(`compare-${name}`, label, controls[name]),
+      this.button("Compare", () => this.send("compare", {name, value: controls[name].value}), {"aria-label": `Compare with this ${name}`}))
+    const image = this.field("compare-image", "another image", this.file(files => this.take(files, null, "compare image")))
+    this.pairText = make("p", {class: "ex-reading"})
+    this.pairAt = make("div", {class: "ex-pair"})
+    panel.append(row("search", "another search"), row("fill", "another fill"), row("model", "another model"),
+                 make("div", {class: "ex-row"}, image), this.pairText, this.pairAt)
+  }
+
+  // ---- images
+
+  async take(files, event = null, what = "image") { // the first file of an upload, a paste or a drop
+    const file = files?.[0]
+    if (!file) return
+    event?.preventDefault()
+    try { this.send(what, {name: file.name}, [await this.bytes(file)]) }
+    catch { this.say(`“${file.name}” is no image that this browser can read: choose a PNG or JPEG file`) }
+  }
+
+  async bytes(file) {
+    if (file.size <= LARGE) return file.arrayBuffer()
+    const picture = await createImageBitmap(file), scale = Math.min(1, SIDE/Math.max(picture.width, picture.height))
+    const canvas = make("canvas", {width: Math.round(scale*picture.width), height: Math.round(scale*picture.height)})
+    canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height)
+    const blob = await new Promise(done => canvas.toBlob(done, "image/jpeg", .92))
+    return blob.arrayBuffer()
+  }
+
+  // ---- what the kernel says
+
+  say(text) { if (this.status.textContent !== text) this.status.textContent = text }
+
+  get live() { return this.model.get("live") }
+
+  drawPicture() { this.draw({...this.model.get("picture"), ...this.model.get("view")}) }
+  drawAnswer() { this.draw(this.model.get("view")) }
+
+  draw(data) { // the view, with the selection of the kernel unless the reader has clicked since
+    const {serial, selected, hidden} = this.live
+    this.view.update(data, serial === this.serial ? {words: selected ?? [], hidden: hidden ?? []} : {})
+  }
+
+  drawLive() {
+    const live = this.live, busy = BUSY.includes(live.status)
+    this.say([live.status, live.message].filter(Boolean).join(": "))
+    this.bar.value = live.progress ?? 0
+    this.bar.hidden = this.pause.hidden = this.cancel.hidden = !busy
+    this.pause.textContent = live.status === "paused" ? "Resume" : "Pause"
+    this.numbers.textContent = live.forwards ? `${live.forwards} forwards, ${live.seconds.toFixed(1)} s` : ""
+    const chosen = this.view.state().words
+    if (live.serial === this.serial && live.selected && chosen.join() !== live.selected.join()) this.draw({})
+    this.drawReading(live)
+    this.drawControls(live)
+    this.drawLists(live)
+  }
+
+  drawReading({p_hidden: p, hidden, estimated}) {
+    const parts = []
+    if (estimated) parts.push("The map is an estimate so far; the search goes on.")
+    if (p && hidden.length) {
+      const changed = p.words.filter(w => Math.abs(w.p - w.whole) > .02).sort((a, b) => a.p - a.whole - b.p + b.whole).slice(0, 4)
+      parts.push(`Without ${count(hidden.length, "region")}: p = ${p.p.toFixed(3)}, ${p.whole.toFixed(3)} with the whole image.`)
+      if (changed.length) parts.push(changed.map(w => `“${w.word}” ${w.whole.toFixed(2)} → ${w.p.toFixed(2)}`).join(", "))
+    }
+    const text = parts.join(" ")
+    if (this.reading.textContent !== text) this.reading.textContent = text
+  }
+
+  changed(name, value) { // is this another value than the one that was drawn?
+    const text = JSON.stringify(value)
+    if (this.seen[name] === text) return false
+    this.seen[name] = text
+    return true
+  }
+
+  drawControls({samples, choices, settings, prompt, code}) {
+    const fill = (menu, options, value) => menu.replaceChildren(...options.map(o =>
+      make("option", {value: o, selected: o === value}, o)))
+    if (this.changed("samples", samples)) fill(this.samples, ["choose one …", ...samples ?? []])
+    if (this.changed("settings", [choices, settings]) && settings) {
+      const s = this.settings, [method, n] = typeof settings.regions === "number" ? ["slico", settings.regions]
+        : [...String(settings.regions).split(" "), 64]
+      fill(s.partition, [...choices.partition.filter(p => p !== "tokens"), "tokens"], method)
+      fill(s.fill, choices.fill, settings.fill)
+      fill(s.search, choices.search, settings.search)
+      fill(this.compared.search, choices.search, "exact")
+      fill(this.compared.fill, choices.fill, "mean")
+      Object.assign(s.regions, {value: n})
+      Object.assign(s.insight, {value: settings.lam[0]})
+      Object.assign(s.necessity, {value: settings.lam[1]})
+      Object.assign(s.budget, {value: settings.budget ?? ""})
+      Object.assign(s.seed, {value: settings.seed})
+    }
+    if (prompt && this.changed("prompt", prompt)) this.question.value = prompt
+    if (this.listing.textContent !== code) this.listing.textContent = code ?? ""
+  }
+
+  drawLists({words, history, correction, compare}) {
+    if (this.changed("words", words)) this.drawModality(words ?? [])
+    if (this.changed("history", history)) this.drawHistory(history ?? [])
+    if (this.changed("correction", correction)) this.drawCorrection(correction)
+    if (this.changed("compare", compare)) this.drawComparison(compare)
+  }
+
+  table(head, rows) {
+    const cells = (kind, row) => make("tr", {}, ...row.map(c => make(kind, kind === "th" ? {scope: "col"} : {dir: "auto"}, c)))
+    return make("table", {class: "ex-table"}, make("thead", {}, cells("th", head)), make("tbody", {}, ...rows.map(r => cells("td", r))))
+  }
+
+  drawModality(words) {
+    const known = words.map((w, k) => ({...w, k})).filter(w => w.influence != null).sort((a, b) => b.influence - a.influence)
+    const rows = known.map(w => [this.button(w.text, () => { this.open("map"); this.view.select([w.k]) }, {class: "ex-link"}),
+                                 this.meter(w.influence, known[0].influence), w.influence.toFixed(3)])
+    this.panels.modality.replaceChildren(make("p", {class: "ex-help"}, known.length
+      ? "Influence of the image on each word: high for what was seen, low for what the language model expects anyway."
+      : "The influence of the image on each word is known once the search for the whole answer is done."),
+      ...known.length ? [this.table(["word", "", "influence"], rows)] : [])
+  }
+
+  meter(x, top) {
+    const bar = make("span", {class: "ex-meter"})
+    bar.style.setProperty("--share", clip(x/(top || 1), 0, 1))
+    return bar
+  }
+
+  drawHistory(history) {
+    const rows = history.map((h, i) => [this.button(h.target.trim() || "all", () => { this.send("back", {i}); this.open("map") }, {class: "ex-link"}),
+      h.prompt, `${h.search}, ${h.regions} regions, ${h.fill}`, `${h.forwards}`, h.insertion_auc.toFixed(3), h.deletion_auc.toFixed(3)])
+    this.panels.history.replaceChildren(history.length
+      ? this.table(["explained", "question", "settings", "forwards", "insertion AUC", "deletion AUC"], rows)
+      : make("p", {class: "ex-help"}, "Finished explanations appear here; choose one to go back to it."))
+  }
+
+  drawCorrection(c) {
+    if (!c) return this.repair.replaceChildren()
+    const show = this.button("Hide these regions in the map", () => {
+      this.view.update({}, {hidden: c.blamed, mode: "toggle"})
+      this.send("hide", {regions: c.blamed})
+      this.open("map")
+    })
+    this.repair.replaceChildren(make("p", {}, c.verdict), this.table(["", "answer"],
+      [["as it is", c.answer], [c.corrected ? "repaired" : "last try", c.repaired]]), ...c.blamed.length ? [show] : [])
+  }
+
+  drawComparison(c) {
+    if (!c) return
+    const {first, second, rank_correlation: r} = c
+    const line = s => `${s.name}: insertion AUC ${s.insertion_auc.toFixed(3)}, deletion AUC ${s.deletion_auc.toFixed(3)}, ${s.forwards} forwards.`
+    this.pairText.textContent = `${line(first)} ${line(second)}` + (r == null ? "" : ` Rank correlation of the maps ${r.toFixed(2)}.`)
+  }
+
+  drawPair() {
+    const {first, second} = this.model.get("pair") ?? {}
+    if (!first) return
+    this.pair ??= ["First", "Second"].map(label => {
+      const at = make("div", {}, make("h3", {class: "ex-title"}))
+      this.pairAt.append(at)
+      return new View(at, {label: `${label} explanation of the comparison`})
+    })
+    ;[first, second].forEach((data, k) => {
+      this.pairAt.children[k].firstChild.textContent = data.title
+      this.pair[k].update(data)
+    })
+  }
+}
+
+export default {
+  render({model, el}) {
+    const page = new ExplorerPage(model, el)
+    return () => page.close()
+  }
+}
