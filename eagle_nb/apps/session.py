@@ -91,6 +91,7 @@ class Case:
     partition:str="64" # Python that gives the regions
     regions:Regions|None=None
     scorer:SharedScorer|None=None
+    settings:dict = field(default_factory=dict) # of its searches
     found:OrderedDict = field(default_factory=OrderedDict) # tokens -> explanation
     guessed:OrderedDict = field(default_factory=OrderedDict) # tokens -> latest estimate, while there is no explanation
 
@@ -314,7 +315,7 @@ def _partition(self:Session)->str:
 def _open_case(self:Session, case:Case):
     "Make a case the current one; of earlier ones the latest stay."
     self._forget_question()
-    self.case = case
+    self.case, case.settings = case, dict(self.settings)
     self._cases = [*(c for c in self._cases if c is not case), case][-self.cases:]
 
 # %% ../../nbs/apps/10_session.ipynb #9b4c342c
@@ -435,7 +436,8 @@ def _estimate(self:Session):
     order, shown, hidden = orders_from_scored(scorer, [columns], lam, seed)[0]
     text = make_target(self.model, case.answer, list(columns)).text
     word = WordMap(text, columns, order, shown, hidden, case.image, case.regions, lam, scorer, columns)
-    word.values # from the same sets, and outside the lock
+    try: word.values # from the same sets, and outside the lock
+    except (ValueError, np.linalg.LinAlgError): word = replace(word, scorer=None) # too few sets: gains will do
     self._estimated = time.perf_counter()
     with self._lock:
         if columns in case.found: return
@@ -460,7 +462,8 @@ def hide(self:Session, regions:int|Iterable[int]=(), # none for the whole image
         chosen = self._region_numbers(regions, len(case.regions))
         self._worker.post(measure, failed=self._failed("hiding regions"), urgent=True)
     except Exception as e: return self._say(_reason(e))
-    if wait and done.wait(): return self.p_hidden["p"] if self.p_hidden and self.hidden == chosen else None
+    while wait and not done.wait(.5): wait = not self.closed # what waits is dropped at the end
+    return self.p_hidden["p"] if wait and self.p_hidden and self.hidden == chosen else None
 
 @patch
 def _region_numbers(self:Session, regions, n:int)->list[int]:

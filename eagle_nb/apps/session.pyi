@@ -59,6 +59,7 @@ class Case:
     partition: str = '64'
     regions: Regions | None = None
     scorer: SharedScorer | None = None
+    settings: dict = field(default_factory=dict)
     found: OrderedDict = field(default_factory=OrderedDict)
     guessed: OrderedDict = field(default_factory=OrderedDict)
     most = 16
