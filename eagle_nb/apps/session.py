@@ -24,7 +24,6 @@ from .panel import Cancelled
 from .worker import Worker
 from ..core.answers import Answer
 from ..core.images import ImageLike, open_image, stored_size
-from ..core.inference import in_this_thread
 from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch
@@ -279,16 +278,12 @@ def set(self:Session, **settings # of `SETTINGS`
 def _listening(self:Session):
     "A block in which `typed` follows what the model says."
     ids = []
-    @in_this_thread
-    def look(module, args, output):
+    def look(token):
         self._worker.between()
-        if (logits := getattr(output, "logits", None)) is None or len(logits) != 1: return
-        ids.append(int(logits[0, -1].argmax()))
+        ids.append(token)
         self.typed = self.model.tokenizer.decode(ids, skip_special_tokens=True)
         self._changed()
-    hook = self.model.model.register_forward_hook(look)
-    try: yield
-    finally: hook.remove()
+    with self.model.followed(look): yield
 
 @patch
 def _answer(self:Session, asked, image, source, question):
