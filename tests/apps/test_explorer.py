@@ -361,7 +361,7 @@ def test_two_searches_at_once(asked, model):
     asked.compare(search="exact")
     assert "is running" in asked.state()["message"]
     other = Explorer(model, regions=12, budget=96)
-    other.set(max_new_tokens=4, budget=24) # each token and each batch waits for a batch of the first
+    other.set(max_new_tokens=4, budget=48) # each token and each batch waits for a batch of the first
     other.choose_sample("scene 3").ask(PROMPT).wait(PATIENCE)
     assert other.state()["status"] == "done" and not asked._worker.idle
     asked.select(1)
