@@ -2,6 +2,7 @@
 __all__ = ['SIZE', 'picture_data', 'answer_data', 'pair_data', 'Screen', 'Explorer']
 import contextlib, tempfile, time, weakref
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 import anywidget, traitlets
 from . import live
@@ -13,6 +14,7 @@ from ..core.models import Model
 from ..core.patching import patch
 from ..core.regions import PARTITIONS
 from ..explanation.explanation import Explanation
+from ..explanation.maps import DEFAULT_MAP, map_unit
 from ..explanation.typography import direction, language
 from ..explanation.view import encode_labels, encode_probabilities, image_uri, map_data, shrink, text_parts, view_colours, view_data, view_file
 from ..search.search import SEARCHES
@@ -29,6 +31,10 @@ def _fill_data(x) -> str:
 
 def answer_data(x: Findings) -> dict:
     """The answer of a session for the browser."""
+    ...
+
+def _units(lam) -> dict:
+    """What the values of maps mean."""
     ...
 
 def _curve_data(whole) -> dict | None:
