@@ -87,18 +87,20 @@ def pair_data(x:Findings # a session
 # %% ../../nbs/apps/12_explorer.ipynb #7be123e2
 class Screen(anywidget.AnyWidget):
     "What the browser gets: scripts, and four pieces of plain data."
+    scripts = styles = "view", "explorer" # files of `data`, joined
     _esm = traitlets.Unicode().tag(sync=True)
     _css = traitlets.Unicode().tag(sync=True)
     picture, view, live, pair = (traitlets.Dict().tag(sync=True) for _ in range(4))
 
     def __init__(self):
-        super().__init__(_esm=view_file("view.js") + "\n" + view_file("explorer.js"),
-                         _css=view_file("view.css") + "\n" + view_file("explorer.css"))
+        super().__init__(_esm="\n".join(view_file(f"{name}.js") for name in self.scripts),
+                         _css="\n".join(view_file(f"{name}.css") for name in self.styles))
 
 # %% ../../nbs/apps/12_explorer.ipynb #50254441
 class Explorer(Findings):
     "Image, question, answer, maps and searches in one widget."
     refresh = .08 # seconds between two messages to the browser
+    screen = Screen # what is shown in the browser
 
     def __init__(self, model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a folder, (model, processor)
                  samples:dict|None=None, # label -> what `set_image` takes; None for drawn scenes
@@ -107,7 +109,7 @@ class Explorer(Findings):
         super().__init__(model, **settings)
         self.samples = {f"scene {k}": k for k in range(12)} if samples is None else dict(samples)
         self.serial, self._sent = 0, {}
-        self.box, self._sender = Screen(), Worker("eagle-nb screen")
+        self.box, self._sender = self.screen(), Worker("eagle-nb screen")
         self._gone = weakref.finalize(self, _end_screen, self.box, self._sender)
         self._gone.atexit = False
         self.box.on_msg(_weak_messages(self._on_message))

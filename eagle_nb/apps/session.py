@@ -298,8 +298,9 @@ def _answer(self:Session, asked, image, source, question):
     cut = "" if answer.complete else f"the answer is cut off after {limit} tokens: set a larger max_new_tokens"
     with self._lock:
         if self._asked is not asked: raise Cancelled # another question was asked meanwhile
+        wish = self._wish
         self._open_case(Case(image, question, answer, source, self._partition()))
-        self.typed, wish, self._wish = answer.text, self._wish, None
+        self.typed = answer.text
         try: self._start(self._columns(None if wish is None else wish[0]), cut)
         except ValueError as e: self._start(self._columns(None), _reason(e))
 
