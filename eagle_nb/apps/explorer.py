@@ -96,7 +96,7 @@ class Screen(anywidget.AnyWidget):
         super().__init__(_esm="\n".join(view_file(f"{name}.js") for name in self.scripts),
                          _css="\n".join(view_file(f"{name}.css") for name in self.styles))
 
-# %% ../../nbs/apps/12_explorer.ipynb #50254441
+# %% ../../nbs/apps/12_explorer.ipynb #487be598
 class Explorer(Findings):
     "Image, question, answer, maps and searches in one widget."
     refresh = .08 # seconds between two messages to the browser
@@ -124,7 +124,7 @@ class Explorer(Findings):
 def _end_screen(box, sender):
     "Take the widget out of the notebook and the kernel."
     sender.end()
-    box.close()
+    live.close_widgets(live.with_children(box))
 
 # %% ../../nbs/apps/12_explorer.ipynb #73a09ab0
 @patch
@@ -198,9 +198,9 @@ def _select_chips(self:Explorer, chips:list[int]):
     at = self.words()
     self.select(sorted({t for k in chips for t in at[k]["tokens"]}) if chips else None)
 
-# %% ../../nbs/apps/12_explorer.ipynb #50bf0422
+# %% ../../nbs/apps/12_explorer.ipynb #312a5603
 _FILES = {"png": ("explanation.png", "image/png"), "html": ("explanation.html", "text/html"),
-          "save": ("explanation.npz", "application/octet-stream"), "code": ("explanation.py", "text/x-python")}
+          "save": ("explanation.safetensors", "application/octet-stream"), "code": ("explanation.py", "text/x-python")}
 
 @patch
 def _export(self:Explorer, kind:str):
@@ -221,7 +221,7 @@ def file_bytes(self:Explorer, kind:str # png, html, save or code
         else: self._measured().save(path)
         return path.read_bytes()
 
-# %% ../../nbs/apps/12_explorer.ipynb #35f36e50
+# %% ../../nbs/apps/12_explorer.ipynb #f3f9ac1d
 @patch
 def _later(self:Explorer, event=None):
     "Send what has changed, soon; several changes at once are one message."
@@ -236,17 +236,19 @@ def _send_slowly(self:Explorer):
 def _send(self:Explorer):
     "Bring the traits of the widget up to date; large ones only where they have changed."
     case = self.case
-    self._put("picture", (id(self.image), id(case and case.regions)), picture_data)
-    self._put("view", (id(case), self.typed, self.settings["lam"], *map(id, self.maps().values())), answer_data)
-    self._put("pair", id(self.comparison), pair_data)
-    self.box.live = self.live_data()
+    with self.box.hold_sync(): # one message, so that image and maps belong together
+        self._put("picture", [self.image, case and case.regions, self.settings["fill"]], picture_data)
+        self._put("view", [case, self.prompt, self.typed, self.settings["lam"], *self.maps().values()], answer_data)
+        self._put("pair", [self.comparison], pair_data)
+        self.box.live = self.live_data()
 
 @patch
-def _put(self:Explorer, name:str, key, make):
-    "Set a trait if what it depends on is another."
-    if self._sent.get(name) == key: return
+def _put(self:Explorer, name:str, parts:list, make):
+    "Set a trait if what it is made from is not the same as before."
+    old = self._sent.get(name, ())
+    if len(old) == len(parts) and all(a is b for a, b in zip(old, parts)): return
     setattr(self.box, name, make(self))
-    self._sent[name] = key
+    self._sent[name] = parts
 
 # %% ../../nbs/apps/12_explorer.ipynb #ecad6f0a
 @patch

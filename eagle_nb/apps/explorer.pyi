@@ -101,8 +101,8 @@ class Explorer(Findings):
         """Bring the traits of the widget up to date; large ones only where they have changed."""
         ...
 
-    def _put(self, name: str, key, make):
-        """Set a trait if what it depends on is another."""
+    def _put(self, name: str, parts: list, make):
+        """Set a trait if what it is made from is not the same as before."""
         ...
 
     def live_data(self) -> dict:
@@ -120,4 +120,4 @@ def _weak_messages(method: Callable) -> Callable:
 def _text(v) -> str:
     ...
 _SAID = {'ask': lambda x, m: x.ask(_text(m['question'])), 'select': lambda x, m: x._select_chips(m['words']), 'hide': lambda x, m: x.hide(m['regions'], wait=False), 'set': lambda x, m: x.set(**m['settings']), 'back': lambda x, m: x.back(m['i']), 'correct': lambda x, m: x.correct(_text(m['word'])), 'compare': lambda x, m: x.compare(**{m['name']: m['value']}), 'sample': lambda x, m: x.choose_sample(m['name']), 'pause': lambda x, m: x.pause(), 'resume': lambda x, m: x.resume(), 'cancel': lambda x, m: x.cancel(), 'export': lambda x, m: x._export(m['kind'])}
-_FILES = {'png': ('explanation.png', 'image/png'), 'html': ('explanation.html', 'text/html'), 'save': ('explanation.npz', 'application/octet-stream'), 'code': ('explanation.py', 'text/x-python')}
+_FILES = {'png': ('explanation.png', 'image/png'), 'html': ('explanation.html', 'text/html'), 'save': ('explanation.safetensors', 'application/octet-stream'), 'code': ('explanation.py', 'text/x-python')}

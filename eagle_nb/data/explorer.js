@@ -54,11 +54,11 @@ class ExplorerPage {
     this.bar = make("progress", {class: "ex-bar", max: 1, value: 0, "aria-label": "Progress of the work"})
     this.pause = this.button("Pause", () => this.send(this.live.status === "paused" ? "resume" : "pause"))
     this.cancel = this.button("Cancel", () => this.send("cancel"))
-    this.reading = make("p", {class: "ex-reading", "aria-live": "polite"})
-    const work = make("div", {class: "ex-row ex-work"}, this.bar, this.pause, this.cancel, this.numbers)
+    this.reading = make("p", {class: "ex-now", "aria-live": "polite"})
+    const work = make("div", {class: "ex-row ex-work"}, this.status, this.numbers, this.bar, this.pause, this.cancel)
     this.root = make("div", {class: "eagle-explorer", role: "region", "aria-label": "Explorer"},
-      this.buildImage(), this.buildQuestion(), this.buildSettings(), this.status, work, this.buildTabs(), this.reading,
-      this.buildPanels(), this.buildExports())
+      this.buildImage(), this.buildQuestion(), this.buildSettings(), work, this.buildTabs(), this.buildPanels(),
+      this.reading, this.buildExports())
     this.root.addEventListener("paste", e => this.take(e.clipboardData?.files, e))
     this.root.addEventListener("dragover", e => { e.preventDefault(); this.root.classList.add("ex-drop") })
     this.root.addEventListener("dragleave", () => this.root.classList.remove("ex-drop"))
@@ -165,7 +165,7 @@ class ExplorerPage {
   }
 
   buildExports() {
-    const kinds = [["png", "PNG"], ["html", "HTML page"], ["save", "Explanation (.npz)"], ["code", "Python"]]
+    const kinds = [["png", "PNG"], ["html", "HTML page"], ["save", "Explanation"], ["code", "Python"]]
     return make("div", {class: "ex-row", role: "group", "aria-label": "Export"}, make("span", {class: "ex-help"}, "Save as"),
                 ...kinds.map(([kind, label]) => this.button(label, () => this.send("export", {kind}), {"data-export": kind})))
   }
