@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 DATA = Path(__file__).parent/"data"  # the sprite sheet and the embedded models
 
 if TYPE_CHECKING:  # what type checkers and completion see; at run time `__getattr__` does it
+    from .apps.scene_editor import SceneEditor
     from .core.models import Model
     from .core.regions import Regions
     from .core.selftest import load
@@ -24,7 +25,7 @@ if TYPE_CHECKING:  # what type checkers and completion see; at run time `__getat
 _HOME = {"load": "core.selftest", "Model": "core.models", "Regions": "core.regions",
          "explain": "explanation.explanation", "Explanation": "explanation.explanation",
          "correct": "explanation.hallucination", "Correction": "explanation.hallucination",
-         "evaluate": "evaluation.runner"}
+         "evaluate": "evaluation.runner", "SceneEditor": "apps.scene_editor"}
 _MODULES = {"scenes": "world.scenes", "datasets": "evaluation.datasets"}
 _ROOMS = ("core", "search", "world", "explanation", "runs", "evaluation", "apps")
 __all__ = ["__version__", *_HOME, *_MODULES]

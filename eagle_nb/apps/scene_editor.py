@@ -303,8 +303,8 @@ def _on_message(self:SceneEditor, message:dict, buffers:list):
 @patch
 def _send(self:SceneEditor):
     "The scene first, then what the explorer sends; nothing changes in between."
-    with self._lock:
-        self._put("scene", self.edits, scene_data)
+    with self._lock, self.box.hold_sync():
+        self._put("scene", [self.edits], scene_data)
         Explorer._send(self)
 
 @patch
