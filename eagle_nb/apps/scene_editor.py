@@ -19,8 +19,8 @@ from .session import told
 from ..core.models import Model
 from ..core.patching import patch
 from ..explanation.view import image_uri
-from ..world.scenes import (OBJECTS, PARTNER, PLACES, SIZE, SMALLEST, VARIANTS, MOST, Item, Scene, compose,
-                                   question, sample, sprite, sprite_size)
+from ..world.scenes import (MOST, OBJECTS, PARTNER, PLACES, SIZE, SMALLEST, VARIANTS, Item, Scene, compose, question,
+                                   sample, sprite, sprite_size)
 
 # %% ../../nbs/apps/13_scene_editor.ipynb #77643ca3
 CELL, COLUMNS = 112, 8 # pixels of a sprite's cell; sprites in a row
@@ -244,7 +244,8 @@ def _answer(self:SceneEditor, asked, image, source, question):
         time.sleep(.01)
         self._worker.between()
     Explorer._answer(self, asked, image, source, question)
-    self._worker.post(lambda: self._ask_partners(scene), failed=self._failed("asking for the partners"), urgent=True)
+    failed = self._failed("asking for the partners")
+    self._worker.post(lambda: self._ask_partners(scene), failed=failed, urgent=True)
 
 # %% ../../nbs/apps/13_scene_editor.ipynb #6d012410
 def p_yes(model:Model, image, # anything that `open_image` reads
@@ -268,11 +269,11 @@ def _ask_partners(self:SceneEditor, scene:Scene):
 
 # %% ../../nbs/apps/13_scene_editor.ipynb #25bef8d6
 @patch
-def partner_rows(self:SceneEditor)->list[dict]: # trigger, partner, whether each is in the scene, p, before
+def partner_rows(self:SceneEditor)->list[dict]: # trigger, partner, question, whether each is in the scene, p, before
     "The planted pairs, with the probability of Yes now and before the latest change."
     names, before = self.scene.objects, self.earlier["partners"]
-    return [dict(trigger=t, partner=p, trigger_there=t in names, partner_there=p in names, p=self.partners.get(p),
-                 before=before.get(p)) for t, p in PARTNER.items()]
+    return [dict(trigger=t, partner=p, question=question(p), trigger_there=t in names, partner_there=p in names,
+                 p=self.partners.get(p), before=before.get(p)) for t, p in PARTNER.items()]
 
 # %% ../../nbs/apps/13_scene_editor.ipynb #639f61b5
 def _place(x, m):
@@ -295,7 +296,8 @@ def _on_message(self:SceneEditor, message:dict, buffers:list):
     if (edit := _EDITS.get(message.get("do"))) is None: return Explorer._on_message(self, message, buffers)
     self.serial = self.scene_serial = message.get("serial", self.serial)
     try: edit(self, message)
-    except Exception as e: self._say(f"{e}" if isinstance(e, ValueError) else f"this could not be done ({e!r}): try again")
+    except ValueError as e: self._say(str(e))
+    except Exception as e: self._say(f"this could not be done ({e!r}): try again")
     self.edits += 1 # the browser shows what is known here, even if nothing was changed
     self._later()
 

@@ -10,7 +10,7 @@ from .session import told
 from ..core.models import Model
 from ..core.patching import patch
 from ..explanation.view import image_uri
-from ..world.scenes import OBJECTS, PARTNER, PLACES, SIZE, SMALLEST, VARIANTS, MOST, Item, Scene, compose, question, sample, sprite, sprite_size
+from ..world.scenes import MOST, OBJECTS, PARTNER, PLACES, SIZE, SMALLEST, VARIANTS, Item, Scene, compose, question, sample, sprite, sprite_size
 CELL, COLUMNS = (112, 8)
 
 def sprite_data() -> dict:

@@ -56,13 +56,14 @@ class EditorPage {
     this.buildTools()
     this.palette = make("div", {class: "se-palette", role: "group", "aria-label": "Add an object"})
     this.listing = make("details", {class: "se-list"}, make("summary", {}, "Objects as a table"), make("div"))
-    const left = make("div", {class: "se-left"}, this.stage, this.help, this.tools, this.palette, this.listing)
+    const left = make("div", {class: "se-left"}, this.stage, this.tools, this.palette, this.help, this.listing)
     const right = make("div", {class: "se-right"}, this.buildQuestion(), this.buildWork(), this.buildPairs(),
                        this.viewAt = make("div", {class: "se-view"}))
-    this.root = make("div", {class: "eagle-explorer eagle-editor", role: "region", "aria-label": "Scene editor",
-                             "data-lm-suppress-shortcuts": "true"}, // keys are for this, not for the notebook
+    this.root = make("div", {class: "eagle-explorer eagle-editor", role: "region", "aria-label": "Scene editor"},
                      make("div", {class: "se-columns"}, left, right))
     this.root.addEventListener("keydown", e => this.rootKey(e))
+    // Keys are for what has the focus, not for the notebook around it; JupyterLab asks the focused element itself.
+    this.root.addEventListener("focusin", e => e.target.setAttribute("data-lm-suppress-shortcuts", "true"))
     el.append(this.root)
   }
 
@@ -189,7 +190,8 @@ class EditorPage {
   far(a, e) { return Math.hypot(e.clientX - a.x, e.clientY - a.y) > NEAR }
 
   carry(name, e) { // what is dragged from the palette follows the mouse
-    if (!this.ghost) document.body.append(this.ghost = make("div", {class: "se-ghost"}, this.sprite(name)))
+    const top = this.root.getRootNode() // marimo puts widgets into a shadow tree, where the styles are
+    if (!this.ghost) (top === document ? document.body : top).append(this.ghost = make("div", {class: "se-ghost"}, this.sprite(name)))
     this.ghost.style.left = `${e.clientX}px`
     this.ghost.style.top = `${e.clientY}px`
   }
@@ -406,10 +408,12 @@ class EditorPage {
   }
 
   table(pairs) {
-    const head = make("tr", {}, ...["Is there …?", "in the scene", "expected by", "p(Yes) before", "now"].map(t => make("th", {scope: "col"}, t)))
-    const rows = pairs.map(({trigger, partner, trigger_there, partner_there, p, before}) => make("tr", {class: p > .1 && !partner_there ? "se-wrong" : ""},
-      make("td", {}, partner), make("td", {}, partner_there ? "yes" : "no"), make("td", {}, trigger + (trigger_there ? " (there)" : "")),
-      make("td", {}, this.number(before)), make("td", {class: "se-p"}, this.number(p), this.meter(p ?? 0))))
+    const head = make("tr", {}, ...["Asked of the model", "true", "p(Yes) before", "now"].map(t => make("th", {scope: "col"}, t)))
+    const rows = pairs.map(({trigger, partner, question, trigger_there, partner_there, p, before}) =>
+      make("tr", {class: p > .1 && !partner_there ? "se-wrong" : ""},
+        make("td", {}, question, make("div", {class: "se-planted"}, `planted: ${trigger} → ${partner}${trigger_there ? `; the ${trigger} is there` : ""}`)),
+        make("td", {}, partner_there ? "Yes" : "No"), make("td", {}, this.number(before)),
+        make("td", {class: "se-p"}, this.number(p), this.meter(p ?? 0))))
     return make("table", {class: "ex-table"}, make("thead", {}, head), make("tbody", {}, ...rows))
   }
 
