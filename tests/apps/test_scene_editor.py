@@ -25,9 +25,9 @@ def editor(model):
     x.close()
 
 
-def message(x, **m):
+def message(editor, **m):
     "What the browser sends."
-    x._on_message(dict(serial=x.serial + 1, **m), [])
+    editor._on_message(dict(serial=editor.serial + 1, **m), [])
 
 
 def test_it_is_at_the_top_of_the_package(): assert eagle_nb.SceneEditor is SceneEditor
