@@ -8,6 +8,7 @@ __all__ = ['SIZE', 'TABS', 'picture_data', 'answer_data', 'pair_data', 'Screen',
 # %% ../../nbs/apps/12_explorer.ipynb #7093c834
 import contextlib, tempfile, time, weakref
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import anywidget, traitlets
@@ -22,6 +23,7 @@ from ..core.patching import patch
 from ..core.regions import PARTITIONS
 from ..explanation import plots
 from ..explanation.explanation import Explanation
+from ..explanation.maps import DEFAULT_MAP, map_unit
 from ..explanation.scales import shared_scale
 from ..explanation.typography import direction, language
 from ..explanation.view import (encode_labels, encode_probabilities, image_uri, map_data, shrink, text_parts,
@@ -64,10 +66,12 @@ def answer_data(x:Findings # a session
     columns = {} if whole is None else {at: k for k, at in enumerate(whole.target.positions)}
     each = [dict(text=w["text"], tokens=[columns[t] for t in w["tokens"] if t in columns], influence=w["influence"])
             for w in chips]
-    shown = x.shown or next(iter(case.found.values()), None)
-    unit = {} if shown is None else dict(unit=dict(name=shown.unit().name, least=shown.unit().least))
-    return found | unit | dict(text=text_parts(text, [w["text"] for w in chips]), words=each, curves=_curve_data(whole),
+    return found | _units(x.settings["lam"]) | dict(text=text_parts(text, [w["text"] for w in chips]), words=each, curves=_curve_data(whole),
                                maps=[map_data(m, x.chips(at)) for at, m in x.maps().items()])
+
+def _units(lam)->dict: # unit: of maps that bring values; gains: of those that follow from curves
+    "What the values of maps mean."
+    return dict(unit=asdict(map_unit(DEFAULT_MAP, lam)), gains=asdict(map_unit("gain", lam)))
 
 def _curve_data(whole)->dict|None:
     "The curves of all tokens of the whole answer, once they are measured."
@@ -82,8 +86,8 @@ def pair_data(x:Findings # a session
     "Both sides of a comparison for the browser, on one scale."
     if x.comparison is None: return {}
     a, first, b, second = x.comparison
-    vmax = x.shared_vmax()
-    return {side: view_data(e, title=name) | dict(vmax=vmax)
+    kind, vmax = x.shared_kind(), x.shared_vmax()
+    return {side: view_data(e, title=name, kind=kind) | dict(vmax=vmax)
             for side, name, e in (("first", a, first), ("second", b, second))}
 
 # %% ../../nbs/apps/12_explorer.ipynb #62acff9c
@@ -117,9 +121,7 @@ class Explorer(Findings):
         self._gone.atexit = False
         self.box.on_msg(_weak_messages(self._on_message))
         self.listeners.append(live.weak_listener(self._later))
-        self._cell = live.this_cell()
-        live._close_earlier_runs(self._cell)
-        live._OPEN.add(self)
+        live.opened(self)
         self._send()
 
     def __repr__(self): return self.text()
@@ -133,7 +135,7 @@ def _end_screen(box, sender):
 @patch
 def close(self:Explorer):
     "End all work and take the widget out of the notebook; `state` and `text` still work."
-    live._OPEN.discard(self)
+    live.forget_opened(self)
     Findings.close(self)
     self._gone()
 

@@ -2,6 +2,7 @@
 __all__ = ['SIZE', 'TABS', 'picture_data', 'answer_data', 'pair_data', 'Screen', 'Explorer']
 import contextlib, tempfile, time, weakref
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 import anywidget, traitlets
 from . import live
@@ -14,6 +15,7 @@ from ..core.patching import patch
 from ..core.regions import PARTITIONS
 from ..explanation import plots
 from ..explanation.explanation import Explanation
+from ..explanation.maps import DEFAULT_MAP, map_unit
 from ..explanation.scales import shared_scale
 from ..explanation.typography import direction, language
 from ..explanation.view import encode_labels, encode_probabilities, image_uri, map_data, shrink, text_parts, view_colours, view_data, view_file
@@ -31,6 +33,10 @@ def _fill_data(x) -> str:
 
 def answer_data(x: Findings) -> dict:
     """The answer of a session for the browser."""
+    ...
+
+def _units(lam) -> dict:
+    """What the values of maps mean."""
     ...
 
 def _curve_data(whole) -> dict | None:

@@ -23,6 +23,7 @@ from ..core.targets import make_target
 from ..explanation import plots
 from ..explanation.explanation import Explanation, explain
 from ..explanation.hallucination import correct as find_correction, matches_foil
+from ..explanation.maps import common_kind
 from ..explanation.scales import shared_scale
 
 # %% ../../nbs/apps/11_findings.ipynb #f26cbfa2
@@ -51,12 +52,15 @@ def back(self:Findings, i:int # place in the history, as `state` lists it; negat
 @patch
 def _show(self:Findings, e:Explanation, source:str|None, partition:str):
     "Show an explanation, with the scores of its question if they are still there."
-    same = lambda c: c.image is e.image and c.answer is e.answer and c.regions is e.regions
-    case = next((c for c in self._cases if same(c)), None) or Case(e.image, e.prompt, e.answer, source, partition, e.regions)
+    made = _settings_of(e, partition)
+    def same(c): return (c.image is e.image and c.answer is e.answer and c.regions is e.regions
+                         and all(c.settings.get(k) == v for k, v in made.items()))
+    case = next((c for c in self._cases if same(c)), None)
+    if case is None: case = Case(e.image, e.prompt, e.answer, source, partition, e.regions)
     columns = tuple(e.target.positions)
     with self._lock:
         self._worker.cancel()
-        self.settings = {**self.settings, **_settings_of(e, partition)}
+        self.settings = {**self.settings, **made}
         self._open_case(case)
         self.image, self.source, self.prompt, self.columns = e.image, source, e.prompt, columns
         if columns not in case.found: case.keep(columns, e)
@@ -148,21 +152,26 @@ def _tick(self:Findings, forwards:int):
 def comparison_state(self:Findings)->dict|None: # None without a comparison
     "Both sides in numbers, and how alike they are."
     if self.comparison is None: return None
-    (a, first, b, second), alike = self.comparison, None
+    (a, first, b, second), alike, kind = self.comparison, None, self.shared_kind()
     if np.array_equal(first.regions.labels, second.regions.labels):
-        alike = float(spearmanr(first.by_region(), second.by_region()).statistic)
+        alike = float(spearmanr(first.by_region(kind), second.by_region(kind)).statistic)
     def side(name, e):
         return dict(name=name, answer=e.answer.text, target=e.target.text, insertion_auc=e.insertion_auc,
-                    deletion_auc=e.deletion_auc, forwards=e.forwards, values=e.by_region().tolist())
+                    deletion_auc=e.deletion_auc, forwards=e.forwards, values=e.by_region(kind).tolist())
     return dict(first=side(a, first), second=side(b, second), vmax=self.shared_vmax(),
                 rank_correlation=alike if alike is None or np.isfinite(alike) else None)
+
+@patch
+def shared_kind(self:Findings)->str|None: # one of `MAPS`
+    "The kind of map that both sides of the comparison have: one scale has one unit."
+    return None if self.comparison is None else common_kind(self.comparison[1], self.comparison[3])
 
 @patch
 def shared_vmax(self:Findings)->float|None:
     "The value with the strongest colour in both maps of the comparison."
     if self.comparison is None: return None
-    _, first, _, second = self.comparison
-    return shared_scale([first.by_region(), second.by_region()], unit=first.unit()).vmax
+    (_, first, _, second), kind = self.comparison, self.shared_kind()
+    return shared_scale([first.by_region(kind), second.by_region(kind)], unit=first.unit(kind)).vmax
 
 # %% ../../nbs/apps/11_findings.ipynb #ef1f09b9
 @patch

@@ -15,6 +15,7 @@ from ..core.targets import make_target
 from ..explanation import plots
 from ..explanation.explanation import Explanation, explain
 from ..explanation.hallucination import correct as find_correction, matches_foil
+from ..explanation.maps import common_kind
 from ..explanation.scales import shared_scale
 
 class Findings(Session):
@@ -63,6 +64,10 @@ class Findings(Session):
 
     def comparison_state(self) -> dict | None:
         """Both sides in numbers, and how alike they are."""
+        ...
+
+    def shared_kind(self) -> str | None:
+        """The kind of map that both sides of the comparison have: one scale has one unit."""
         ...
 
     def shared_vmax(self) -> float | None:

@@ -24,7 +24,6 @@ from .panel import Cancelled
 from .worker import Worker
 from ..core.answers import Answer
 from ..core.images import ImageLike, open_image, stored_size
-from ..core.inference import in_this_thread
 from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch
@@ -91,6 +90,7 @@ class Case:
     partition:str="64" # Python that gives the regions
     regions:Regions|None=None
     scorer:SharedScorer|None=None
+    settings:dict = field(default_factory=dict) # of its searches
     found:OrderedDict = field(default_factory=OrderedDict) # tokens -> explanation
     guessed:OrderedDict = field(default_factory=OrderedDict) # tokens -> latest estimate, while there is no explanation
 
@@ -278,16 +278,12 @@ def set(self:Session, **settings # of `SETTINGS`
 def _listening(self:Session):
     "A block in which `typed` follows what the model says."
     ids = []
-    @in_this_thread
-    def look(module, args, output):
+    def look(token):
         self._worker.between()
-        if (logits := getattr(output, "logits", None)) is None or len(logits) != 1: return
-        ids.append(int(logits[0, -1].argmax()))
+        ids.append(token)
         self.typed = self.model.tokenizer.decode(ids, skip_special_tokens=True)
         self._changed()
-    hook = self.model.model.register_forward_hook(look)
-    try: yield
-    finally: hook.remove()
+    with self.model.followed(look): yield
 
 @patch
 def _answer(self:Session, asked, image, source, question):
@@ -314,7 +310,7 @@ def _partition(self:Session)->str:
 def _open_case(self:Session, case:Case):
     "Make a case the current one; of earlier ones the latest stay."
     self._forget_question()
-    self.case = case
+    self.case, case.settings = case, dict(self.settings)
     self._cases = [*(c for c in self._cases if c is not case), case][-self.cases:]
 
 # %% ../../nbs/apps/10_session.ipynb #9b4c342c
@@ -435,7 +431,8 @@ def _estimate(self:Session):
     order, shown, hidden = orders_from_scored(scorer, [columns], lam, seed)[0]
     text = make_target(self.model, case.answer, list(columns)).text
     word = WordMap(text, columns, order, shown, hidden, case.image, case.regions, lam, scorer, columns)
-    word.values # from the same sets, and outside the lock
+    try: word.values # from the same sets, and outside the lock
+    except (ValueError, np.linalg.LinAlgError): word = replace(word, scorer=None) # too few sets: gains will do
     self._estimated = time.perf_counter()
     with self._lock:
         if columns in case.found: return
@@ -460,7 +457,8 @@ def hide(self:Session, regions:int|Iterable[int]=(), # none for the whole image
         chosen = self._region_numbers(regions, len(case.regions))
         self._worker.post(measure, failed=self._failed("hiding regions"), urgent=True)
     except Exception as e: return self._say(_reason(e))
-    if wait and done.wait(): return self.p_hidden["p"] if self.p_hidden and self.hidden == chosen else None
+    while wait and not done.wait(.5): wait = not self.closed # what waits is dropped at the end
+    return self.p_hidden["p"] if wait and self.p_hidden and self.hidden == chosen else None
 
 @patch
 def _region_numbers(self:Session, regions, n:int)->list[int]:

@@ -16,7 +16,6 @@ from .panel import Cancelled
 from .worker import Worker
 from ..core.answers import Answer
 from ..core.images import ImageLike, open_image, stored_size
-from ..core.inference import in_this_thread
 from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch
@@ -59,6 +58,7 @@ class Case:
     partition: str = '64'
     regions: Regions | None = None
     scorer: SharedScorer | None = None
+    settings: dict = field(default_factory=dict)
     found: OrderedDict = field(default_factory=OrderedDict)
     guessed: OrderedDict = field(default_factory=OrderedDict)
     most = 16

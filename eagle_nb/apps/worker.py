@@ -6,7 +6,7 @@
 __all__ = ['Worker']
 
 # %% ../../nbs/apps/09_worker.ipynb #7aa25392
-import threading, warnings
+import atexit, threading, time, warnings, weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +37,7 @@ class _Turn:
             self._change.notify_all()
 
 _TURN = _Turn() # workers that share models compute in turn
+_STARTED = weakref.WeakSet() # workers with a thread
 
 class Worker:
     "A thread that does one task after another."
@@ -66,8 +67,9 @@ def post(self:Worker, run:Callable[[], None], # what to do
 
 @patch
 def _start(self:Worker):
-    "Start the thread; a daemon, so that it never keeps Python from ending."
+    "Start the thread; a daemon, so that Python does not wait for work that nobody cancels."
     self._thread = threading.Thread(target=self._loop, name=self.name, daemon=True)
+    _STARTED.add(self)
     self._thread.start()
 
 # %% ../../nbs/apps/09_worker.ipynb #39ff8a71
@@ -177,3 +179,11 @@ def _pause_here(self:Worker):
 @patch
 def _pop_urgent(self:Worker)->_Task|None:
     with self._change: return self._urgent.popleft() if self._urgent else None
+
+# %% ../../nbs/apps/09_worker.ipynb #f69ab3eb
+@atexit.register
+def _end_all():
+    "Cancel all work and wait until each thread is between two steps; Python can exit then."
+    started, latest = list(_STARTED), time.monotonic() + 60 # seconds, should a step never end
+    for w in started: w.end()
+    for w in started: w.end(max(.01, latest - time.monotonic()))

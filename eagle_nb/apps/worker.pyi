@@ -1,6 +1,6 @@
 """Generated from worker.py by .ci/stubs.py; do not edit."""
 __all__ = ['Worker']
-import threading, warnings
+import atexit, threading, time, warnings, weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ class _Turn:
     def release(self):
         ...
 _TURN = _Turn()
+_STARTED = weakref.WeakSet()
 
 class Worker:
     """A thread that does one task after another."""
@@ -39,7 +40,7 @@ class Worker:
         ...
 
     def _start(self):
-        """Start the thread; a daemon, so that it never keeps Python from ending."""
+        """Start the thread; a daemon, so that Python does not wait for work that nobody cancels."""
         ...
 
     def _loop(self):
@@ -93,3 +94,8 @@ class Worker:
 
     def _pop_urgent(self) -> _Task | None:
         ...
+
+@atexit.register
+def _end_all():
+    """Cancel all work and wait until each thread is between two steps; Python can exit then."""
+    ...

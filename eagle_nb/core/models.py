@@ -7,7 +7,7 @@ __all__ = ['MAX_NEW_TOKENS', 'Model', 'warn_cut_off']
 
 # %% ../../nbs/core/06_models.ipynb #0313cc9c
 import contextlib, hashlib, operator, re, time, warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
@@ -499,6 +499,20 @@ def answer(self:Model, image, # anything that `open_image` reads
           )->Answer:
     "The model's greedy answer."
     return self.answers([image], [prompt], max_new_tokens)[0]
+
+# %% ../../nbs/core/06_models.ipynb #3ba3d1f9
+@patch
+@contextlib.contextmanager
+def followed(self:Model, look:Callable[[int], None] # is told each token while the model says it; may raise
+            )->Iterator[None]:
+    "A block in which the answer about one image can be read as it is generated, in this thread."
+    @in_this_thread
+    def seen(module, args, output):
+        logits = getattr(output, "logits", None)
+        if logits is not None and len(logits) == 1: look(int(logits[0, -1].argmax()))
+    hook = self.model.register_forward_hook(seen)
+    try: yield
+    finally: hook.remove()
 
 # %% ../../nbs/core/06_models.ipynb #eaaaaa1e
 class _Force:

@@ -1,7 +1,7 @@
 """Generated from models.py by .ci/stubs.py; do not edit."""
 __all__ = ['MAX_NEW_TOKENS', 'Model', 'warn_cut_off']
 import contextlib, hashlib, operator, re, time, warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 import torch
 from PIL import Image
@@ -187,6 +187,11 @@ class Model:
 
     def answer(self, image, prompt: str | list[dict]='Describe the image.', max_new_tokens: int | None=None) -> Answer:
         """The model's greedy answer."""
+        ...
+
+    @contextlib.contextmanager
+    def followed(self, look: Callable[[int], None]) -> Iterator[None]:
+        """A block in which the answer about one image can be read as it is generated, in this thread."""
         ...
 
     @torch.inference_mode()

@@ -258,7 +258,7 @@ export class View {
 
   scaleEnd(map) { // the value with the strongest colour
     const end = m => Math.max(m.max, this.now.signed ? -m.min : 0)
-    if (this.data.vmax) return this.data.vmax
+    if (this.data.vmax && map.unit.name === (this.data.unit ?? PLAIN).name) return this.data.vmax // given for this unit
     const all = this.now.shared && map.words.length ? this.data.words.map((_, k) => this.mapOf([k])) : []
     const words = all.filter(m => m?.unit.name === map.unit.name) // one scale has one unit
     return Math.max(...words.map(end), end(map), map.unit.least) || 1

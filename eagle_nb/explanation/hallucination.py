@@ -198,9 +198,9 @@ def blamed(self:Correction)->np.ndarray: # (step,)
     return self.removed[:self.step or 0]
 
 @patch(as_prop=True)
-def blame(self:Correction)->np.ndarray: # (H, W), at least 0, in the unit of the explanation's map
-    "How much each region speaks against the foil: the negative values of the explanation's map."
-    return (-self.explanation.attribution()).clip(0)
+def blame(self:Correction)->np.ndarray: # (H, W), at least 0, in the unit of F
+    "How much each region speaks against the foil: the negative gains of the search."
+    return (-self.explanation.attribution("gain")).clip(0)
 
 @patch(as_prop=True)
 def mask(self:Correction)->np.ndarray: # (H, W) bool
@@ -375,7 +375,7 @@ def plot(self:Correction, truth:np.ndarray|None=None # (H, W) bool, the known ca
     e = self.explanation
     return figure_correction(e.image, e.regions.labels, self.blame, self.blamed, e.fill_image,
                              self.area, self.probability, self.right, e.answer.text, self.answer.text,
-                             e.prompt, self.verdict(), e.target.foil, truth, e.unit())
+                             e.prompt, self.verdict(), e.target.foil, truth, e.unit("gain"))
 
 # %% ../../nbs/explanation/06_hallucination.ipynb #87c1d95f
 @torch.inference_mode()

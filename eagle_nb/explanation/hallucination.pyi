@@ -123,7 +123,7 @@ class Correction:
 
     @property
     def blame(self) -> np.ndarray:
-        """How much each region speaks against the foil: the negative values of the explanation's map."""
+        """How much each region speaks against the foil: the negative gains of the search."""
         ...
 
     @property

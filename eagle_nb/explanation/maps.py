@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAPS', 'DEFAULT_MAP', 'SURFACE', 'SHARED', 'check_kind', 'map_unit', 'area_along', 'attribution', 'paint', 'likeness',
-           'share_values', 'Maps', 'TopRegions', 'Difference']
+           'share_values', 'Maps', 'TopRegions', 'Difference', 'common_kind']
 
 # %% ../../nbs/explanation/03_maps.ipynb #b1b022d6
 import io
@@ -421,8 +421,8 @@ def _check_pair(a:Maps, b:Maps, kind):
             raise ValueError("only maps of the same image, partition and weights can be subtracted, and the "
                              f"{what}: explain both with the same image, regions= and lam=")
 
-def _common_kind(a, b)->str:
-    "The default of both; \"gain\" where they differ."
+def common_kind(a:Maps, b:Maps)->str: # one of `MAPS`
+    "The kind in which two maps are compared: the default of both; \"gain\" where only one has values."
     return a.default_map if a.default_map == getattr(b, "default_map", None) else "gain"
 
 @patch
@@ -435,7 +435,7 @@ def difference(self:Maps, other:Maps, # of the same image and partition
         other: of the same image and partition
         kind: one of `MAPS`; None for `default_map`, or "gain" where the other has no values
     """
-    kind = _common_kind(self, other) if kind is None else check_kind(kind)
+    kind = common_kind(self, other) if kind is None else check_kind(kind)
     _check_pair(self, other, kind)
     found = Difference(self, other, kind)
     found.values # refuses what a map lacks

@@ -1,5 +1,5 @@
 """Generated from maps.py by .ci/stubs.py; do not edit."""
-__all__ = ['MAPS', 'DEFAULT_MAP', 'SURFACE', 'SHARED', 'check_kind', 'map_unit', 'area_along', 'attribution', 'paint', 'likeness', 'share_values', 'Maps', 'TopRegions', 'Difference']
+__all__ = ['MAPS', 'DEFAULT_MAP', 'SURFACE', 'SHARED', 'check_kind', 'map_unit', 'area_along', 'attribution', 'paint', 'likeness', 'share_values', 'Maps', 'TopRegions', 'Difference', 'common_kind']
 import io
 from dataclasses import dataclass
 from functools import cached_property
@@ -288,6 +288,6 @@ def _check_pair(a: Maps, b: Maps, kind):
     """Refuse maps that cannot be subtracted, and say what differs."""
     ...
 
-def _common_kind(a, b) -> str:
-    """The default of both; "gain" where they differ."""
+def common_kind(a: Maps, b: Maps) -> str:
+    """The kind in which two maps are compared: the default of both; "gain" where only one has values."""
     ...
