@@ -4,7 +4,7 @@ STEP   ?=
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lab paper clean
+.PHONY: help env demo test lab app paper clean
 
 help: ## show this list
 	@echo "eagle-nb: where multimodal LLMs look and what they rely on"
@@ -23,6 +23,9 @@ test: env ## all checks; one alone with STEP=export, notebooks, paper or tests; 
 
 lab: env ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/nbs
+
+app: env ## serve the apps by Voilà, without their code; one alone with APP=scene_editor
+	@$(BIN)/voila $(if $(APP),nbs/apps/$(APP).ipynb,nbs/apps)
 
 paper: env ## run every page of the paper, without a browser; only some with PAGES="teaser modality"
 	@$(BIN)/python -m eagle_nb.apps.paper $(PAGES)

@@ -29,7 +29,7 @@ setup(
     package_data={cfg["lib_name"]: ["data/**/*", "py.typed", "**/*.pyi"]},
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg.get("requirements", "").split(),
-    extras_require={extra: cfg.get(f"{extra}_requirements", "").split() for extra in ("dev", "shapley")},
+    extras_require={extra: cfg.get(f"{extra}_requirements", "").split() for extra in ("dev", "shapley", "app")},
     entry_points={"nbdev": [f"{cfg['lib_name']}={cfg['lib_path']}._modidx:d"]},
     zip_safe=False,
     classifiers=[

@@ -13,6 +13,7 @@ DATA = Path(__file__).parent/"data"  # the sprite sheet and the embedded models
 
 if TYPE_CHECKING:  # what type checkers and completion see; at run time `__getattr__` does it
     from .apps.explorer import Explorer
+    from .apps.scene_editor import SceneEditor
     from .core.models import Model
     from .core.regions import Regions
     from .core.selftest import load
@@ -25,7 +26,8 @@ if TYPE_CHECKING:  # what type checkers and completion see; at run time `__getat
 _HOME = {"load": "core.selftest", "Model": "core.models", "Regions": "core.regions",
          "explain": "explanation.explanation", "Explanation": "explanation.explanation",
          "correct": "explanation.hallucination", "Correction": "explanation.hallucination",
-         "evaluate": "evaluation.runner", "Explorer": "apps.explorer"}
+         "evaluate": "evaluation.runner", "Explorer": "apps.explorer",
+         "SceneEditor": "apps.scene_editor"}
 _MODULES = {"scenes": "world.scenes", "datasets": "evaluation.datasets"}
 _ROOMS = ("core", "search", "world", "explanation", "runs", "evaluation", "apps")
 __all__ = ["__version__", *_HOME, *_MODULES]

@@ -135,6 +135,13 @@ def test_notebook_is_clean(nb):
     assert not machine, f"paths of one machine: {sorted(set(machine))[:5]}"
 
 
+@pytest.mark.parametrize("nb", NOTEBOOKS, ids=name_of)
+def test_notebook_names_its_kernel(nb):
+    "No dialog asks for it, and a server without a browser can start it."
+    kernel = json.loads(nb.read_text(encoding="utf-8"))["metadata"].get("kernelspec", {})
+    assert kernel.get("name") == "python3" and kernel.get("language") == "python", "save the notebook with the kernel python3"
+
+
 def text(notebook):
     "All a reader sees as text: sources and the text of outputs."
     parts = [source(c) for c in notebook["cells"]]

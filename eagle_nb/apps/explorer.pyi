@@ -1,5 +1,5 @@
 """Generated from explorer.py by .ci/stubs.py; do not edit."""
-__all__ = ['SIZE', 'picture_data', 'answer_data', 'pair_data', 'Screen', 'Explorer']
+__all__ = ['SIZE', 'TABS', 'picture_data', 'answer_data', 'pair_data', 'Screen', 'Explorer']
 import contextlib, tempfile, time, weakref
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,8 +13,10 @@ from ..core.images import FILLS, canvas
 from ..core.models import Model
 from ..core.patching import patch
 from ..core.regions import PARTITIONS
+from ..explanation import plots
 from ..explanation.explanation import Explanation
 from ..explanation.maps import DEFAULT_MAP, map_unit
+from ..explanation.scales import shared_scale
 from ..explanation.typography import direction, language
 from ..explanation.view import encode_labels, encode_probabilities, image_uri, map_data, shrink, text_parts, view_colours, view_data, view_file
 from ..search.search import SEARCHES
@@ -47,6 +49,7 @@ def pair_data(x: Findings) -> dict:
 
 class Screen(anywidget.AnyWidget):
     """What the browser gets: scripts, and four pieces of plain data."""
+    scripts = styles = ('view', 'explorer')
     _esm = traitlets.Unicode().tag(sync=True)
     _css = traitlets.Unicode().tag(sync=True)
     picture, view, live, pair = (traitlets.Dict().tag(sync=True) for _ in range(4))
@@ -57,6 +60,8 @@ class Screen(anywidget.AnyWidget):
 class Explorer(Findings):
     """Image, question, answer, maps and searches in one widget."""
     refresh = 0.08
+    screen = Screen
+    tab = 'map'
 
     def __init__(self, model: Model | str | tuple, samples: dict | None=None, **settings):
         ...
@@ -74,6 +79,18 @@ class Explorer(Findings):
 
     def figure(self):
         """What is shown as a figure, for print."""
+        ...
+
+    def open_tab(self, name: str) -> Explorer:
+        """Open a tab of the widget; `figure` shows what is in it."""
+        ...
+
+    def _pair_figure(self):
+        """Both maps of the comparison, side by side on one scale."""
+        ...
+
+    def _display_(self):
+        """The widget in marimo."""
         ...
 
     def _on_message(self, message: dict, buffers: list):
@@ -122,6 +139,7 @@ class Explorer(Findings):
 def _end_screen(box, sender):
     """Take the widget out of the notebook and the kernel."""
     ...
+TABS = ('map', 'modality', 'hallucination', 'compare', 'history', 'python')
 
 def _weak_messages(method: Callable) -> Callable:
     """A listener to messages of the browser that does not keep the explorer alive."""

@@ -7,7 +7,7 @@ __all__ = ['has_frontend', 'this_cell', 'weak_listener', 'with_children', 'close
            'forget_opened', 'Live']
 
 # %% ../../nbs/apps/00_live.ipynb #593337dc
-import html, weakref
+import html, os, weakref
 from collections.abc import Callable
 
 import ipywidgets as W
@@ -24,7 +24,8 @@ def _kernel():
 def has_frontend()->bool:
     "Whether somebody could answer a prompt here, and so move a slider; false in nbconvert and in tests."
     kernel = _kernel()
-    return kernel is not None and bool(getattr(kernel, "_allow_stdin", True))
+    if kernel is None: return False
+    return bool(getattr(kernel, "_allow_stdin", True)) or os.environ.get("SERVER_SOFTWARE", "").startswith("voila/")
 
 # %% ../../nbs/apps/00_live.ipynb #1ca4666e
 def this_cell()->tuple[str, str]|None: # the cell, and this run of it

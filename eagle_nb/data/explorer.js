@@ -234,6 +234,7 @@ class ExplorerPage {
     this.numbers.textContent = live.forwards ? `${live.forwards} forwards, ${live.seconds.toFixed(1)} s` : ""
     const chosen = this.view.state().words
     if (live.serial === this.serial && live.selected && chosen.join() !== live.selected.join()) this.draw({})
+    if (live.tab && this.changed("tab", live.tab)) this.open(live.tab)
     this.drawReading(live)
     this.drawControls(live)
     this.drawLists(live)

@@ -1,4 +1,5 @@
 "The synthetic world: its truth is checked by other means than those that made it."
+import hashlib
 import itertools
 import os
 import re
@@ -11,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from eagle_nb import scenes
-from eagle_nb.world.scenes import (OBJECTS, PARTNER, PLACES, SIZE, SPLITS, caption, erase, lesson, mentioned, question,
-                                   sample, visible, where)
+from eagle_nb.world.scenes import (MOST, OBJECTS, PARTNER, PLACES, SIZE, SPLITS, VARIANTS, Item, caption, compose, erase,
+                                   lesson, mentioned, question, sample, sprite, sprite_size, visible, where)
 
 some_examples = settings(max_examples=60, deadline=None, derandomize=True,
                          suppress_health_check=list(HealthCheck))
@@ -42,6 +43,62 @@ def test_a_seed_is_a_scene_in_every_process():
         return subprocess.run([sys.executable, "-c", DIGEST], capture_output=True, text=True, check=True, env=env).stdout
     first, second = digest("1"), digest("2")
     assert len(first.strip()) == 64 and first == second
+
+
+def test_scenes_are_those_that_the_embedded_models_were_trained_on():
+    "Pixels and masks of the first seeds, from before scenes could be composed by hand."
+    h = hashlib.sha256()
+    for split in SPLITS:
+        for i in range(40): h.update(sample(i, split).pixels.tobytes() + sample(i, split).owner.tobytes())
+    assert h.hexdigest()[:16] == "50912845a981fefe"
+
+
+def test_a_scene_is_composed_again_from_its_items(many):
+    for s in many[:60]:
+        again = compose(s.place, s.items, s.variant)
+        assert np.array_equal(again.pixels, s.pixels) and np.array_equal(again.owner, s.owner)
+        assert (again.names, again.boxes, again.caption) == (s.names, s.boxes, s.caption)
+
+
+def test_an_item_is_painted_where_it_says():
+    "The pixels that change are inside the item's rectangle, and reach its edges."
+    empty = compose("desert", [], 9).pixels
+    for name in OBJECTS:
+        for flip in (False, True):
+            w, h = sprite_size(name, 80)
+            changed = (compose("desert", [Item(name, 100, 30, 80, flip)], 9).pixels != empty).any(-1)
+            ys, xs = np.nonzero(changed)
+            assert 100 <= xs.min() < 104 and 96 + w < xs.max() + 1 <= 100 + w, name
+            assert 30 <= ys.min() < 34 and 26 + h < ys.max() + 1 <= 30 + h, name
+    left, right = (compose("desert", [Item("bus", 20, 30, 80, flip)], 9).owner[30:110, 20:100] for flip in (False, True))
+    w, _ = sprite_size("bus", 80)
+    assert np.array_equal(left[:, :w], right[:, :w][:, ::-1])
+
+
+def test_later_items_cover_earlier_ones():
+    bus, apple = Item("bus", 20, 20, 180), Item("apple", 90, 90, 30)
+    assert compose("park", [apple, bus]).names == ("bus",) and compose("park", [bus, apple]).names == ("bus", "apple")
+    assert compose("park", [apple, bus]).caption == "A bus in a park."
+
+
+def test_sprites_show_their_objects():
+    for name in OBJECTS:
+        picture = np.asarray(sprite(name))
+        assert picture.shape[2] == 4 and 90 <= max(picture.shape[:2]) <= 112
+        w, h = sprite_size(name, 100)
+        assert abs(w/h - picture.shape[1]/picture.shape[0]) < .03, "neither is stretched"
+
+
+@pytest.mark.parametrize("place, items, variant, message", [
+    ("moon", [], 0, "unknown place 'moon'"), ("park", [], VARIANTS, "variant must be 0 to 63, got 64"),
+    ("park", [], -1, "variant must be 0 to 63, got -1"), ("park", [Item("unicorn", 0, 0)], 0, "unknown object 'unicorn'"),
+    ("park", [Item("cat", -1, 0)], 0, "the cat must be inside the image"),
+    ("park", [Item("cat", 0, 200)], 0, "the cat must be inside the image"),
+    ("park", [Item("cat", 0, 0, 8)], 0, "16 to 224 pixels, got 8 for the cat"),
+    ("park", [Item("cat", 0, 0), Item("cat", 90, 0)], 0, "got the cat 2 times"),
+    ("park", [Item(n, 0, 0) for n in OBJECTS[:MOST + 1]], 0, "at most 12 objects, got 13")])
+def test_arrangements_that_cannot_be_are_refused(place, items, variant, message):
+    with pytest.raises(ValueError, match=re.escape(message)): compose(place, items, variant)
 
 
 def test_equal_arguments_give_equal_scenes():
