@@ -7,6 +7,7 @@ tests      pytest; last, so that its summary is the last thing printed
 
 Not among all checks, but alone:
 quick      the export, and the tests that take less than half a second each; under two minutes
+long       all tests, with the sessions of explorer and scene editor that take minutes (tests/long.txt)
 slow       measure the tests and write the names of the others into tests/slow.txt"""
 import difflib
 import os
@@ -54,6 +55,10 @@ def paper():
     return call(BIN/"python", "-m", "eagle_nb.apps.paper", "--smoke", "--jobs", WORKERS)
 
 
+def long():
+    return call(BIN/"python", "-m", "pytest", "tests", "-q", "-n", WORKERS, "--dist", "loadfile", "--long")
+
+
 def tests():
     return call(BIN/"python", "-m", "pytest", "tests", "-q", "-n", WORKERS, "--dist", "loadfile")  # a file shares its models
 
@@ -73,7 +78,7 @@ def slow(limit=.5):
 
 
 ALL = {f.__name__: f for f in (export, notebooks, paper, tests)}
-STEPS = {**ALL, "quick": quick, "slow": slow}
+STEPS = {**ALL, "quick": quick, "long": long, "slow": slow}
 
 
 def main():
@@ -84,7 +89,7 @@ def main():
         print(f"[test] {name}", flush=True)
         start = time.time()
         if not STEPS[name](): failed.append(name)
-        if name in ("tests", "quick"): break  # pytest's summary stays last
+        if name in ("tests", "quick", "long"): break  # pytest's summary stays last
         print(f"[test] {name}: {'ok' if name not in failed else f'FAILED; alone: make test STEP={name};'} "
               f"{time.time()-start:.0f} s", flush=True)
         ENV["FAILED_STEPS"] = " ".join(failed)  # a test reads it, so that the last line does not say that all is well

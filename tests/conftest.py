@@ -13,14 +13,17 @@ torch.set_num_threads(1)
 PROMPT = "Describe the image."
 SLOW = Path(__file__).parent/"slow.txt"  # tests that take long, as `python .ci/test.py slow` measured them
 
+LONG = Path(__file__).parent/"long.txt"  # whole sessions of the explorer and the scene editor: minutes on two cores
+
 
 def pytest_addoption(parser):
     parser.addoption("--quick", action="store_true", help="leave out the tests that tests/slow.txt names")
+    parser.addoption("--long", action="store_true", help="run the tests that tests/long.txt names, too")
 
 
 def pytest_collection_modifyitems(config, items):
-    if not config.getoption("--quick"): return
-    slow = set(SLOW.read_text(encoding="utf-8").split())
+    slow = set() if config.getoption("--long") else set(LONG.read_text(encoding="utf-8").split())
+    if config.getoption("--quick"): slow |= set(SLOW.read_text(encoding="utf-8").split())
     left_out = [i for i in items if i.nodeid.split("[")[0] in slow]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [i for i in items if i.nodeid.split("[")[0] not in slow]

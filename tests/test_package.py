@@ -62,13 +62,6 @@ def test_the_steps_before_pytest_passed():
 
 # --- imports
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("path", [m for m in MODULES if m.name != "_modidx.py"], ids=name_of)
-def test_each_module_imports_alone(path):
-    module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-    python(f"import {module}")
-
-
 def test_import_is_light():
     out = [python("import sys, time; t = time.perf_counter(); import eagle_nb; t = time.perf_counter()-t\n"
                   "print(t, *[m for m in ('torch', 'transformers', 'matplotlib', 'pandas') if m in sys.modules])").split()
@@ -239,9 +232,10 @@ def test_links_to_files_lead_somewhere(path):
     assert not [n for n in named if not (path.parent/n).exists()]
 
 
-def test_the_names_of_slow_tests_are_those_of_tests():
-    "What the quick lane leaves out exists; `python .ci/test.py slow` makes the list anew."
-    names = (ROOT/"tests"/"slow.txt").read_text(encoding="utf-8").split()
+@pytest.mark.parametrize("listed", ["slow.txt", "long.txt"])
+def test_the_names_of_slow_tests_are_those_of_tests(listed):
+    "What is left out exists; `python .ci/test.py slow` makes the list of the quick lane anew."
+    names = (ROOT/"tests"/listed).read_text(encoding="utf-8").split()
     assert names
     for name in names:
         path, _, function = name.partition("::")

@@ -23,7 +23,7 @@ from PIL import Image
 from .panel import Cancelled
 from .worker import Worker
 from ..core.answers import Answer
-from ..core.images import ImageLike, open_image, stored_size
+from ..core.images import ImageLike, open_image
 from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch
@@ -116,10 +116,15 @@ MAX_PIXELS = 50_000_000
 
 def _pixel_count(image)->int:
     "How many pixels an image has, without decoding a file."
-    if isinstance(image, (str, Path)): w, h, *_ = stored_size(image)
+    if isinstance(image, (str, Path)): w, h = _size_in_file(image)
     elif isinstance(image, Image.Image): w, h = image.size
     else: h, w = np.shape(image)[:2] if np.ndim(image) > 1 else (0, 0)
     return w*h
+
+def _size_in_file(path)->tuple[int, int]: # width, height; 0, 0 for what is no image: `open_image` says what is wrong
+    try:
+        with Image.open(path) as im: return im.size # reads the header alone
+    except OSError: return 0, 0
 
 def read_image(image:ImageLike|bytes # a path, a PIL image, an array, or the bytes of a file
               )->np.ndarray: # (H, W, 3) uint8

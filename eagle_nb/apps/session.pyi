@@ -15,7 +15,7 @@ from PIL import Image
 from .panel import Cancelled
 from .worker import Worker
 from ..core.answers import Answer
-from ..core.images import ImageLike, open_image, stored_size
+from ..core.images import ImageLike, open_image
 from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch
@@ -78,6 +78,9 @@ MAX_PIXELS = 50000000
 
 def _pixel_count(image) -> int:
     """How many pixels an image has, without decoding a file."""
+    ...
+
+def _size_in_file(path) -> tuple[int, int]:
     ...
 
 def read_image(image: ImageLike | bytes) -> np.ndarray:
