@@ -24,7 +24,6 @@ from ..core.regions import PARTITIONS
 from ..explanation import plots
 from ..explanation.explanation import Explanation
 from ..explanation.maps import DEFAULT_MAP, map_unit
-from ..explanation.scales import shared_scale
 from ..explanation.typography import direction, language
 from ..explanation.view import (encode_labels, encode_probabilities, image_uri, map_data, shrink, text_parts,
                                        view_colours, view_data, view_file)
@@ -171,11 +170,10 @@ def open_tab(self:Explorer, name:str # one of `TABS`
 @patch
 def _pair_figure(self:Explorer):
     "Both maps of the comparison, side by side on one scale."
-    a, first, b, second = self.comparison
-    scale = shared_scale([first.by_region(), second.by_region()], unit=first.unit())
+    (a, first, b, second), kind, scale = self.comparison, self.shared_kind(), self.shared_map_scale()
     fig = plots.new_figure(8, 4.4)
     for ax, name, e in zip(fig.subplots(1, 2), (a, b), (first, second)):
-        ax.imshow(plots.overlay(e.image, e.saliency, scale=scale))
+        ax.imshow(plots.overlay(e.image, e.attribution(kind).clip(0), scale=scale))
         ax.set_title(f"{name}, insertion {e.insertion_auc:.2f}, deletion {e.deletion_auc:.2f}", fontsize=9)
         ax.axis("off")
     return fig

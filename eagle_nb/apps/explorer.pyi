@@ -16,7 +16,6 @@ from ..core.regions import PARTITIONS
 from ..explanation import plots
 from ..explanation.explanation import Explanation
 from ..explanation.maps import DEFAULT_MAP, map_unit
-from ..explanation.scales import shared_scale
 from ..explanation.typography import direction, language
 from ..explanation.view import encode_labels, encode_probabilities, image_uri, map_data, shrink, text_parts, view_colours, view_data, view_file
 from ..search.search import SEARCHES

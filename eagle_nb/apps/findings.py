@@ -24,7 +24,7 @@ from ..explanation import plots
 from ..explanation.explanation import Explanation, explain
 from ..explanation.hallucination import correct as find_correction, matches_foil
 from ..explanation.maps import common_kind
-from ..explanation.scales import shared_scale
+from ..explanation.scales import Scale, shared_scale
 
 # %% ../../nbs/apps/11_findings.ipynb #f26cbfa2
 class Findings(Session):
@@ -167,11 +167,16 @@ def shared_kind(self:Findings)->str|None: # one of `MAPS`
     return None if self.comparison is None else common_kind(self.comparison[1], self.comparison[3])
 
 @patch
-def shared_vmax(self:Findings)->float|None:
-    "The value with the strongest colour in both maps of the comparison."
+def shared_map_scale(self:Findings)->Scale|None: # None without a comparison
+    "The scale of both maps of the comparison."
     if self.comparison is None: return None
     (_, first, _, second), kind = self.comparison, self.shared_kind()
-    return shared_scale([first.by_region(kind), second.by_region(kind)], unit=first.unit(kind)).vmax
+    return shared_scale([first.by_region(kind), second.by_region(kind)], unit=first.unit(kind))
+
+@patch
+def shared_vmax(self:Findings)->float|None:
+    "The value with the strongest colour in both maps of the comparison."
+    return None if self.comparison is None else self.shared_map_scale().vmax
 
 # %% ../../nbs/apps/11_findings.ipynb #ef1f09b9
 @patch

@@ -16,7 +16,7 @@ from ..explanation import plots
 from ..explanation.explanation import Explanation, explain
 from ..explanation.hallucination import correct as find_correction, matches_foil
 from ..explanation.maps import common_kind
-from ..explanation.scales import shared_scale
+from ..explanation.scales import Scale, shared_scale
 
 class Findings(Session):
     """A session whose results can be looked up, compared, corrected and saved."""
@@ -68,6 +68,10 @@ class Findings(Session):
 
     def shared_kind(self) -> str | None:
         """The kind of map that both sides of the comparison have: one scale has one unit."""
+        ...
+
+    def shared_map_scale(self) -> Scale | None:
+        """The scale of both maps of the comparison."""
         ...
 
     def shared_vmax(self) -> float | None:

@@ -256,6 +256,8 @@ def test_one_scale_has_one_unit(asked):
     assert not any("height" in m for side in pair.values() for m in side["maps"])
     assert c["vmax"] == pytest.approx(max(first.by_region("gain").max(), second.by_region("gain").max()))
     assert c["second"]["values"] == second.by_region("gain").tolist()
+    assert asked.shared_map_scale().unit == first.unit("gain") and asked.shared_map_scale().vmax == pytest.approx(c["vmax"])
+    assert len(asked.open_tab("compare").figure().axes) == 2, "both maps are drawn on that scale"
 
 
 def test_settings_of_the_history_come_back_with_their_own_maps(asked):
