@@ -52,7 +52,7 @@ def notebooks():
 
 
 def paper():
-    return call(BIN/"python", "-m", "eagle_nb.apps.paper", "--smoke", "--jobs", WORKERS)
+    return call(BIN/"python", ROOT/".ci"/"pages.py")
 
 
 def long():

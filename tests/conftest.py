@@ -13,7 +13,7 @@ torch.set_num_threads(1)
 PROMPT = "Describe the image."
 SLOW = Path(__file__).parent/"slow.txt"  # tests that take long, as `python .ci/test.py slow` measured them
 
-LONG = Path(__file__).parent/"long.txt"  # whole sessions of the explorer and the scene editor: minutes on two cores
+LONG = Path(__file__).parent/"long.txt"  # sessions of explorer and scene editor, and further cases of what takes long: minutes on two cores
 
 
 def pytest_addoption(parser):
@@ -22,11 +22,11 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    slow = set() if config.getoption("--long") else set(LONG.read_text(encoding="utf-8").split())
+    slow = set() if config.getoption("--long") else set(LONG.read_text(encoding="utf-8").splitlines())
     if config.getoption("--quick"): slow |= set(SLOW.read_text(encoding="utf-8").split())
-    left_out = [i for i in items if i.nodeid.split("[")[0] in slow]
+    left_out = [i for i in items if slow & {i.nodeid, i.nodeid.split("[")[0]}]  # a test, or one case of it
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [i for i in items if i.nodeid.split("[")[0] not in slow]
+    items[:] = [i for i in items if i not in left_out]
 
 
 @pytest.fixture(scope="session", autouse=True)

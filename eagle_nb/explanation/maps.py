@@ -92,8 +92,8 @@ def paint(labels:np.ndarray, # (H, W) int, the region of each pixel
     return by_region[labels]
 
 # %% ../../nbs/explanation/03_maps.ipynb #fa2eb7b5
-SURFACE = 40. # colour difference, ΔE of CIELAB, at which likeness has fallen to 1/e
-SHARED = .8 # of a mean-sized region's value, with neighbours of exactly its colour
+SURFACE = 30. # colour difference, ΔE of CIELAB, at which likeness has fallen to 1/e
+SHARED = .9 # of the Metropolis weights, with neighbours of exactly its colour
 
 def likeness(image:np.ndarray, # (H, W, 3) uint8
              regions:Regions)->np.ndarray: # (N, N): 1 for neighbours of the same mean colour, 0 for regions apart
@@ -108,10 +108,10 @@ def share_values(value:np.ndarray, # (N,)
                  alike:np.ndarray, # (N, N) see `likeness`
                  area:np.ndarray # (N,) share of the image
                 )->np.ndarray: # (N,)
-    "Values mixed with those of neighbours that look alike."
-    neighbours = np.maximum((alike > 0).sum(1), 1)
-    share = SHARED/np.maximum(1, area*len(area))/neighbours
-    return value + share*(alike @ value - alike.sum(1)*value)
+    "Values mixed with those of neighbours that look alike; their sum stays."
+    count, size = (alike > 0).sum(1), np.maximum(1, area*len(area))
+    share = SHARED*alike/(1 + np.maximum(count[:, None], count))/np.maximum(size[:, None], size)
+    return value + share @ value - share.sum(1)*value
 
 # %% ../../nbs/explanation/03_maps.ipynb #3fbd1c94
 class Maps:

@@ -45,15 +45,15 @@ def _paper_map(gain) -> np.ndarray:
 def paint(labels: np.ndarray, order: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Region values as a map."""
     ...
-SURFACE = 40.0
-SHARED = 0.8
+SURFACE = 30.0
+SHARED = 0.9
 
 def likeness(image: np.ndarray, regions: Regions) -> np.ndarray:
     """How much neighbouring regions look like one surface."""
     ...
 
 def share_values(value: np.ndarray, alike: np.ndarray, area: np.ndarray) -> np.ndarray:
-    """Values mixed with those of neighbours that look alike."""
+    """Values mixed with those of neighbours that look alike; their sum stays."""
     ...
 
 class Maps:

@@ -453,6 +453,7 @@ def test_everything_works_by_keyboard(seen, e):
 def test_the_text_twin_is_complete(seen, e):
     seen.page.locator(".ev-table summary").click()
     rows = seen.page.locator(".ev-table tbody tr")
+    rows.last.wait_for()  # a fold tells that it is open after the click
     assert rows.count() == len(e.order)
     for k in (0, 5): assert rows.nth(k).locator("td").nth(1).inner_text() == f"Region {e.order[k]}"
     seen.chips.nth(1).click()

@@ -48,6 +48,7 @@ def test_each_word_has_its_own_map_without_a_forward(caption):
     assert cat_gain[labels != 5].max() < .2
     assert dog_gain[labels == 10].min() == pytest.approx(1., abs=.05)
     assert dog_gain[labels == 11].min() == pytest.approx(.6, abs=.05)
+    assert cat.saliency[labels == 5].min() == cat.saliency.max() > cat.saliency[labels != 5].max()
     assert cat.by_region("value")[5] == pytest.approx(.8, abs=.02)
     assert dog.by_region("value")[[10, 11]] == pytest.approx([.5, .3], abs=.02)
 
