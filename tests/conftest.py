@@ -1,4 +1,6 @@
 "What the tests share: one thread, the embedded model, a scene, and a scoring loop that owes nothing to the library."
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +47,27 @@ def scene():
     "A held-out scene with at least three objects, so that captions have several object words."
     from eagle_nb import scenes
     return next(s for s in map(scenes.sample, range(7, 50)) if len(s.names) >= 3)
+
+
+AXE = """async root => (await axe.run(root.localName === 'html' ? document : root, {resultTypes: ['violations']})).violations
+    .map(v => [v.impact, v.id, v.nodes.map(n => n.html.slice(0, 120)).slice(0, 3)])"""
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory):
+    "Serious faults that axe-core, from npm, finds in what a locator finds."
+    if not shutil.which("npm"): pytest.skip("no npm here, which would fetch axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    try: subprocess.run(["npm", "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "axe-core@4"],
+                        cwd=folder, check=True, capture_output=True, timeout=90)
+    except (OSError, subprocess.SubprocessError) as err: pytest.skip(f"axe-core cannot be installed: {err}")
+    source = (folder/"node_modules"/"axe-core"/"axe.min.js").read_text(encoding="utf-8")
+    def faults(root):
+        root.page.evaluate(source)
+        found = root.evaluate(AXE)
+        print(found)
+        return [f for f in found if f[0] in ("serious", "critical")]
+    return faults
 
 
 def read(image):

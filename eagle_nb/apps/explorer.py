@@ -92,7 +92,7 @@ def pair_data(x:Findings # a session
 # %% ../../nbs/apps/12_explorer.ipynb #62acff9c
 class Screen(anywidget.AnyWidget):
     "What the browser gets: scripts, and four pieces of plain data."
-    scripts = styles = "view", "explorer" # files of `data`, joined
+    scripts, styles = ("view", "page", "explorer"), ("view", "explorer") # files of `data`, joined
     _esm = traitlets.Unicode().tag(sync=True)
     _css = traitlets.Unicode().tag(sync=True)
     picture, view, live, pair = (traitlets.Dict().tag(sync=True) for _ in range(4))

@@ -48,7 +48,7 @@ def pair_data(x: Findings) -> dict:
 
 class Screen(anywidget.AnyWidget):
     """What the browser gets: scripts, and four pieces of plain data."""
-    scripts = styles = ('view', 'explorer')
+    scripts, styles = (('view', 'page', 'explorer'), ('view', 'explorer'))
     _esm = traitlets.Unicode().tag(sync=True)
     _css = traitlets.Unicode().tag(sync=True)
     picture, view, live, pair = (traitlets.Dict().tag(sync=True) for _ in range(4))

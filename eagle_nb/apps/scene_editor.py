@@ -76,7 +76,7 @@ def inside(name:str, # one of `OBJECTS`
 # %% ../../nbs/apps/13_scene_editor.ipynb #732f685c
 class EditorScreen(Screen):
     "What the browser gets: the explorer's plain data, the sprites and the scene."
-    scripts, styles = ("view", "scene_editor"), ("view", "explorer", "scene_editor")
+    scripts, styles = ("view", "page", "scene_editor"), ("view", "explorer", "scene_editor")
     sprites, scene = (traitlets.Dict().tag(sync=True) for _ in range(2))
 
 START = "street", (Item("woman", 78, 60, 120),), 3 # a trigger without its partner

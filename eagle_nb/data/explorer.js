@@ -1,80 +1,57 @@
-// The explorer: controls around a `View`. Joined after view.js into one module, of which it uses `View` and `make`.
+// The explorer: controls around a `View`. Joined after view.js and page.js into one module, of which it uses `View`, `make`
+// and `Page`.
 // The kernel sends plain data in four traits (picture, view, live, pair) and gets messages {do, ...} back.
 // Text of models and users only ever becomes text nodes and attributes, never markup.
 
 const TABS = [["map", "Map and curves"], ["modality", "Modality"], ["hallucination", "Hallucination"],
               ["compare", "Compare"], ["history", "History"], ["python", "Python"]]
-const BUSY = ["answering", "searching", "working", "paused"]
 const LARGE = 4_000_000   // bytes of a file that is scaled down before it is sent: servers refuse large messages
 const SIDE = 2048         // pixels of its longer side then
 const QUESTION = "Describe the image."
-let explorers = 0
 
-class ExplorerPage {
+class ExplorerPage extends Page {
   constructor(model, el) {
-    this.model = model
-    this.id = `eagle-explorer-${++explorers}`
-    this.serial = model.get("live").serial ?? 0
-    this.seen = {}        // what lists were drawn from, as text
+    super(model, "explorer")
     this.build(el)
     this.view = new View(this.panels.map, {toggle: true, label: "Explanation"})
     this.view.on("select", ({words}) => this.send("select", {words}))
     this.view.on("toggle", ({hidden}) => this.send("hide", {regions: hidden}))
-    this.listeners = [["change:picture", () => this.drawPicture()], ["change:view", () => this.drawAnswer()],
-                      ["change:pair", () => this.drawPair()], ["change:live", () => this.drawLive()],
-                      ["msg:custom", (message, buffers) => this.receive(message, buffers)]]
-    for (const [event, fn] of this.listeners) model.on(event, fn)
+    this.listen([["change:picture", () => this.drawPicture()], ["change:view", () => this.drawAnswer()],
+                 ["change:pair", () => this.drawPair()], ["change:live", () => this.drawLive()],
+                 ["msg:custom", (message, buffers) => this.receive(message, buffers)]])
     this.drawPicture()
     this.drawPair()
     this.drawLive()
   }
 
   close() {
-    for (const [event, fn] of this.listeners) this.model.off(event, fn)
     for (const view of [this.view, ...this.pair ?? []]) view.close()
-    this.root.remove()
-  }
-
-  send(what, detail = {}, buffers = []) {
-    this.model.send({do: what, serial: ++this.serial, ...detail}, undefined, buffers)
+    super.close()
   }
 
   receive(message, buffers) { // a file to save
     if (message.do !== "file") return
     const url = URL.createObjectURL(new Blob([buffers[0]], {type: message.type}))
-    make("a", {href: url, download: message.name}).click()
-    setTimeout(() => URL.revokeObjectURL(url), 10_000)
+    const link = make("a", {href: url, download: message.name, class: "ex-link"}, `Save ${message.name}`)
+    this.saved.replaceChildren()
+    if (navigator.userActivation?.isActive ?? true) link.click()
+    else this.saved.append(link) // long after a click browsers save nothing unasked
+    setTimeout(() => { URL.revokeObjectURL(url); link.remove() }, 600_000)
   }
 
   // ---- the page
 
   build(el) {
-    this.status = make("p", {class: "ex-status", role: "status", "aria-live": "polite"})
-    this.numbers = make("span", {class: "ex-numbers"})
-    this.bar = make("progress", {class: "ex-bar", max: 1, value: 0, "aria-label": "Progress of the work"})
     this.pause = this.button("Pause", () => this.send(this.live.status === "paused" ? "resume" : "pause"))
-    this.cancel = this.button("Cancel", () => this.send("cancel"))
     this.reading = make("p", {class: "ex-now", "aria-live": "polite"})
-    const work = make("div", {class: "ex-row ex-work"}, this.status, this.numbers, this.bar, this.pause, this.cancel)
-    this.root = make("div", {class: "eagle-explorer", role: "region", "aria-label": "Explorer"},
-      this.buildImage(), this.buildQuestion(), this.buildSettings(), work, this.buildTabs(), this.buildPanels(),
-      this.reading, this.buildExports())
+    const question = this.buildQuestion(question => this.send("ask", {question}))
+    this.question.value = QUESTION
+    this.frame(el, "Explorer", "", this.buildImage(), question, this.buildSettings(), this.buildWork(this.pause), this.buildTabs(),
+               this.buildPanels(), this.reading, this.buildExports())
     this.root.addEventListener("paste", e => this.take(e.clipboardData?.files, e))
     this.root.addEventListener("dragover", e => { e.preventDefault(); this.root.classList.add("ex-drop") })
     this.root.addEventListener("dragleave", () => this.root.classList.remove("ex-drop"))
     this.root.addEventListener("drop", e => { this.root.classList.remove("ex-drop"); this.take(e.dataTransfer?.files, e) })
-    el.append(this.root)
-  }
-
-  button(text, press, more = {}) {
-    const button = make("button", {type: "button", class: "ex-button", ...more}, text)
-    button.addEventListener("click", press)
-    return button
-  }
-
-  field(name, label, control) {
-    control.id = `${this.id}-${name}`
-    return make("span", {class: "ex-field"}, make("label", {for: control.id}, label), control)
   }
 
   select(options, value) {
@@ -97,15 +74,6 @@ class ExplorerPage {
       make("span", {class: "ex-help"}, "or paste or drop an image here"))
   }
 
-  buildQuestion() {
-    this.question = make("input", {type: "text", class: "ex-question", autocomplete: "off", spellcheck: "false"})
-    const form = make("form", {class: "ex-row"}, this.field("question", "Question", this.question),
-                      make("button", {type: "submit", class: "ex-button ex-main"}, "Ask"))
-    form.addEventListener("submit", e => { e.preventDefault(); this.send("ask", {question: this.question.value}) })
-    this.question.value = QUESTION
-    return form
-  }
-
   buildSettings() {
     const number = (min, max, step) => make("input", {type: "number", min, max, step})
     this.settings = {regions: number(1, 1000, 1), partition: this.select([]), fill: this.select([]),
@@ -114,10 +82,7 @@ class ExplorerPage {
     const labels = {regions: "Regions", partition: "made by", fill: "Hidden regions show", insight: "λ insight",
                     necessity: "λ necessity", search: "Search", budget: "Budget (forwards, or 30s)", seed: "Seed"}
     const fields = Object.entries(this.settings).map(([name, control]) => this.field(name, labels[name], control))
-    const form = make("form", {class: "ex-row"}, ...fields,
-                      make("button", {type: "submit", class: "ex-button"}, "Explain with these"))
-    form.noValidate = true // the kernel says what is wrong
-    form.addEventListener("submit", e => { e.preventDefault(); this.send("set", {settings: this.chosen()}) })
+    const form = this.form(this.submit("Explain with these"), () => this.send("set", {settings: this.chosen()}), ...fields)
     return make("details", {class: "ex-settings"}, make("summary", {}, "Settings"), form)
   }
 
@@ -166,15 +131,15 @@ class ExplorerPage {
 
   buildExports() {
     const kinds = [["png", "PNG"], ["html", "HTML page"], ["save", "Explanation"], ["code", "Python"]]
+    this.saved = make("span", {"aria-live": "polite"})
     return make("div", {class: "ex-row", role: "group", "aria-label": "Export"}, make("span", {class: "ex-help"}, "Save as"),
-                ...kinds.map(([kind, label]) => this.button(label, () => this.send("export", {kind}), {"data-export": kind})))
+                ...kinds.map(([kind, label]) => this.button(label, () => this.send("export", {kind}), {"data-export": kind})), this.saved)
   }
 
   buildHallucination(panel) {
     this.right = make("input", {type: "text", autocomplete: "off"})
-    const form = make("form", {class: "ex-row"}, this.field("right", "The model should have said", this.right),
-                      make("button", {type: "submit", class: "ex-button"}, "Find what misled it"))
-    form.addEventListener("submit", e => { e.preventDefault(); this.send("correct", {word: this.right.value}) })
+    const form = this.form(this.submit("Find what misled it"), () => this.send("correct", {word: this.right.value}),
+                           this.field("right", "The model should have said", this.right))
     this.repair = make("div", {class: "ex-repair"})
     panel.append(make("p", {class: "ex-help"}, "Select the wrong word in the answer, type the right one, and see which " +
                       "regions speak against it and what the model answers without them."), form, this.repair)
@@ -213,27 +178,13 @@ class ExplorerPage {
 
   // ---- what the kernel says
 
-  say(text) { if (this.status.textContent !== text) this.status.textContent = text }
-
-  get live() { return this.model.get("live") }
-
   drawPicture() { this.draw({...this.model.get("picture"), ...this.model.get("view")}) }
   drawAnswer() { this.draw(this.model.get("view")) }
 
-  draw(data) { // the view, with the selection of the kernel unless the reader has clicked since
-    const {serial, selected, hidden} = this.live
-    this.view.update(data, serial === this.serial ? {words: selected ?? [], hidden: hidden ?? []} : {})
-  }
-
   drawLive() {
-    const live = this.live, busy = BUSY.includes(live.status)
-    this.say([live.status, live.message].filter(Boolean).join(": "))
-    this.bar.value = live.progress ?? 0
-    this.bar.hidden = this.pause.hidden = this.cancel.hidden = !busy
+    const live = this.live
+    this.pause.hidden = !this.drawWork(live)
     this.pause.textContent = live.status === "paused" ? "Resume" : "Pause"
-    this.numbers.textContent = live.forwards ? `${live.forwards} forwards, ${live.seconds.toFixed(1)} s` : ""
-    const chosen = this.view.state().words
-    if (live.serial === this.serial && live.selected && chosen.join() !== live.selected.join()) this.draw({})
     if (live.tab && this.changed("tab", live.tab)) this.open(live.tab)
     this.drawReading(live)
     this.drawControls(live)
@@ -252,14 +203,7 @@ class ExplorerPage {
     if (this.reading.textContent !== text) this.reading.textContent = text
   }
 
-  changed(name, value) { // is this another value than the one that was drawn?
-    const text = JSON.stringify(value)
-    if (this.seen[name] === text) return false
-    this.seen[name] = text
-    return true
-  }
-
-  drawControls({samples, choices, settings, prompt, code}) {
+  drawControls({samples, choices, settings, code}) {
     const fill = (menu, options, value) => menu.replaceChildren(...options.map(o =>
       make("option", {value: o, selected: o === value}, o)))
     if (this.changed("samples", samples)) fill(this.samples, ["choose one …", ...samples ?? []])
@@ -277,7 +221,6 @@ class ExplorerPage {
       Object.assign(s.budget, {value: settings.budget ?? ""})
       Object.assign(s.seed, {value: settings.seed})
     }
-    if (prompt && this.changed("prompt", prompt)) this.question.value = prompt
     if (this.listing.textContent !== code) this.listing.textContent = code ?? ""
   }
 
@@ -296,17 +239,11 @@ class ExplorerPage {
   drawModality(words) {
     const known = words.map((w, k) => ({...w, k})).filter(w => w.influence != null).sort((a, b) => b.influence - a.influence)
     const rows = known.map(w => [this.button(w.text, () => { this.open("map"); this.view.select([w.k]) }, {class: "ex-link"}),
-                                 this.meter(w.influence, known[0].influence), w.influence.toFixed(3)])
+                                 this.meter(w.influence/(known[0].influence || 1)), w.influence.toFixed(3)])
     this.panels.modality.replaceChildren(make("p", {class: "ex-help"}, known.length
       ? "Influence of the image on each word: high for what was seen, low for what the language model expects anyway."
       : "The influence of the image on each word is known once the search for the whole answer is done."),
       ...known.length ? [this.table(["word", "", "influence"], rows)] : [])
-  }
-
-  meter(x, top) {
-    const bar = make("span", {class: "ex-meter"})
-    bar.style.setProperty("--share", clip(x/(top || 1), 0, 1))
-    return bar
   }
 
   drawHistory(history) {

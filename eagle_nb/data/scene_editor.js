@@ -1,33 +1,27 @@
-// The scene editor: objects that are dragged, around a `View`. Joined after view.js into one module, of which it uses
-// `View`, `make`, `clip` and `percent`. The kernel sends plain data in the traits sprites, scene, picture, view and live
+// The scene editor: objects that are dragged, around a `View`. Joined after view.js and page.js into one module, of
+// which it uses `View`, `make`, `clip`, `percent` and `Page`. The kernel sends plain data in the traits sprites, scene, picture, view and live
 // and gets messages {do, ...} back; it composes the pixels that the model sees. Text only ever becomes text nodes.
 
 const SOON = 200   // milliseconds without another key before a change is sent
 const STEP = 4     // pixels of the scene that an arrow key moves an object by; with Shift four times as many
 const GROW = 4     // pixels that + and − change its size by
 const NEAR = 5     // CSS pixels that the mouse may move in a click
-const AT_WORK = ["answering", "searching", "working", "paused"]
-let editors = 0
 
-class EditorPage {
+class EditorPage extends Page {
   constructor(model, el) {
-    this.model = model
-    this.id = `eagle-editor-${++editors}`
-    this.serial = model.get("live").serial ?? 0
+    super(model, "editor")
     this.edited = 0         // number of the latest change that was sent
     this.items = new Map()  // name -> {x, y, size, flip, light}
     this.buttons = new Map()
     this.chosen = null      // name of the object that is selected
     this.waiting = new Set() // names of objects that were moved by keys and are not sent yet
-    this.seen = {}
     this.build(el)
     this.view = new View(this.viewAt, {toggle: true, label: "Explanation"})
     this.view.on("select", ({words}) => this.send("select", {words}))
     this.view.on("toggle", ({hidden}) => this.send("hide", {regions: hidden}))
-    this.listeners = [["change:sprites", () => this.readSprites()], ["change:scene", () => this.drawScene()],
-                      ["change:picture", () => this.drawView()], ["change:view", () => this.drawView()],
-                      ["change:live", () => this.drawLive()]]
-    for (const [event, fn] of this.listeners) model.on(event, fn)
+    this.listen([["change:sprites", () => this.readSprites()], ["change:scene", () => this.drawScene()],
+                 ["change:picture", () => this.drawView()], ["change:view", () => this.drawView()],
+                 ["change:live", () => this.drawLive()]])
     this.readSprites()
     this.drawView()
     this.drawLive()
@@ -36,12 +30,9 @@ class EditorPage {
   close() {
     clearTimeout(this.timer)
     this.ghost?.remove()
-    for (const [event, fn] of this.listeners) this.model.off(event, fn)
     this.view.close()
-    this.root.remove()
+    super.close()
   }
-
-  send(what, detail = {}) { this.model.send({do: what, serial: ++this.serial, ...detail}) }
 
   edit(what, detail = {}) { // a change of the scene, after those that keys have made
     this.flush()
@@ -57,25 +48,10 @@ class EditorPage {
     this.palette = make("div", {class: "se-palette", role: "group", "aria-label": "Add an object"})
     this.listing = make("details", {class: "se-list"}, make("summary", {}, "Objects as a table"), make("div"))
     const left = make("div", {class: "se-left"}, this.stage, this.tools, this.palette, this.help, this.listing)
-    const right = make("div", {class: "se-right"}, this.buildQuestion(), this.buildWork(), this.buildPairs(),
+    const right = make("div", {class: "se-right"}, this.buildQuestion(question => { this.flush(); this.send("ask", {question}) }), this.buildWork(), this.buildPairs(),
                        this.viewAt = make("div", {class: "se-view"}))
-    this.root = make("div", {class: "eagle-explorer eagle-editor", role: "region", "aria-label": "Scene editor"},
-                     make("div", {class: "se-columns"}, left, right))
+    this.frame(el, "Scene editor", "eagle-editor", make("div", {class: "se-columns"}, left, right))
     this.root.addEventListener("keydown", e => this.rootKey(e))
-    // Keys are for what has the focus, not for the notebook around it; JupyterLab asks the focused element itself.
-    this.root.addEventListener("focusin", e => e.target.setAttribute("data-lm-suppress-shortcuts", "true"))
-    el.append(this.root)
-  }
-
-  button(text, press, more = {}) {
-    const button = make("button", {type: "button", class: "ex-button", ...more}, text)
-    button.addEventListener("click", press)
-    return button
-  }
-
-  field(name, label, control) {
-    control.id = `${this.id}-${name}`
-    return make("span", {class: "ex-field"}, make("label", {for: control.id}, label), control)
   }
 
   buildStage() {
@@ -106,22 +82,6 @@ class EditorPage {
     const n = this.model.get("sprites").variants, variant = clip(Math.round(Number(this.variant.value)) || 0, 0, n - 1)
     this.variant.value = variant
     this.edit("background", {place: this.where.value, variant})
-  }
-
-  buildQuestion() {
-    this.question = make("input", {type: "text", class: "ex-question", autocomplete: "off", spellcheck: "false"})
-    const form = make("form", {class: "ex-row"}, this.field("question", "Question", this.question),
-                      make("button", {type: "submit", class: "ex-button ex-main"}, "Ask"))
-    form.addEventListener("submit", e => { e.preventDefault(); this.flush(); this.send("ask", {question: this.question.value}) })
-    return form
-  }
-
-  buildWork() {
-    this.status = make("p", {class: "ex-status", role: "status", "aria-live": "polite"})
-    this.numbers = make("span", {class: "ex-numbers"})
-    this.bar = make("progress", {class: "ex-bar", max: 1, value: 0, "aria-label": "Progress of the work"})
-    this.cancel = this.button("Cancel", () => this.send("cancel"))
-    return make("div", {class: "ex-row ex-work"}, this.status, this.numbers, this.bar, this.cancel)
   }
 
   buildPairs() {
@@ -371,33 +331,15 @@ class EditorPage {
 
   // ---- what the kernel says
 
-  say(text) { if (this.status.textContent !== text) this.status.textContent = text }
-
-  drawView() {
-    const {serial, selected, hidden} = this.model.get("live")
-    this.view.update({...this.model.get("picture"), ...this.model.get("view")},
-                     serial === this.serial ? {words: selected ?? [], hidden: hidden ?? []} : {})
-  }
+  drawView() { this.draw({...this.model.get("picture"), ...this.model.get("view")}) }
 
   drawLive() {
-    const live = this.model.get("live"), busy = AT_WORK.includes(live.status)
-    this.say([live.status, live.message].filter(Boolean).join(": "))
-    this.bar.value = live.progress ?? 0
-    this.bar.hidden = this.cancel.hidden = !busy
-    this.numbers.textContent = live.forwards ? `${live.forwards} forwards, ${live.seconds.toFixed(1)} s` : ""
+    const live = this.live
+    this.drawWork(live)
     this.undo.disabled = !live.edits
-    if (live.prompt && this.changed("prompt", live.prompt)) this.question.value = live.prompt
-    if (live.serial === this.serial && live.selected && this.view.state().words.join() !== live.selected.join()) this.drawView()
     for (const [el, text] of [[this.truth, live.truth], [this.before, live.before ?? "–"], [this.now, live.answer || "…"]])
       if (el.textContent !== text) el.textContent = text ?? ""
     if (this.changed("pairs", live.partners)) this.drawPairs(live.partners ?? [])
-  }
-
-  changed(name, value) {
-    const text = JSON.stringify(value)
-    if (this.seen[name] === text) return false
-    this.seen[name] = text
-    return true
   }
 
   drawPairs(pairs) {
@@ -418,12 +360,6 @@ class EditorPage {
   }
 
   number(p) { return p == null ? "…" : p.toFixed(3) }
-
-  meter(p) {
-    const bar = make("span", {class: "ex-meter"})
-    bar.style.setProperty("--share", clip(p, 0, 1))
-    return bar
-  }
 }
 
 export default {

@@ -97,8 +97,17 @@ function outlinePath(labels, width, region, [left, top, right, bottom]) { // the
   return parts.join("")
 }
 
+function samePicture(a, b) { // the same image and the same regions, which steps and hidden regions belong to
+  return a.image?.src === b.image?.src && a.labels?.runs === b.labels?.runs && a.area?.length === b.area?.length
+}
+
 const pen = canvas => canvas.getContext("2d", {willReadFrequently: true}) // in memory: pixels are set one by one
 const rgb = hex => [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16))
+
+// Keys are for what has the focus, not for the notebook around it; JupyterLab and Notebook ask the focused element itself.
+function shieldKeys(root) {
+  root.addEventListener("focusin", e => e.target.setAttribute("data-lm-suppress-shortcuts", "true"))
+}
 
 // ---- the view
 
@@ -132,6 +141,7 @@ export class View {
     const old = this.data
     this.data = {...old, ...data}
     this.maps = new Map()
+    if (!samePicture(old, this.data)) Object.assign(this.now, {step: null, region: null, hidden: []})
     Object.assign(this.now, state)
     this.keepValid()
     if (this.data.labels !== old.labels) this.readLabels()
@@ -157,7 +167,7 @@ export class View {
     this.now.words = this.now.words.filter(k => k < words)
     this.now.hidden = this.now.hidden.filter(r => r < n)
     if (this.now.region >= n) this.now.region = null
-    if (this.now.step != null) this.now.step = clip(this.now.step, 0, n)
+    if (this.now.step > n) this.now.step = null
     if (this.now.region == null) this.pinned = false
     this.focus = clip(this.focus, 0, Math.max(0, words - 1))
   }
@@ -304,6 +314,7 @@ export class View {
     this.frame = make("div", {class: "ev-frame"}, this.figure, side)
     this.root = make("div", {class: "eagle-view", role: "region", "aria-label": this.options.label}, this.frame, this.live)
     this.listen()
+    shieldKeys(this.root)
     el.append(this.root)
   }
 
@@ -764,7 +775,8 @@ export class View {
   }
 
   drawFirst(map) { // where no region is pointed at: the first of the order
-    const end = Math.max(...map.gain.map(Math.abs)) || 1, hint = "Point at a region of the image"
+    const end = Math.max(...map.gain.map(Math.abs)) || 1, unit = (this.data.gains ?? PLAIN).name
+    const hint = `Point at a region of the image, or click to ${this.now.mode === "toggle" ? "hide" : "pin"} it. Numbers here: ${unit}.`
     const rows = Array.from(map.order.slice(0, 6), r => {
       const row = this.barRow(this.button(this.itemName(r), () => this.keep(r)), map.gain[r]/end, signed(map.gain[r]))
       row.addEventListener("pointerenter", () => this.outlineOnly(r))
@@ -772,7 +784,7 @@ export class View {
       return row
     })
     this.card.replaceChildren(make("p", {class: "ev-title"}, `First regions for ${this.nameOf(map.words)}`),
-      make("p", {class: "ev-help"}, `${hint}${this.now.mode === "toggle" ? ", or click to hide it." : ", or click to pin it."}`),
+      make("p", {class: "ev-help"}, hint),
       make("div", {class: "ev-shares"}, ...rows))
   }
 

@@ -1,130 +1,176 @@
-"""The scene editor in real servers, driven by a real Chromium: JupyterLab, Notebook 7, Voilà and marimo.
+"""The explorer and the scene editor in real servers, driven by a real Chromium: JupyterLab, Notebook 7, Voilà and marimo.
 
-Each opens the page of `nbs/apps` once, an object is moved, and the answer changes. A machine without Chromium or one of
-the servers skips what needs it. EAGLE_SCREENSHOTS=folder keeps what is on the screen."""
-import importlib.util
-import os
+Each opens the page of `nbs/apps` once; a machine without Chromium or one of the servers skips what needs it.
+EAGLE_SCREENSHOTS=folder keeps what is on the screen."""
+import io
 import re
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
 
-import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
-from test_browser import CONNECTED, ERROR, ROOT, SLOW, Lab, browser, sync_api   # the rules of skipping, too
+from servers import SERVERS, opened, screenshot
+from test_browser import browser, sync_api   # the fixture, and the rules of skipping
+
+from eagle_nb import Explanation
 
 pytestmark = pytest.mark.timeout(300)
 expect = sync_api.expect
-PAGE = "nbs/apps/scene_editor.ipynb"
-QUICK = "regions=9, budget=20"   # a search of a moment
 
 
-def cell():
-    "The code of the page, with a short search."
-    code = nbformat.read(ROOT/PAGE, 4).cells[-1].source
-    assert 'device="cpu"))' in code, "the page has changed: mend this test"
-    return code.replace('device="cpu"))', f'device="cpu"), {QUICK})')
+# ---- the explorer
+
+@pytest.fixture(scope="module", params=SERVERS)
+def explorer(request, browser, tmp_path_factory):
+    "The explorer in one of the servers, with short searches."
+    yield from opened(request.param, browser, tmp_path_factory.mktemp(request.param), "explorer",
+                      {"regions=36)": "regions=16, budget=96)"}, ".eagle-explorer")
 
 
-class NotebookServer(Lab):
-    "A Jupyter server that shows the page in JupyterLab or in Notebook 7."
-    module, open_at = "jupyterlab", "lab/tree"
-
-    def command(self):
-        return [word if word != "jupyterlab" else self.module for word in super().command()]
-
-    def write(self):
-        nb = nbformat.read(ROOT/PAGE, 4)
-        nb.cells[-1].source, nb.cells[-1].outputs = cell(), []
-        nbformat.write(nb, self.root/"page.ipynb")
-
-    def show(self, page):
-        self.write()
-        page.goto(f"{self.url}/{self.open_at}/page.ipynb?token={self.token}")
-        page.wait_for_function(CONNECTED)
-        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+def status(page, start): expect(page.root.locator(".ex-status")).to_have_text(re.compile(f"^{start}"))
+def chip(page, text): return page.root.locator(".ev-chip", has_text=re.compile(f"^{text}$")).first
+def stage(page): return page.root.locator(".ev-stage").first
 
 
-class Notebook7(NotebookServer):
-    module, open_at = "notebook", "notebooks"
-
-    def command(self):
-        return [w for w in super().command() if "LabApp" not in w] + ["--JupyterNotebookApp.expose_app_in_browser=True"]
-
-
-class Voila(NotebookServer):
-    def command(self):
-        self.write()
-        return [sys.executable, "-m", "voila", str(self.root/"page.ipynb"), "--no-browser",
-                f"--port={self.url.rpartition(':')[2]}", "--Voila.ip=127.0.0.1"]
-
-    def until_up(self): wait_for(self)
-    def show(self, page): page.goto(self.url)
-    def end_kernels(self): pass
+def explain_with(page, budget, **settings):
+    page.root.locator(".ex-settings").first.evaluate("d => { d.open = true }")
+    for label, value in {"Budget (forwards, or 30s)": budget, **settings}.items():
+        control = page.root.get_by_label(label, exact=True).first
+        if label == "Search": control.select_option(value)
+        else: control.fill(value)
+    page.root.get_by_role("button", name="Explain with these").click()
 
 
-class Marimo(NotebookServer):
-    def command(self):
-        page = self.root/"page.py"
-        indented = "\n".join("    " + line for line in cell().splitlines())
-        page.write_text(f"import marimo\napp = marimo.App()\n\n@app.cell\ndef _():\n{indented}\n    return\n")
-        return [sys.executable, "-m", "marimo", "run", str(page), "--headless", "--no-token", "--host=127.0.0.1",
-                f"--port={self.url.rpartition(':')[2]}"]
-
-    def until_up(self): wait_for(self)
-    def show(self, page): page.goto(self.url)
-    def end_kernels(self): pass
+def download(page, kind, folder):
+    "A file that an export button saves, at once or by a link that the browser wants to be clicked."
+    with page.expect_download() as d:
+        page.root.locator(f"[data-export={kind}]").click()
+        expect(page.root.locator(".ex-status")).to_contain_text(re.compile("downloads|could not"))
+        link = page.root.get_by_role("link", name=re.compile("^Save explanation"))
+        if link.count(): link.click()
+    d.value.save_as(folder/d.value.suggested_filename)
+    return folder/d.value.suggested_filename
 
 
-def wait_for(server):
-    "Until a server without Jupyter's API answers."
-    end = time.monotonic() + 90
-    while True:
-        running = server.process.poll() is None and time.monotonic() < end
-        assert running, (server.folder/"lab.log").read_text()[-3000:]
-        try: return urllib.request.urlopen(server.url if isinstance(server, Marimo) else f"{server.url}/static/", timeout=5).close()
-        except urllib.error.HTTPError: return
-        except OSError: time.sleep(.2)
+# Milliseconds from a click on a word to its map; the stage names the map that it shows.
+CLICK = """(root, [text, name]) => new Promise(done => {
+  const all = [...root.querySelectorAll('.ev-chip')], stage = root.querySelector('.ev-stage')
+  const chip = all.find(c => c.textContent.trim() === text), start = performance.now()
+  const look = () => stage.getAttribute('aria-label').includes(name) ? done(performance.now() - start) : requestAnimationFrame(look)
+  chip.click(); requestAnimationFrame(look) })"""
+# What the page sends from now on.
+LISTEN = """() => { window.sent = 0; const send = WebSocket.prototype.send, fetched = window.fetch
+  WebSocket.prototype.send = function (d) { window.sent++; return send.call(this, d) }
+  window.fetch = function (...a) { window.sent++; return fetched.apply(this, a) } }"""
 
 
-SERVERS = {"jupyterlab": NotebookServer, "notebook": Notebook7, "voila": Voila, "marimo": Marimo}
+def test_a_word_is_clicked_and_its_map_comes(explorer):
+    status(explorer, "done")
+    screenshot(explorer, "whole")
+    expect(stage(explorer)).to_have_attribute("aria-label", re.compile("map of the whole answer"))
+    ms = explorer.root.evaluate(CLICK, ["bottle", "map of “bottle”"])
+    print(f"{explorer.name}: {ms:.0f} ms from the click to the map")
+    assert ms < 3000, "a third of a second on a machine that does nothing else"
+    expect(chip(explorer, "bottle")).to_have_attribute("aria-pressed", "true")
+    status(explorer, "done")
+    screenshot(explorer, "word")
+    assert explorer.errors == []
 
+
+def test_what_follows_the_mouse_asks_no_kernel(explorer):
+    explorer.evaluate(LISTEN)
+    stage(explorer).hover(position=dict(x=60, y=60))
+    expect(explorer.root.locator(".ev-tip").first).to_contain_text("rank")
+    slider = explorer.root.get_by_label("Reveal", exact=True).first
+    before = slider.input_value()
+    slider.focus()
+    for _ in range(3): slider.press("ArrowLeft")
+    assert slider.input_value() != before
+    assert explorer.evaluate("() => window.sent") == 0
+    screenshot(explorer, "slider")
+    assert explorer.errors == []
+
+
+def test_a_question_is_asked_and_a_search_is_cancelled(explorer):
+    explorer.root.get_by_label("Sample").select_option("scene 8")
+    status(explorer, "ready")
+    explorer.root.get_by_label("Question", exact=True).fill("What is in the image?")
+    explorer.root.get_by_role("button", name="Ask").click()
+    expect(explorer.root.locator(".ev-chip").first).to_be_visible()
+    status(explorer, "done")
+    explain_with(explorer, "", Regions="64", Search="exact") # four thousand forwards
+    expect(explorer.root.locator(".ex-numbers")).to_contain_text("forwards")
+    explorer.root.get_by_role("button", name="Cancel").click()
+    status(explorer, "cancelled")
+    expect(explorer.root.locator(".ev-map").first).to_be_visible()
+    explain_with(explorer, "96", Regions="16", Search="fast")
+    status(explorer, "done")
+    assert explorer.errors == []
+
+
+def test_an_image_is_uploaded_and_its_explanation_exported(explorer, tmp_path):
+    picture = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)).save(picture, "PNG")
+    upload = explorer.root.get_by_label("or a file")
+    upload.set_input_files(dict(name="bad.png", mimeType="image/png", buffer=b"<script>alert(1)</script>"))
+    expect(explorer.root.locator(".ex-status")).to_contain_text("no image that can be read")
+    upload.set_input_files(dict(name="good.png", mimeType="image/png", buffer=picture.getvalue()))
+    status(explorer, "ready")
+    explorer.root.get_by_label("Question", exact=True).fill("Describe the image.")
+    explorer.root.get_by_role("button", name="Ask").click()
+    status(explorer, "done")
+    screenshot(explorer, "upload")
+    assert Explanation.load(download(explorer, "save", tmp_path)).image.shape == (90, 120, 3)
+    assert download(explorer, "png", tmp_path).read_bytes()[:4] == b"\x89PNG"
+    assert download(explorer, "code", tmp_path).read_text().startswith("import eagle_nb")
+    from_disk = explorer.context.browser.new_page()
+    from_disk.goto(download(explorer, "html", tmp_path).as_uri())
+    word = from_disk.locator(".ev-chip").nth(1)
+    word.click()
+    expect(word).to_have_attribute("aria-pressed", "true")
+    expect(from_disk.locator(".ev-stage")).to_have_attribute("aria-label", re.compile("map of “"))
+    from_disk.close()
+    assert explorer.errors == []
+
+
+# What is wider than the widget, other than what scrolls by itself.
+WIDER = """r => [...r.querySelectorAll('*')].filter(x => x.offsetParent && !x.closest('.ev-rows, .ex-code')
+  && x.getBoundingClientRect().right > r.getBoundingClientRect().right + 1).map(x => String(x.className))"""
+
+
+def resize(page, width, scheme):
+    "Another width of the window, where JupyterLab leaves the notebook all of it, and the colours of the system or of Jupyter."
+    page.set_viewport_size(dict(width=width, height=1500))
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate("""([scheme, wide]) => { if ('jpThemeLight' in document.body.dataset) document.body.dataset.jpThemeLight = scheme === 'light'
+      const app = window.jupyterapp, bar = document.querySelector('#jp-left-stack')
+      if (app && bar && (bar.offsetWidth > 0) !== wide) app.commands.execute('application:toggle-left-area') }""", [scheme, width > 800])
+    page.wait_for_timeout(300)
+
+
+def overflowing(page): return page.root.first.evaluate(WIDER)
+
+
+@pytest.mark.parametrize("width, scheme", [(1400, "dark"), (420, "light"), (420, "dark")])
+def test_it_fits_any_width_and_theme(explorer, width, scheme):
+    resize(explorer, width, scheme)
+    screenshot(explorer, f"{scheme}-{width}", whole=False)
+    assert overflowing(explorer) == []
+
+
+def test_axe_finds_no_serious_fault_in_any_tab(explorer, axe):
+    for tab in ("Modality", "Hallucination", "Compare", "History", "Python", "Map and curves"):
+        explorer.root.get_by_role("tab", name=tab).click()
+        assert axe(explorer.root) == [], tab
+
+
+# ---- the scene editor
 
 @pytest.fixture(scope="module", params=SERVERS)
 def editor(request, browser, tmp_path_factory):
-    "The page in one of the servers, opened once."
-    if importlib.util.find_spec(request.param) is None: pytest.skip(f"no {request.param} here: pip install {request.param}")
-    server = SERVERS[request.param](tmp_path_factory.mktemp(request.param))
-    try:
-        server.until_up()
-        yield from opened(server, browser, request.param)
-    finally: server.stop()
-
-
-def opened(server, browser, name):
-    page = browser.new_page(viewport=dict(width=1400, height=1500))
-    page.set_default_timeout(SLOW)
-    page.errors, page.name = [], name
-    page.on("pageerror", lambda e: page.errors.append(str(e)))
-    server.show(page)
-    root = page.locator(".eagle-editor")
-    try:
-        expect(root.or_(page.locator(ERROR)).first).to_be_visible(timeout=SLOW)
-        assert page.locator(ERROR).all_inner_texts() == []
-        page.errors.clear() # what a server reports while it opens is its own
-        yield page
-    finally:
-        screenshot(page, "end")
-        page.close()
-
-
-def screenshot(page, name):
-    if folder := os.environ.get("EAGLE_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=f"{folder}/editor-{page.name}-{name}.png", full_page=True)
+    "The scene editor in one of the servers, with searches of a moment."
+    yield from opened(request.param, browser, tmp_path_factory.mktemp(request.param), "scene_editor",
+                      {'device="cpu"))': 'device="cpu"), regions=9, budget=20)'}, ".eagle-editor")
 
 
 def at(page, name):
@@ -133,7 +179,7 @@ def at(page, name):
     return tuple(map(int, re.search(r"left (\d+), top (\d+)", label).groups()))
 
 
-def done(page): expect(page.locator(".eagle-editor .ex-status")).to_have_text(re.compile("^done"))
+def done(page): status(page, "done")
 
 
 def test_an_object_is_dragged_and_the_answer_changes(editor):
@@ -180,3 +226,11 @@ def test_keys_move_grow_and_delete(editor):
     expect(editor.locator(".se-now")).not_to_contain_text("handbag")
     done(editor)
     assert editor.errors == []
+
+
+@pytest.mark.parametrize("width, scheme", [(1400, "dark"), (420, "light")])
+def test_the_editor_fits_any_width_and_theme(editor, axe, width, scheme):
+    resize(editor, width, scheme)
+    screenshot(editor, f"{scheme}-{width}", whole=False)
+    assert overflowing(editor) == []
+    assert axe(editor.root) == []
