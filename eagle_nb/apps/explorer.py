@@ -114,7 +114,7 @@ class Explorer(Findings):
                 ):
         super().__init__(model, **settings)
         self.samples = {f"scene {k}": k for k in range(12)} if samples is None else dict(samples)
-        self.serial, self._sent = 0, {}
+        self.serial, self._sent, self._sampled = 0, {}, (None, None)
         self.box, self._sender = self.screen(), Worker("eagle-nb screen")
         self._gone = weakref.finalize(self, _end_screen, self.box, self._sender)
         self._gone.atexit = False
@@ -223,8 +223,10 @@ def choose_sample(self:Explorer, name:str # one of `samples`
         self._say(f"unknown sample {name!r}: choose one of {', '.join(self.samples)}")
         return self
     chosen = self.samples[name]
-    if not isinstance(chosen, int): return self.set_image(chosen)
-    return self.set_image(scenes.sample(chosen).image, f"eagle_nb.scenes.sample({chosen}).image")
+    if isinstance(chosen, int): self.set_image(scenes.sample(chosen).image, f"eagle_nb.scenes.sample({chosen}).image")
+    else: self.set_image(chosen)
+    self._sampled = self.image, name
+    return self
 
 @patch
 def _select_chips(self:Explorer, chips:list[int]):
@@ -302,6 +304,7 @@ def live_data(self:Explorer)->dict:
     return {k: s[k] for k in keys} | dict(
         serial=self.serial, selected=self.chips(self.columns or ()), words=s["words"], compare=s["compare"],
         has_image=self.image is not None, model=self.model.name, tab=self.tab, samples=list(self.samples),
+        sample=self._sampled[1] if self.image is self._sampled[0] else None,
         code=self._code_now(),
         settings={k: v if isinstance(v, (int, float, str, type(None))) else list(v) if k == "lam" else "given"
                   for k, v in self.settings.items()},

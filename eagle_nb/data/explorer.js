@@ -203,10 +203,11 @@ class ExplorerPage extends Page {
     if (this.reading.textContent !== text) this.reading.textContent = text
   }
 
-  drawControls({samples, choices, settings, code}) {
+  drawControls({samples, sample, choices, settings, code}) {
     const fill = (menu, options, value) => menu.replaceChildren(...options.map(o =>
       make("option", {value: o, selected: o === value}, o)))
     if (this.changed("samples", samples)) fill(this.samples, ["choose one …", ...samples ?? []])
+    if (this.changed("sample", [samples, sample])) this.samples.selectedIndex = (samples ?? []).indexOf(sample) + 1
     if (this.changed("settings", [choices, settings]) && settings) {
       const s = this.settings, [method, n] = typeof settings.regions === "number" ? ["slico", settings.regions]
         : [...String(settings.regions).split(" "), 64]
@@ -232,8 +233,10 @@ class ExplorerPage extends Page {
   }
 
   table(head, rows) {
-    const cells = (kind, row) => make("tr", {}, ...row.map(c => make(kind, kind === "th" ? {scope: "col"} : {dir: "auto"}, c)))
-    return make("table", {class: "ex-table"}, make("thead", {}, cells("th", head)), make("tbody", {}, ...rows.map(r => cells("td", r))))
+    const names = head.map(text => text ? make("th", {scope: "col"}, text) : make("td"))
+    const cells = row => row.map(c => make("td", {dir: "auto"}, c))
+    return make("table", {class: "ex-table"}, make("thead", {}, make("tr", {}, ...names)),
+                make("tbody", {}, ...rows.map(r => make("tr", {}, ...cells(r)))))
   }
 
   drawModality(words) {

@@ -2,6 +2,7 @@
 // Joined after view.js, of which it uses `make`, `clip` and `shieldKeys`. The kernel gets messages {do, serial, ...}.
 
 const BUSY = ["answering", "searching", "working", "paused"]
+const GONE = "the kernel is gone or was restarted, and this widget with it: run the cell again"
 let pages = 0
 
 class Page {
@@ -13,11 +14,12 @@ class Page {
   }
 
   listen(events) { // [name, function] of the model
-    this.listeners = events
-    for (const [event, fn] of events) this.model.on(event, fn)
+    this.listeners = [...events, ["comm_live_update", () => this.say(GONE)]] // the next message of a kernel takes its place
+    for (const [event, fn] of this.listeners) this.model.on(event, fn)
   }
 
   close() {
+    this.unshield()
     for (const [event, fn] of this.listeners) this.model.off(event, fn)
     this.root.remove()
   }
@@ -30,7 +32,7 @@ class Page {
 
   frame(el, label, more, ...children) { // the root of the page
     this.root = make("div", {class: `eagle-explorer ${more}`, role: "region", "aria-label": label}, ...children)
-    shieldKeys(this.root)
+    this.unshield = shieldKeys(this.root)
     el.append(this.root)
   }
 

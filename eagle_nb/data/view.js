@@ -105,8 +105,14 @@ const pen = canvas => canvas.getContext("2d", {willReadFrequently: true}) // in 
 const rgb = hex => [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16))
 
 // Keys are for what has the focus, not for the notebook around it; JupyterLab and Notebook ask the focused element itself.
+// Who clicks elsewhere gets the keys of the notebook back. Returns a function that ends it.
 function shieldKeys(root) {
+  const leave = e => {
+    if (!e.composedPath().includes(root) && root.contains(document.activeElement)) document.activeElement.blur()
+  }
   root.addEventListener("focusin", e => e.target.setAttribute("data-lm-suppress-shortcuts", "true"))
+  document.addEventListener("pointerdown", leave, true)
+  return () => document.removeEventListener("pointerdown", leave, true)
 }
 
 // ---- the view
@@ -156,6 +162,7 @@ export class View {
   close() {
     this.play(false)
     this.resize.disconnect()
+    this.unshield()
     this.handlers = {}
     this.root.remove()
   }
@@ -314,7 +321,7 @@ export class View {
     this.frame = make("div", {class: "ev-frame"}, this.figure, side)
     this.root = make("div", {class: "eagle-view", role: "region", "aria-label": this.options.label}, this.frame, this.live)
     this.listen()
-    shieldKeys(this.root)
+    this.unshield = shieldKeys(this.root)
     el.append(this.root)
   }
 

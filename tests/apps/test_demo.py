@@ -38,22 +38,35 @@ def test_the_parts_make_the_whole_and_the_files_are_there(capsys, tmp_path):
     assert "search         fast, 9 regions ranked" in out and "float32 on cpu" in out
 
 
+@pytest.fixture
+def loaded(monkeypatch, model):
+    "The model is there already; choosing its precision and its threads takes longer than the rest of the demo."
+    monkeypatch.setattr(demo, "load", lambda *names, **options: model)
+
+
 @pytest.mark.parametrize("search", ["exact", "one_shot"])
-def test_other_searches_explain_the_word_on_their_own(capsys, tmp_path, search):
+def test_other_searches_explain_the_word_on_their_own(capsys, tmp_path, loaded, search):
     out = run(capsys, tmp_path, "--search", search, "--target", "a cake" if search == "exact" else "cake")
     assert f"search         {search}" in out and "cake: insertion AUC" in out
 
 
-def test_a_target_of_two_words_is_explained_by_the_default_search_too(capsys, tmp_path):
+def test_a_target_of_two_words_is_explained_by_the_default_search_too(capsys, tmp_path, loaded):
     assert "a cake: insertion AUC" in run(capsys, tmp_path, "--target", "a cake")
 
 
-@pytest.mark.parametrize("options,message", [
-    (["--image", "/no/such.png"], "such.png"), (["--model", "scenes-lava"], "unknown model"), (["--target", "giraffe"], "giraffe"),
-    (["--regions", "0"], "at least 1"), (["--dtype", "int8"], "choose one of auto"), (["--prompt", "<image>"], "stands for the image")])
-def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path, options, message):
-    with pytest.raises(SystemExit, match="^demo: ") as e: demo.main(["--folder", str(tmp_path), *options])
+def refused(folder, options, message):
+    with pytest.raises(SystemExit, match="^demo: ") as e: demo.main(["--folder", str(folder), *options])
     assert message in str(e.value)
+
+
+@pytest.mark.parametrize("options,message", [
+    (["--image", "/no/such.png"], "such.png"), (["--target", "giraffe"], "giraffe"), (["--regions", "0"], "at least 1"),
+    (["--prompt", "<image>"], "stands for the image")])
+def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path, loaded, options, message): refused(tmp_path, options, message)
+
+
+@pytest.mark.parametrize("options,message", [(["--model", "scenes-lava"], "unknown model"), (["--dtype", "int8"], "choose one of auto")])
+def test_what_cannot_be_loaded_is_said_in_a_sentence(tmp_path, options, message): refused(tmp_path, options, message)
 
 
 def test_the_help_names_every_search(capsys):

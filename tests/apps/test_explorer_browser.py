@@ -195,6 +195,27 @@ def test_upload_of_an_image_and_of_something_else(seen):
     assert seen.errors == []
 
 
+# An image that is pasted, or dropped.
+GIVE = """(root, [kind, bytes]) => {
+  const data = new DataTransfer(), about = {bubbles: true, cancelable: true}
+  data.items.add(new File([new Uint8Array(bytes)], 'given.png', {type: 'image/png'}))
+  root.dispatchEvent(kind === 'paste' ? new ClipboardEvent(kind, {clipboardData: data, ...about}) : new DragEvent(kind, {dataTransfer: data, ...about})) }"""
+
+
+@pytest.mark.parametrize("kind, shape", [("paste", (60, 70, 3)), ("drop", (80, 50, 3))])
+def test_an_image_is_pasted_or_dropped(seen, kind, shape):
+    sample = seen.root.get_by_label("Sample")
+    sample.select_option("scene 3")
+    seen.status("ready")
+    expect(sample).to_have_value("scene 3")
+    seen.root.evaluate(GIVE, [kind, list(png(shape))])
+    expect(sample).to_have_value("choose one …")
+    seen.status("ready")
+    seen.page.wait_for_function("([w, h]) => { const c = document.querySelector('.eagle-explorer .ev-map'); return c.width === w && c.height === h }",
+                                arg=[shape[1], shape[0]])
+    assert seen.errors == []
+
+
 def test_a_cell_that_runs_again_leaves_one_explorer(seen):
     def rerun(cell):
         prompt = seen.page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator(".jp-InputPrompt")
@@ -210,3 +231,12 @@ def test_a_cell_that_runs_again_leaves_one_explorer(seen):
     assert out() == first
     expect(seen.root).to_have_count(1)
     assert seen.errors == []
+
+
+def test_a_kernel_that_restarts_is_told(seen):
+    seen.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    expect(seen.root.locator(".ex-status")).to_contain_text("run the cell again")
+    seen.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+    expect(seen.root.locator(".ex-status")).not_to_contain_text("run the cell again")
+    seen.root.get_by_label("Sample").select_option("scene 7")
+    seen.status("ready")
