@@ -16,6 +16,7 @@ import anywidget, traitlets
 from . import live
 from .findings import Findings
 from .panel import figure_notice
+from .session import told
 from .worker import Worker
 from ..core.images import FILLS, canvas
 from ..core.models import Model
@@ -211,9 +212,21 @@ def _on_message(self:Explorer, message:dict, buffers:list):
     self.serial = message.get("serial", self.serial)
     try:
         if message.get("do") == "image": self.set_image(bytes(buffers[0]))
+        elif message.get("do") == "load": self._load_bytes(str(message["name"]), bytes(buffers[0]))
         elif message.get("do") == "compare image": self.compare(image=bytes(buffers[0]))
         else: _SAID[message["do"]](self, message)
     except Exception as e: self._say(f"this could not be done ({type(e).__name__}: {e}): try again")
+
+@patch
+@told
+def _load_bytes(self:Explorer, name:str, data:bytes):
+    "An explanation that the browser has read from a file."
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)/"explanation.safetensors"
+        path.write_bytes(data)
+        try: e = Explanation.load(path)
+        except ValueError as error: raise ValueError(str(error).replace(str(path), name)) from None
+    self._take(e, name)
 
 @patch
 def choose_sample(self:Explorer, name:str # one of `samples`

@@ -8,6 +8,7 @@ import anywidget, traitlets
 from . import live
 from .findings import Findings
 from .panel import figure_notice
+from .session import told
 from .worker import Worker
 from ..core.images import FILLS, canvas
 from ..core.models import Model
@@ -94,6 +95,11 @@ class Explorer(Findings):
 
     def _on_message(self, message: dict, buffers: list):
         """Do what the browser asks for; what goes wrong becomes a message."""
+        ...
+
+    @told
+    def _load_bytes(self, name: str, data: bytes):
+        """An explanation that the browser has read from a file."""
         ...
 
     def choose_sample(self, name: str) -> Explorer:

@@ -229,10 +229,16 @@ def save(self:Findings, path:str|Path)->Findings:
 @told
 def load(self:Findings, path:str|Path)->Findings:
     "Show an explanation from a file; selecting in it goes on with this model."
-    e = Explanation.load(path)
-    again = f"eagle_nb.Explanation.load({str(path)!r})"
+    self._take(Explanation.load(path), str(path))
+
+@patch
+def _take(self:Findings, e:Explanation, name:str):
+    "Show an explanation that was made elsewhere, and tell if it is another model's."
+    again = f"eagle_nb.Explanation.load({name!r})"
     self.history = [*self.history, (e, f"{again}.image", f"{again}.regions")][-self.events:]
     self._show(*self.history[-1])
+    made, own = e.settings.get("model"), self.model.name
+    if made not in (None, own): self._say(f"{name} is of {made}; what you select now is computed by {own}", "done")
 
 @patch
 @told

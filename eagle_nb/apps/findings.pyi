@@ -101,6 +101,10 @@ class Findings(Session):
         """Show an explanation from a file; selecting in it goes on with this model."""
         ...
 
+    def _take(self, e: Explanation, name: str):
+        """Show an explanation that was made elsewhere, and tell if it is another model's."""
+        ...
+
     @told
     def to_html(self, path: str | Path) -> Findings:
         """Write a page that needs no kernel and no network."""

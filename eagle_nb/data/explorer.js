@@ -6,6 +6,8 @@
 const TABS = [["map", "Map and curves"], ["modality", "Modality"], ["hallucination", "Hallucination"],
               ["compare", "Compare"], ["history", "History"], ["python", "Python"]]
 const LARGE = 4_000_000   // bytes of a file that is scaled down before it is sent: servers refuse large messages
+const LARGE_FILE = 9_000_000 // bytes of a saved explanation that is sent; Jupyter takes messages of up to 10 MiB
+const SAVED = ".safetensors"
 const SIDE = 2048         // pixels of its longer side then
 const QUESTION = "Describe the image."
 
@@ -58,8 +60,8 @@ class ExplorerPage extends Page {
     return make("select", {}, ...options.map(o => make("option", {value: o, selected: o === value}, o)))
   }
 
-  file(send) {
-    const input = make("input", {type: "file", accept: "image/*", class: "ex-file"})
+  file(send, accept = "image/*") {
+    const input = make("input", {type: "file", accept, class: "ex-file"})
     input.addEventListener("change", () => { send(input.files); input.value = "" })
     return input
   }
@@ -70,8 +72,8 @@ class ExplorerPage extends Page {
       if (this.samples.selectedIndex) this.send("sample", {name: this.samples.value})
     })
     return make("div", {class: "ex-row"}, this.field("sample", "Sample", this.samples),
-      this.field("file", "or a file", this.file(files => this.take(files))),
-      make("span", {class: "ex-help"}, "or paste or drop an image here"))
+      this.field("file", "or a file", this.file(files => this.take(files), `image/*,${SAVED}`)),
+      make("span", {class: "ex-help"}, "or paste or drop an image or a saved explanation here"))
   }
 
   buildSettings() {
@@ -163,8 +165,14 @@ class ExplorerPage extends Page {
     const file = files?.[0]
     if (!file) return
     event?.preventDefault()
+    if (what === "image" && file.name.endsWith(SAVED)) return this.load(file)
     try { this.send(what, {name: file.name}, [await this.bytes(file)]) }
     catch { this.say(`“${file.name}” is no image that this browser can read: choose a PNG or JPEG file`) }
+  }
+
+  async load(file) {
+    if (file.size > LARGE_FILE) return this.say(`“${file.name}” is too large for a message to the kernel: load it there, by load(path)`)
+    this.send("load", {name: file.name}, [await file.arrayBuffer()])
   }
 
   async bytes(file) {

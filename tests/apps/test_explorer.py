@@ -222,6 +222,13 @@ def test_back_and_files(asked, tmp_path):
     other.close()
 
 
+def test_an_explanation_of_another_model_is_told(asked, tmp_path):
+    "What is selected in it is computed by the model of the explorer."
+    e = replace(asked.shown, settings={**asked.shown.settings, "model": "another"})
+    asked._take(e, "theirs.safetensors")
+    assert asked.state()["message"] == "theirs.safetensors is of another; what you select now is computed by scenes-llava"
+
+
 def test_two_fills_share_one_scale(asked):
     asked.compare(fill="mean").wait()
     c = asked.state()["compare"]
