@@ -16,7 +16,7 @@ import anywidget, traitlets
 from . import live
 from .findings import Findings
 from .panel import figure_notice
-from .session import told
+from .session import checked_settings, told
 from .worker import Worker
 from ..core.images import FILLS, canvas
 from ..core.models import Model
@@ -194,7 +194,7 @@ def _weak_messages(method:Callable)->Callable:
 
 def _text(v)->str: return str(v)[:10_000]
 
-_SAID = {"ask": lambda x, m: x.ask(_text(m["question"])),
+_SAID = {"ask": lambda x, m: x._ask_with(_text(m["question"]), m.get("settings") or {}),
          "select": lambda x, m: x._select_chips(m["words"]),
          "hide": lambda x, m: x.hide(m["regions"], wait=False),
          "set": lambda x, m: x.set(**m["settings"]),
@@ -215,7 +215,14 @@ def _on_message(self:Explorer, message:dict, buffers:list):
         elif message.get("do") == "load": self._load_bytes(str(message["name"]), bytes(buffers[0]))
         elif message.get("do") == "compare image": self.compare(image=bytes(buffers[0]))
         else: _SAID[message["do"]](self, message)
-    except Exception as e: self._say(f"this could not be done ({type(e).__name__}: {e}): try again")
+    except Exception as e: self._say(f"this could not be done ({type(e).__name__}: {e}): try again", refused=True)
+
+@patch
+@told
+def _ask_with(self:Explorer, question:str, settings:dict):
+    "A question with the settings that were typed before it."
+    self.settings = checked_settings({**self.settings, **settings})
+    self.ask(question)
 
 @patch
 @told
@@ -256,7 +263,6 @@ def _export(self:Explorer, kind:str):
     "Send a file to the browser, which saves it."
     name, mime = _FILES[kind]
     self.box.send(dict(do="file", name=name, type=mime), [self.file_bytes(kind)])
-    self._say(f"{name} is in the downloads of the browser")
 
 @patch
 def file_bytes(self:Explorer, kind:str # png, html, save or code
@@ -315,7 +321,7 @@ def live_data(self:Explorer)->dict:
     for side in ("first", "second"):
         if s["compare"]: del s["compare"][side]["values"]
     return {k: s[k] for k in keys} | dict(
-        serial=self.serial, selected=self.chips(self.columns or ()), words=s["words"], compare=s["compare"],
+        serial=self.serial, refused=self.refused, selected=self.chips(self.columns or ()), words=s["words"], compare=s["compare"],
         has_image=self.image is not None, model=self.model.name, tab=self.tab, samples=list(self.samples),
         sample=self._sampled[1] if self.image is self._sampled[0] else None,
         code=self._code_now(),

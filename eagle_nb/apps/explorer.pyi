@@ -8,7 +8,7 @@ import anywidget, traitlets
 from . import live
 from .findings import Findings
 from .panel import figure_notice
-from .session import told
+from .session import checked_settings, told
 from .worker import Worker
 from ..core.images import FILLS, canvas
 from ..core.models import Model
@@ -98,6 +98,11 @@ class Explorer(Findings):
         ...
 
     @told
+    def _ask_with(self, question: str, settings: dict):
+        """A question with the settings that were typed before it."""
+        ...
+
+    @told
     def _load_bytes(self, name: str, data: bytes):
         """An explanation that the browser has read from a file."""
         ...
@@ -152,5 +157,5 @@ def _weak_messages(method: Callable) -> Callable:
 
 def _text(v) -> str:
     ...
-_SAID = {'ask': lambda x, m: x.ask(_text(m['question'])), 'select': lambda x, m: x._select_chips(m['words']), 'hide': lambda x, m: x.hide(m['regions'], wait=False), 'set': lambda x, m: x.set(**m['settings']), 'back': lambda x, m: x.back(m['i']), 'correct': lambda x, m: x.correct(_text(m['word'])), 'compare': lambda x, m: x.compare(**{m['name']: m['value']}), 'sample': lambda x, m: x.choose_sample(m['name']), 'pause': lambda x, m: x.pause(), 'resume': lambda x, m: x.resume(), 'cancel': lambda x, m: x.cancel(), 'export': lambda x, m: x._export(m['kind'])}
+_SAID = {'ask': lambda x, m: x._ask_with(_text(m['question']), m.get('settings') or {}), 'select': lambda x, m: x._select_chips(m['words']), 'hide': lambda x, m: x.hide(m['regions'], wait=False), 'set': lambda x, m: x.set(**m['settings']), 'back': lambda x, m: x.back(m['i']), 'correct': lambda x, m: x.correct(_text(m['word'])), 'compare': lambda x, m: x.compare(**{m['name']: m['value']}), 'sample': lambda x, m: x.choose_sample(m['name']), 'pause': lambda x, m: x.pause(), 'resume': lambda x, m: x.resume(), 'cancel': lambda x, m: x.cancel(), 'export': lambda x, m: x._export(m['kind'])}
 _FILES = {'png': ('explanation.png', 'image/png'), 'html': ('explanation.html', 'text/html'), 'save': ('explanation.safetensors', 'application/octet-stream'), 'code': ('explanation.py', 'text/x-python')}

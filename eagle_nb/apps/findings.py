@@ -307,8 +307,9 @@ def state(self:Findings)->dict: # plain numbers, lists and text
 
 def _entry(e:Explanation)->dict:
     "A line of the history."
-    return dict(prompt=e.prompt, answer=e.answer.text, target=e.target.text, search=e.settings.get("search"),
-                regions=len(e.regions), fill=e.settings.get("fill"), forwards=e.forwards,
+    made = {k: e.settings.get(k) for k in ("search", "fill", "seed", "budget")}
+    return dict(prompt=e.prompt, answer=e.answer.text, target=e.target.text, **made, regions=len(e.regions),
+                partition=e.regions.method, lam=list(e.lam), forwards=e.forwards,
                 insertion_auc=e.insertion_auc, deletion_auc=e.deletion_auc)
 
 # %% ../../nbs/apps/11_findings.ipynb #e925c6eb

@@ -93,7 +93,7 @@ class SceneEditor(Explorer):
                  **settings # of `SETTINGS`: regions, fill, lam, search, budget, seed, max_new_tokens
                 ):
         self.scene, self.edits, self.scene_serial = _scene(scene), 0, 0
-        self.partners, self.earlier, self._past = {}, dict(answer=None, partners={}), []
+        self.partners, self.earlier, self._past = {}, dict(question="", answer=None, partners={}), []
         super().__init__(model, {}, **{**EDITING, **settings})
         self.box.sprites = sprite_data()
         self.prompt = question
@@ -221,10 +221,15 @@ def _chosen(self:SceneEditor)->str|None:
     return self.selected_text().strip()
 
 @patch
+def _answer_before(self:SceneEditor)->str|None:
+    "The answer before the change, if it was to the same question."
+    return self.earlier["answer"] if self.earlier["question"] == self.prompt else None
+
+@patch
 def _remember(self:SceneEditor):
     "What there was before the change, if the model had answered."
     if self.case is not None and self.partners:
-        self.earlier = dict(answer=self.case.answer.text, partners=self.partners)
+        self.earlier = dict(question=self.case.prompt, answer=self.case.answer.text, partners=self.partners)
     if self.edits: self._past = [*self._past, self.scene][-100:]
     self.partners = {}
 
@@ -314,13 +319,13 @@ def state(self:SceneEditor)->dict: # plain numbers, lists and text
     "Everything that is shown: the explorer's state, the scene and the planted pairs."
     s = self.scene
     scene = dict(place=s.place, variant=s.variant, caption=s.caption, items=[asdict(i) for i in s.items])
-    return Findings.state(self) | dict(scene=scene, partners=self.partner_rows(), before=self.earlier["answer"])
+    return Findings.state(self) | dict(scene=scene, partners=self.partner_rows(), before=self._answer_before())
 
 @patch
 def live_data(self:SceneEditor)->dict:
     "The part of the state that the controls show."
     return Explorer.live_data(self) | dict(truth=self.scene.caption, partners=self.partner_rows(),
-                                           before=self.earlier["answer"], edits=len(self._past))
+                                           before=self._answer_before(), edits=len(self._past))
 
 @patch
 def text(self:SceneEditor)->str:

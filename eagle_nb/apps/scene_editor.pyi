@@ -112,6 +112,10 @@ class SceneEditor(Explorer):
         """The words that are selected; None for the whole answer."""
         ...
 
+    def _answer_before(self) -> str | None:
+        """The answer before the change, if it was to the same question."""
+        ...
+
     def _remember(self):
         """What there was before the change, if the model had answered."""
         ...

@@ -1,5 +1,5 @@
 """Generated from session.py by .ci/stubs.py; do not edit."""
-__all__ = ['MAX_PIXELS', 'SETTINGS', 'CLOSED', 'SharedScorer', 'Case', 'read_image', 'Session', 'told']
+__all__ = ['MAX_PIXELS', 'MOST_REGIONS', 'SETTINGS', 'CLOSED', 'SharedScorer', 'Case', 'read_image', 'Session', 'checked_settings', 'told']
 import io, time, weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -90,6 +90,7 @@ def read_image(image: ImageLike | bytes) -> np.ndarray:
 def _from_bytes(data: bytes) -> Image.Image:
     """An image file that is in memory."""
     ...
+MOST_REGIONS = 1000
 SETTINGS = dict(regions=64, fill='black', lam=(1, 1), search='fast', budget=None, seed=0, max_new_tokens=64)
 CLOSED = 'this explorer is closed: run its cell again, or make a new one'
 
@@ -105,7 +106,7 @@ class Session:
         """There is no answer yet."""
         ...
 
-    def _say(self, message: str, status: str | None=None):
+    def _say(self, message: str, status: str | None=None, refused: bool=False):
         """Put a message into the state."""
         ...
 
@@ -129,6 +130,10 @@ class Session:
     @told
     def ask(self, question: str | None=None) -> Session:
         """Ask the model about the image; the search for its whole answer follows."""
+        ...
+
+    def _back_to(self, case: Case | None, columns, prompt: str) -> Callable[[Exception], None]:
+        """What a question does that cannot be answered: the explanation of before is shown again."""
         ...
 
     @told
@@ -260,8 +265,12 @@ def _end_workers(workers):
     """End the threads; at the exit of Python, too, before its libraries go."""
     ...
 
-def _checked(settings: dict) -> dict:
+def checked_settings(settings: dict) -> dict:
     """Settings that a search can have."""
+    ...
+
+def _check_number(name, value, low, high):
+    """Refuse a number, or one at the end of a partition's name, that is not in its range."""
     ...
 
 def _reason(e: BaseException) -> str:

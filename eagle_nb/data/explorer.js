@@ -35,9 +35,9 @@ class ExplorerPage extends Page {
     if (message.do !== "file") return
     const url = URL.createObjectURL(new Blob([buffers[0]], {type: message.type}))
     const link = make("a", {href: url, download: message.name, class: "ex-link"}, `Save ${message.name}`)
-    this.saved.replaceChildren()
-    if (navigator.userActivation?.isActive ?? true) link.click()
-    else this.saved.append(link) // long after a click browsers save nothing unasked
+    const asked = navigator.userActivation?.isActive ?? true
+    if (asked) link.click()
+    this.saved.replaceChildren(asked ? `${message.name} is in the downloads of the browser` : link) // late files wait for a click
     setTimeout(() => { URL.revokeObjectURL(url); link.remove() }, 600_000)
   }
 
@@ -46,7 +46,7 @@ class ExplorerPage extends Page {
   build(el) {
     this.pause = this.button("Pause", () => this.send(this.live.status === "paused" ? "resume" : "pause"))
     this.reading = make("p", {class: "ex-now", "aria-live": "polite"})
-    const question = this.buildQuestion(question => this.send("ask", {question}))
+    const question = this.buildQuestion(question => this.ask(question))
     this.question.value = QUESTION
     this.frame(el, "Explorer", "", this.buildImage(), question, this.buildSettings(), this.buildWork(this.pause), this.buildTabs(),
                this.buildPanels(), this.reading, this.buildExports())
@@ -76,6 +76,12 @@ class ExplorerPage extends Page {
       make("span", {class: "ex-help"}, "or paste or drop an image or a saved explanation here"))
   }
 
+  ask(question) { // with the settings that were typed and not sent
+    const settings = this.unsent ? this.chosen() : {}
+    if (settings) this.send("ask", {question, settings})
+    this.unsent = false
+  }
+
   buildSettings() {
     const number = (min, max, step) => make("input", {type: "number", min, max, step})
     this.settings = {regions: number(1, 1000, 1), partition: this.select([]), fill: this.select([]),
@@ -84,11 +90,21 @@ class ExplorerPage extends Page {
     const labels = {regions: "Regions", partition: "made by", fill: "Hidden regions show", insight: "λ insight",
                     necessity: "λ necessity", search: "Search", budget: "Budget (forwards, or 30s)", seed: "Seed"}
     const fields = Object.entries(this.settings).map(([name, control]) => this.field(name, labels[name], control))
-    const form = this.form(this.submit("Explain with these"), () => this.send("set", {settings: this.chosen()}), ...fields)
+    const form = this.form(this.submit("Explain with these"), () => {
+      const settings = this.chosen()
+      if (settings) this.send("set", {settings})
+      this.unsent = false
+    }, ...fields)
+    form.addEventListener("input", () => { this.unsent = true })
     return make("details", {class: "ex-settings"}, make("summary", {}, "Settings"), form)
   }
 
-  chosen() { // the settings as the kernel takes them
+  chosen() { // the settings as the kernel takes them; null where a number is missing
+    const empty = Object.values(this.settings).find(c => c.type === "number" && c.value.trim() === "")
+    if (empty) {
+      this.say(`${empty.labels[0].textContent} is empty or no number: type one`)
+      return null
+    }
     const {regions, partition, fill, insight, necessity, search, budget, seed} = this.settings
     const n = Number(regions.value), text = budget.value.trim()
     const made = partition.value === "slico" ? n : partition.value === "tokens" ? "tokens" : `${partition.value} ${n}`
@@ -123,6 +139,7 @@ class ExplorerPage extends Page {
   }
 
   open(name) {
+    this.reading.hidden = name !== "map" // it is about regions that are hidden there
     TABS.forEach(([tab], k) => {
       const on = tab === name
       this.panels[tab].hidden = !on
@@ -259,7 +276,8 @@ class ExplorerPage extends Page {
 
   drawHistory(history) {
     const rows = history.map((h, i) => [this.button(h.target.trim() || "all", () => { this.send("back", {i}); this.open("map") }, {class: "ex-link"}),
-      h.prompt, `${h.search}, ${h.regions} regions, ${h.fill}`, `${h.forwards}`, h.insertion_auc.toFixed(3), h.deletion_auc.toFixed(3)])
+      h.prompt, `${h.search}, ${h.regions} regions (${h.partition}), ${h.fill}, λ ${h.lam.join(" and ")}, seed ${h.seed}` +
+      (h.budget == null ? "" : `, budget ${h.budget}`), `${h.forwards}`, h.insertion_auc.toFixed(3), h.deletion_auc.toFixed(3)])
     this.panels.history.replaceChildren(history.length
       ? this.table(["explained", "question", "settings", "forwards", "insertion AUC", "deletion AUC"], rows)
       : make("p", {class: "ex-help"}, "Finished explanations appear here; choose one to go back to it."))

@@ -95,7 +95,7 @@ class Page {
 
   drawWork(live) { // status, progress and selection; whether something is going on
     const busy = BUSY.includes(live.status), chosen = this.view.state().words
-    this.say([live.status, live.message].filter(Boolean).join(": "))
+    this.say(live.refused ? live.message : [live.status, live.message].filter(Boolean).join(": "))
     this.bar.value = live.progress ?? 0
     this.bar.hidden = this.cancel.hidden = !busy
     this.numbers.textContent = live.forwards ? `${live.forwards} forwards, ${live.seconds.toFixed(1)} s` : ""

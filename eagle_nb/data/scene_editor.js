@@ -336,6 +336,7 @@ class EditorPage extends Page {
   drawLive() {
     const live = this.live
     this.drawWork(live)
+    if (!live.edits && this.undo.getRootNode().activeElement === this.undo) this.palette.firstChild?.focus()
     this.undo.disabled = !live.edits
     for (const [el, text] of [[this.truth, live.truth], [this.before, live.before ?? "–"], [this.now, live.answer || "…"]])
       if (el.textContent !== text) el.textContent = text ?? ""
@@ -352,7 +353,7 @@ class EditorPage extends Page {
   table(pairs) {
     const head = make("tr", {}, ...["Asked of the model", "true", "p(Yes) before", "now"].map(t => make("th", {scope: "col"}, t)))
     const rows = pairs.map(({trigger, partner, question, trigger_there, partner_there, p, before}) =>
-      make("tr", {class: p > .1 && !partner_there ? "se-wrong" : ""},
+      make("tr", {class: p > .5 && !partner_there ? "se-wrong" : ""},
         make("td", {}, question, make("div", {class: "se-planted"}, `planted: ${trigger} → ${partner}${trigger_there ? `; the ${trigger} is there` : ""}`)),
         make("td", {}, partner_there ? "Yes" : "No"), make("td", {}, this.number(before)),
         make("td", {class: "se-p"}, this.number(p), this.meter(p ?? 0))))

@@ -6,6 +6,7 @@ const SVG = "http://www.w3.org/2000/svg"
 const RISE = .65        // power of a place on the scale that gives its opacity, as in `plots.heat_colours`
 const GREY = .9         // share of its colours that the image loses where the map is strongest
 const SMALLEST = 96     // shorter side of the image on the screen, in CSS pixels
+const STRONG = .25      // influence of the image from which on a word may have the full colour
 const PER_SECOND = 8    // steps of the reveal slider while it plays
 const PLAIN = {name: "change of F", least: 0}   // of data that names no unit
 const START = {words: [], region: null, hidden: [], step: null, path: "insertion", opacity: .75, signed: false,
@@ -144,7 +145,7 @@ export class View {
 
   // New data, or some of its fields; `state` sets fields of `state()`. Emits nothing. Resolves when all is drawn.
   async update(data = {}, state = {}) {
-    const old = this.data
+    const old = this.data, before = this.drawn
     this.data = {...old, ...data}
     this.maps = new Map()
     if (!samePicture(old, this.data)) Object.assign(this.now, {step: null, region: null, hidden: []})
@@ -155,8 +156,12 @@ export class View {
     this.readColours()
     this.drawText()
     const round = this.round = (this.round ?? 0) + 1
-    if (this.data.image !== old.image || this.data.fill !== old.fill) await this.readImages(round)
-    if (round === this.round && this.root.isConnected !== undefined) this.draw()
+    const {image, fill} = this.data
+    if (image !== this.read?.image || fill !== this.read?.fill) await this.readImages(round)
+    if (round !== this.round) return
+    this.draw()
+    const now = this.drawn // what was an estimate may have another order now
+    if (before && now && same(before.words, now.words) && before.note !== now.note) this.say(this.selectionText())
   }
 
   close() {
@@ -204,6 +209,7 @@ export class View {
     const {image, fill} = this.data
     const pictures = await Promise.all([image && load(image.src), fill?.startsWith("data:") && load(fill)])
     if (round !== this.round) return
+    this.read = {image, fill} // an update that is overtaken reads nothing, the next one does
     this.picture = pictures[0] || null
     if (!this.picture) return
     const {width, height} = image
@@ -239,7 +245,8 @@ export class View {
   }
 
   findMap(words) {
-    const maps = this.data.maps ?? [], own = maps.find(m => same(m.words, words)), whole = maps.find(m => !m.words.length)
+    const maps = this.data.maps ?? [], whole = maps.find(m => !m.words.length), all = words.length === this.data.words?.length
+    const own = maps.find(m => same(m.words, words)) ?? (all && whole ? {...whole, words} : null)
     if (own) return this.measured(own, own.estimated ? "estimated from the search" : "")
     if (!whole || !this.curves || !words.length) return null
     const columns = [...new Set(words.flatMap(k => this.data.words[k].tokens))]
@@ -287,7 +294,8 @@ export class View {
   }
 
   nameOf(words) {
-    if (!words.length) return "the whole answer"
+    if (!words.length && !this.data.part) return "the whole answer"
+    if (!words.length) words = [...this.data.words.keys()]
     const text = words.map(k => this.data.words[k].text.trim()).join(" ")
     return `“${text.length > 40 ? text.slice(0, 39) + "…" : text}”`
   }
@@ -468,13 +476,14 @@ export class View {
     this.question.textContent = question
     this.chips.dir = direction || "auto"
     if (language) this.chips.lang = language
-    const top = Math.max(...words.map(w => w.influence ?? 0), 0) || 1
+    const known = words.filter(w => w.influence != null), top = Math.max(STRONG, ...known.map(w => w.influence))
+    const focused = this.chipOf(this.chips.getRootNode().activeElement ?? {})
     this.chipList = []
     this.chips.replaceChildren(...this.pieces(text, words, top))
     this.chipList.sort((a, b) => a.dataset.word - b.dataset.word)
     this.legend.replaceChildren(...this.ramp(colours?.words, "0", short(top), "influence of the image on each word"))
-    this.legend.hidden = !words.length
-    this.focusChip(this.focus)
+    this.legend.hidden = !known.length
+    this.focusChip(focused ?? this.focus, focused != null)
   }
 
   pieces(text, words, top) { // chips and the text between them; punctuation stays on the line of its word
@@ -490,10 +499,10 @@ export class View {
   }
 
   chip(part, word, top) {
-    const chip = make("button", {type: "button", class: "ev-chip", "data-word": part.word, "aria-pressed": "false",
-                                 title: `influence of the image ${(word.influence ?? 0).toFixed(3)}`}, part.text)
-    const shades = this.data.colours?.words ?? []
-    const shade = shades[Math.round(clip((word.influence ?? 0)/top, 0, 1)*(shades.length - 1))]
+    const known = word.influence != null, shades = known ? this.data.colours?.words ?? [] : []
+    const title = known ? `influence of the image ${word.influence.toFixed(3)}` : "influence of the image: not measured yet"
+    const chip = make("button", {type: "button", class: "ev-chip", "data-word": part.word, "aria-pressed": "false", title}, part.text)
+    const shade = shades[Math.round(clip(word.influence/top, 0, 1)*(shades.length - 1))]
     if (shade) ["light", "light-text", "dark", "dark-text"].forEach((name, i) => chip.style.setProperty(`--${name}`, shade[i]))
     this.chipList.push(chip)
     return chip
@@ -546,9 +555,9 @@ export class View {
 
   drawChosen(map) {
     const words = this.now.words, any = this.data.words?.length > 0
-    const hint = any && map ? " Click a word to see its own, drag over several for a span." : ""
+    const hint = any && map && this.data.words.length > 1 ? " Click a word to see its own, drag over several for a span." : ""
     this.chosen.textContent = !map ? "" : words.length ? `Map of ${this.nameOf(words)}${map.note ? `, ${map.note}` : ""}`
-      : `Map of the whole answer.${hint}`
+      : `Map of ${this.nameOf([])}.${hint}`
     this.whole.hidden = !words.length
   }
 
@@ -630,7 +639,9 @@ export class View {
     if (map && this.picture && this.labels) this.paintCover(map, k)
     if (map) {
       const verb = this.now.path === "insertion" ? "shown" : "removed", p = map[this.now.path][k]
-      this.revealText.textContent = `${k} of ${this.steps()} ${verb}, p ${p.toFixed(2)}`
+      const gone = this.now.hidden.length, all = !this.revealing() && gone
+      this.revealText.textContent = all ? `${this.steps() - gone} of ${this.steps()} shown`
+        : `${k} of ${this.steps()} ${verb}, ${gone ? `${gone} more hidden` : `p ${p.toFixed(2)}`}`
       this.reveal.setAttribute("aria-valuetext", `${k} of ${this.steps()} regions ${verb}, ${percent(map.area[k])} of the image, ` +
                                `probability ${p.toFixed(3)}`)
     }

@@ -191,7 +191,7 @@ def _text_data(e, chips)->dict:
              for (w, v), (_, tokens) in zip(by_word(chips, e.modality), chips)]
     text = e.answer.text
     return dict(answer=text, text=_answer_parts(e, chips), words=words, direction=direction(text),
-                language=language(text))
+                language=language(text), part=e.target.text.strip() != text.strip())
 
 def _pixel_data(e, size)->dict:
     "Image, fill and label map at the size of the screen."

@@ -222,6 +222,42 @@ def test_back_and_files(asked, tmp_path):
     other.close()
 
 
+def test_a_question_that_fails_leaves_what_was_there(asked, monkeypatch):
+    before = asked.state()
+    def fail(*args, **kwargs): raise ValueError("too long")
+    monkeypatch.setattr(type(asked.model), "answer", fail)
+    now = asked.ask("x"*3000).wait().state()
+    assert now["status"] == "failed" and "too long; what was there before is shown" in now["message"]
+    assert (now["order"], now["prompt"], now["answer"]) == (before["order"], before["prompt"], before["answer"])
+
+
+@pytest.mark.parametrize("wrong, said", [(dict(regions=100_000), "regions must be a whole number from 1 to 1000, got 100000"),
+                                         (dict(regions="grid 0"), "got 'grid 0'"), (dict(regions=None), "got None"), (dict(seed=-1), "seed must be"),
+                                         (dict(budget=1), "a budget of 1 forwards is too small"), (dict(lam=(0, 0)), "lam")])
+def test_settings_that_cannot_be_leave_the_map(asked, wrong, said):
+    before = asked.state()
+    now = asked.set(**wrong).state()
+    assert said in now["message"] and asked.refused
+    assert (now["order"], now["settings"], now["status"]) == (before["order"], before["settings"], "done")
+
+
+def test_the_same_settings_go_on_with_a_search_that_was_cancelled(asked):
+    asked.set(budget=200)
+    asked.cancel()
+    asked._worker.wait()
+    if asked.state()["status"] == "cancelled": asked.set(budget=200).wait()
+    else: asked.wait()
+    assert asked.state()["status"] == "done"
+    assert asked.state()["forwards"] == asked.state()["history"][-1]["forwards"] == asked.shown.forwards
+
+
+def test_settings_that_were_typed_are_those_of_the_question(asked):
+    asked._on_message(dict(do="ask", serial=9, question="Describe the image.", settings=dict(regions=5)), [])
+    assert len(asked.wait().shown.regions) == 5
+    asked._on_message(dict(do="ask", serial=10, question="Describe the image.", settings=dict(regions=0)), [])
+    assert asked.refused and len(asked.shown.regions) == 5
+
+
 def test_an_explanation_of_another_model_is_told(asked, tmp_path):
     "What is selected in it is computed by the model of the explorer."
     e = replace(asked.shown, settings={**asked.shown.settings, "model": "another"})

@@ -506,6 +506,45 @@ def test_another_picture_is_shown_whole(seen, e):
     assert seen.page.evaluate("view.base.width") == 90 and seen.pixel("cover", 40, 30)[3] == 0
 
 
+def test_an_update_that_is_overtaken_still_brings_its_image(seen):
+    "Image and maps are two updates of one message: the second one ended the loading of the image."
+    other = view_data(explained(tokens=("No", "."), shape=(60, 90), n=6))
+    seen.page.evaluate("async data => { view.update({image: data.image, labels: data.labels, fill: data.fill, area: data.area, n: data.n});"
+                       " await view.update(data) }", other)
+    assert seen.page.evaluate("[view.base.width, view.base.height]") == [90, 60]
+    assert seen.state()["steps"] == 6
+
+
+def test_an_influence_that_is_not_measured_has_no_colour(seen):
+    seen.page.evaluate("view.update({words: view.data.words.map(w => ({...w, influence: null}))})")
+    assert not seen.page.locator(".ev-legend").is_visible()
+    assert seen.chips.first.get_attribute("title") == "influence of the image: not measured yet"
+    assert seen.chips.first.evaluate("c => c.style.getPropertyValue('--light')") == ""
+    seen.page.evaluate("view.update({words: view.data.words.map(w => ({...w, influence: .001}))})")
+    assert "0.25" in seen.page.locator(".ev-legend").inner_text(), "a small influence is pale on any scale"
+
+
+def test_a_word_alone_is_called_by_its_name(browser, tmp_path):
+    "The page of one word said that it was of the whole answer, and its one chip had other numbers than its map."
+    whole = explained()
+    word = replace(whole, target=Target((1, 2), (1, 2), (" ca", "t"), (1, 2), "cat"), token_insertion=whole.token_insertion[:, 1:3],
+                   token_deletion=whole.token_deletion[:, 1:3])
+    word.to_html(tmp_path/"word.html")
+    s = Seen(browser, tmp_path/"word.html").ready()
+    assert "map of “cat”" in s.stage.get_attribute("aria-label") 
+    for part in (".ev-chosen", ".ev-card"): assert "“cat”" in s.page.locator(part).inner_text()
+    before = s.page.evaluate("[...view.drawn.height]")
+    s.chips.first.click()
+    assert s.page.evaluate("[...view.drawn.height]") == before
+    s.context.close()
+
+
+def test_the_focus_stays_on_a_word_while_data_come(seen):
+    seen.chips.nth(1).focus()
+    seen.page.evaluate("view.update({words: view.data.words.map(w => ({...w}))})")
+    assert seen.chips.nth(1).evaluate("c => c === document.activeElement")
+
+
 def test_a_view_grows_with_its_data(seen):
     "No data, then the image, the words, and only later the map, as an explorer learns them."
     seen.page.evaluate("""async () => { const View = view.constructor, d = view.data; view.close()
