@@ -55,16 +55,14 @@ def paper():
     return call(BIN/"python", ROOT/".ci"/"pages.py")
 
 
-def long():
-    return call(BIN/"python", "-m", "pytest", "tests", "-q", "-n", WORKERS, "--dist", "loadfile", "--long")
+def pytest(*options):
+    "A file shares its models; files in their sequence, so that the sessions in browsers, with few tests, are not left for the end."
+    return call(BIN/"python", "-m", "pytest", "tests", "-q", "-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder", *options)
 
 
-def tests():
-    return call(BIN/"python", "-m", "pytest", "tests", "-q", "-n", WORKERS, "--dist", "loadfile")  # a file shares its models
-
-
-def quick():
-    return export() and call(BIN/"python", "-m", "pytest", "tests", "-q", "-n", WORKERS, "--dist", "loadfile", "--quick")
+def long(): return pytest("--long")
+def tests(): return pytest()
+def quick(): return export() and pytest("--quick")
 
 
 def slow(limit=.5):

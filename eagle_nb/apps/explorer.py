@@ -221,8 +221,9 @@ def _on_message(self:Explorer, message:dict, buffers:list):
 @told
 def _ask_with(self:Explorer, question:str, settings:dict):
     "A question with the settings that were typed before it."
-    self.settings = checked_settings({**self.settings, **settings})
+    old, self.settings = self.settings, checked_settings({**self.settings, **settings})
     self.ask(question)
+    if self.refused: self.settings = old # those of what is shown
 
 @patch
 @told

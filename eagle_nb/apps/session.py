@@ -265,22 +265,24 @@ def ask(self:Session, question:str|None=None # None for the last one
     if not question: raise ValueError("the question is empty: type one, such as 'Describe the image.'")
     with self._lock:
         self._worker.cancel()
-        failed = self._back_to(self.case, self.columns, self.prompt)
+        token = object()
+        failed = self._back_to(token, self.case, self.columns)
         self._forget_question()
-        self.prompt, self.typed, self._asked = question, "", object()
+        self.prompt, self.typed, self._asked = question, "", token
         asked = (self._asked, self.image, self.source, question)
         self._worker.post(lambda: self._answer(*asked), failed=failed)
     self._say("", "answering")
 
 @patch
-def _back_to(self:Session, case:Case|None, columns, prompt:str)->Callable[[Exception], None]:
+def _back_to(self:Session, token, case:Case|None, columns)->Callable[[Exception], None]:
     "What a question does that cannot be answered: the explanation of before is shown again."
     def tell(e):
         with self._lock:
-            again = case is not None and case.image is self.image and columns in case.found and self.case is None
+            again = self._asked is token and case is not None and case.image is self.image and columns in case.found
             if again:
+                self.settings = dict(case.settings)
                 self._open_case(case)
-                self.prompt, self.typed = prompt, case.answer.text
+                self.prompt, self.typed = case.prompt, case.answer.text
                 self._start(columns)
         self._say(f"the answer failed: {_reason(e)}" + "; what was there before is shown"*again, "failed")
     return tell

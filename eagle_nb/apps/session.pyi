@@ -132,7 +132,7 @@ class Session:
         """Ask the model about the image; the search for its whole answer follows."""
         ...
 
-    def _back_to(self, case: Case | None, columns, prompt: str) -> Callable[[Exception], None]:
+    def _back_to(self, token, case: Case | None, columns) -> Callable[[Exception], None]:
         """What a question does that cannot be answered: the explanation of before is shown again."""
         ...
 

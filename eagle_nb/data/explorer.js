@@ -78,7 +78,8 @@ class ExplorerPage extends Page {
 
   ask(question) { // with the settings that were typed and not sent
     const settings = this.unsent ? this.chosen() : {}
-    if (settings) this.send("ask", {question, settings})
+    if (!settings) return
+    this.send("ask", {question, settings})
     this.unsent = false
   }
 
@@ -92,7 +93,8 @@ class ExplorerPage extends Page {
     const fields = Object.entries(this.settings).map(([name, control]) => this.field(name, labels[name], control))
     const form = this.form(this.submit("Explain with these"), () => {
       const settings = this.chosen()
-      if (settings) this.send("set", {settings})
+      if (!settings) return
+      this.send("set", {settings})
       this.unsent = false
     }, ...fields)
     form.addEventListener("input", () => { this.unsent = true })

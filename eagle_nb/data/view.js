@@ -157,7 +157,10 @@ export class View {
     this.drawText()
     const round = this.round = (this.round ?? 0) + 1
     const {image, fill} = this.data
-    if (image !== this.read?.image || fill !== this.read?.fill) await this.readImages(round)
+    if (image !== this.read?.image || fill !== this.read?.fill) {
+      this.drawn = null // its words are no longer those of the data
+      await this.readImages(round)
+    }
     if (round !== this.round) return
     this.draw()
     const now = this.drawn // what was an estimate may have another order now
@@ -207,7 +210,9 @@ export class View {
   async readImages(round) {
     const load = async src => { const i = new Image(); i.src = src; await i.decode(); return i }
     const {image, fill} = this.data
-    const pictures = await Promise.all([image && load(image.src), fill?.startsWith("data:") && load(fill)])
+    if (this.loading?.image !== image || this.loading?.fill !== fill)
+      this.loading = {image, fill, pictures: Promise.all([image && load(image.src), fill?.startsWith("data:") && load(fill)])}
+    const {pictures: coming} = this.loading, pictures = await coming // which the next update waits for, too
     if (round !== this.round) return
     this.read = {image, fill} // an update that is overtaken reads nothing, the next one does
     this.picture = pictures[0] || null
@@ -296,7 +301,7 @@ export class View {
   nameOf(words) {
     if (!words.length && !this.data.part) return "the whole answer"
     if (!words.length) words = [...this.data.words.keys()]
-    const text = words.map(k => this.data.words[k].text.trim()).join(" ")
+    const text = words.map(k => this.data.words[k]?.text.trim() ?? "…").join(" ")
     return `“${text.length > 40 ? text.slice(0, 39) + "…" : text}”`
   }
 

@@ -256,6 +256,23 @@ def test_settings_that_were_typed_are_those_of_the_question(asked):
     assert len(asked.wait().shown.regions) == 5
     asked._on_message(dict(do="ask", serial=10, question="Describe the image.", settings=dict(regions=0)), [])
     assert asked.refused and len(asked.shown.regions) == 5
+    before = dict(asked.settings)
+    asked._on_message(dict(do="ask", serial=11, question="  ", settings=dict(fill="mean")), [])
+    assert asked.refused and asked.settings == before, "what is shown was made with them"
+
+
+def test_a_failure_that_comes_late_leaves_the_next_question(asked, monkeypatch):
+    begun, answer = threading.Event(), type(asked.model).answer
+    def fail(model, image, question, *args):
+        if question != "first": return answer(model, image, question, *args)
+        begun.set()
+        time.sleep(.3)
+        raise ValueError("too late")
+    monkeypatch.setattr(type(asked.model), "answer", fail)
+    asked.ask("first")
+    begun.wait(10)
+    assert asked.ask("Describe the image.").wait().state()["status"] == "done"
+    assert asked.state()["prompt"] == "Describe the image."
 
 
 def test_an_explanation_of_another_model_is_told(asked, tmp_path):

@@ -515,6 +515,15 @@ def test_an_update_that_is_overtaken_still_brings_its_image(seen):
     assert seen.state()["steps"] == 6
 
 
+def test_a_new_image_comes_before_its_words(seen):
+    "Where a map of a word was shown; its name was looked up among words that were gone."
+    other = view_data(explained(tokens=("No", "."), shape=(60, 90), n=6))
+    seen.chips.nth(4).click()
+    seen.page.evaluate("async data => { await view.update({...data, words: [], text: [], maps: [], curves: null}) }", other)
+    assert seen.page.evaluate("[view.base.width, view.drawn]") == [90, None]
+    assert seen.state()["words"] == []
+
+
 def test_an_influence_that_is_not_measured_has_no_colour(seen):
     seen.page.evaluate("view.update({words: view.data.words.map(w => ({...w, influence: null}))})")
     assert not seen.page.locator(".ev-legend").is_visible()
