@@ -6,9 +6,9 @@
 const TABS = [["map", "Map and curves"], ["modality", "Modality"], ["hallucination", "Hallucination"],
               ["compare", "Compare"], ["history", "History"], ["python", "Python"]]
 const LARGE = 4_000_000   // bytes of a file that is scaled down before it is sent: servers refuse large messages
-const LARGE_FILE = 9_000_000 // bytes of a saved explanation that is sent; Jupyter takes messages of up to 10 MiB
-const SAVED = ".safetensors"
 const SIDE = 2048         // pixels of its longer side then
+const LARGEST = 9_000_000 // bytes of a saved explanation that is sent; Jupyter takes messages of up to 10 MiB
+const SAVED = ".safetensors"
 const QUESTION = "Describe the image."
 
 class ExplorerPage extends Page {
@@ -190,7 +190,7 @@ class ExplorerPage extends Page {
   }
 
   async load(file) {
-    if (file.size > LARGE_FILE) return this.say(`“${file.name}” is too large for a message to the kernel: load it there, by load(path)`)
+    if (file.size > LARGEST) return this.say(`“${file.name}” is too large for a message to the kernel: load it there, by load(path)`)
     this.send("load", {name: file.name}, [await file.arrayBuffer()])
   }
 

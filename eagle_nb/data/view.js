@@ -156,8 +156,7 @@ export class View {
     this.readColours()
     this.drawText()
     const round = this.round = (this.round ?? 0) + 1
-    const {image, fill} = this.data
-    if (image !== this.read?.image || fill !== this.read?.fill) {
+    if (this.pictures() !== this.shown) {
       this.drawn = null // its words are no longer those of the data
       await this.readImages(round)
     }
@@ -207,14 +206,18 @@ export class View {
     this.diverging = table(this.data.colours?.signed)
   }
 
-  async readImages(round) {
+  pictures() { // image and fill of the data, loaded once however many updates wait for them
     const load = async src => { const i = new Image(); i.src = src; await i.decode(); return i }
     const {image, fill} = this.data
-    if (this.loading?.image !== image || this.loading?.fill !== fill)
-      this.loading = {image, fill, pictures: Promise.all([image && load(image.src), fill?.startsWith("data:") && load(fill)])}
-    const {pictures: coming} = this.loading, pictures = await coming // which the next update waits for, too
-    if (round !== this.round) return
-    this.read = {image, fill} // an update that is overtaken reads nothing, the next one does
+    if (this.coming?.image !== image || this.coming?.fill !== fill)
+      this.coming = {image, fill, loaded: Promise.all([image && load(image.src), fill?.startsWith("data:") && load(fill)])}
+    return this.coming
+  }
+
+  async readImages(round) {
+    const coming = this.pictures(), {image, fill} = coming, pictures = await coming.loaded
+    if (round !== this.round) return // the update that has overtaken this one shows them
+    this.shown = coming
     this.picture = pictures[0] || null
     if (!this.picture) return
     const {width, height} = image

@@ -41,11 +41,14 @@ def explain_with(page, budget, **settings):
     page.root.get_by_role("button", name="Explain with these").click()
 
 
+ENDS = dict(png="png", html="html", save="safetensors", code="py")
+
+
 def download(page, kind, folder):
     "A file that an export button saves, at once or by a link that the browser wants to be clicked."
     with page.expect_download() as d:
         page.root.locator(f"[data-export={kind}]").click()
-        told = page.root.get_by_role("group", name="Export").get_by_text(re.compile(rf"explanation\.{'safetensors' if kind == 'save' else kind if kind != 'code' else 'py'}"))
+        told = page.root.get_by_role("group", name="Export").get_by_text(f"explanation.{ENDS[kind]}")
         expect(told).to_be_visible()
         if told.get_attribute("href"): told.click()
     d.value.save_as(folder/d.value.suggested_filename)

@@ -242,12 +242,10 @@ def test_settings_that_cannot_be_leave_the_map(asked, wrong, said):
 
 
 def test_the_same_settings_go_on_with_a_search_that_was_cancelled(asked):
-    asked.set(budget=200)
-    asked.cancel()
+    asked.set(budget=200).pause().cancel()
     asked._worker.wait()
-    if asked.state()["status"] == "cancelled": asked.set(budget=200).wait()
-    else: asked.wait()
-    assert asked.state()["status"] == "done"
+    assert asked.state()["status"] == "cancelled"
+    assert asked.set(budget=200).wait().state()["status"] == "done"
     assert asked.state()["forwards"] == asked.state()["history"][-1]["forwards"] == asked.shown.forwards
 
 

@@ -497,7 +497,7 @@ def test_another_picture_is_shown_whole(seen, e):
     other = view_data(explained(tokens=("No", "."), shape=(60, 90), n=6))
     before = seen.page.evaluate("() => view.data")
     seen.page.evaluate("view.update({}, {step: 3, hidden: [1]})")
-    seen.page.evaluate("data => view.update(data)", {**before, "maps": before["maps"]})
+    seen.page.evaluate("data => view.update(data)", before)
     assert (seen.state()["step"], seen.state()["hidden"]) == (3, [1]), "the same picture again"
     seen.page.evaluate("view.update({labels: null, area: [], n: 0, words: [], text: [], maps: [], curves: null})")
     seen.page.evaluate("data => view.update(data)", other)
@@ -540,7 +540,7 @@ def test_a_word_alone_is_called_by_its_name(browser, tmp_path):
                    token_deletion=whole.token_deletion[:, 1:3])
     word.to_html(tmp_path/"word.html")
     s = Seen(browser, tmp_path/"word.html").ready()
-    assert "map of “cat”" in s.stage.get_attribute("aria-label") 
+    assert "map of “cat”" in s.stage.get_attribute("aria-label")
     for part in (".ev-chosen", ".ev-card"): assert "“cat”" in s.page.locator(part).inner_text()
     before = s.page.evaluate("[...view.drawn.height]")
     s.chips.first.click()
