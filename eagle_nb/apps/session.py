@@ -29,7 +29,7 @@ from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch
 from ..core.regions import Regions
-from ..core.scores import ModelScorer, packed
+from ..core.scores import ModelScorer, mates, packed
 from ..core.selftest import load
 from ..core.targets import Target, make_target, words as split_words
 from ..explanation.explanation import Explanation, explain_scores, scorer_record
@@ -73,12 +73,23 @@ def fresh(self:SharedScorer, columns:tuple[int, ...], # tokens of the answer tha
 
 @patch
 def snapshot(self:SharedScorer, columns:tuple[int, ...],
-             most:int=512 # sets, the latest
+             most:int=512 # sets
             )->SharedScorer:
-    "A scorer that knows what is known now, whatever is scored meanwhile."
-    other = self.fresh(columns)
-    other._known = dict(list(self.known.items())[-most:])
+    "A scorer that knows what is known now, whatever is scored meanwhile; of many sets, some evenly spread."
+    other, known = self.fresh(columns), list(self.known.items())
+    if len(known) > most:
+        sets = np.unpackbits(np.array([np.frombuffer(key, np.uint8) for key, _ in known]), axis=1, count=self.n)
+        known = [known[i] for i in _spread(sets.astype(bool), most)]
+    other._known = dict(known)
     return other
+
+def _spread(keep:np.ndarray, # (M, N) bool, each set once
+            most:int)->np.ndarray: # rows
+    "At most so many sets, evenly spread, each with its complement where that is there."
+    mate, row = mates(keep), np.arange(len(keep))
+    first = np.flatnonzero((mate < 0) | (row < mate))
+    chosen = first[np.linspace(0, len(first) - 1, min(len(first), most//2)).astype(int)]
+    return np.union1d(chosen, mate[chosen][mate[chosen] >= 0])
 
 # %% ../../nbs/apps/10_session.ipynb #f1787bab
 @dataclass(eq=False)
@@ -398,7 +409,7 @@ def _prepare(self:Session, case:Case):
     if case.scorer is None:
         everything = make_target(self.model, case.answer, slice(None))
         case.scorer = SharedScorer(self.model, case.image, case.prompt, everything, case.regions, s["fill"],
-                                   seed=s["seed"], pace=self._worker.between)
+                                   seed=s["seed"], pace=self._between_batches)
 
 @patch
 def _begin_clock(self:Session):
@@ -454,8 +465,14 @@ def _report(self:Session, forwards:int, total:tuple):
 def _round(self:Session, forwards:int, total:tuple):
     "Report how far the search is, and let it be interrupted."
     self._report(forwards, total)
+    self._between_batches()
+
+@patch
+def _between_batches(self:Session):
+    "Let the search be interrupted, and ask for a map of what is scored: the first one soon."
     self._worker.between()
-    if time.perf_counter() - self._estimated > self.pause_between:
+    pause = self.pause_between if self.shown is not None else self.pause_between/5
+    if time.perf_counter() - self._estimated > pause and not self._reader.has("estimate"):
         self._reader.post(self._estimate, key="estimate", failed=lambda e: None)
 
 @patch
@@ -463,8 +480,10 @@ def _estimate(self:Session):
     "A map of the selection from what is scored, while its search runs."
     with self._lock: case, columns = self.case, self.columns
     if case is None or case.scorer is None or columns in case.found or len(case.scorer.known) < 2: return
-    lam, seed, scorer = self.settings["lam"], self.settings["seed"], case.scorer.snapshot(columns)
+    most = 512 if columns in case.guessed else 256 # a click is answered soon, and then better
+    lam, seed, scorer = self.settings["lam"], self.settings["seed"], case.scorer.snapshot(columns, most)
     order, shown, hidden = orders_from_scored(scorer, [columns], lam, seed)[0]
+    if self._reader.has("estimate", waiting=True) and self.columns != columns: return # that of a click is waited for
     text = make_target(self.model, case.answer, list(columns)).text
     word = WordMap(text, columns, order, shown, hidden, case.image, case.regions, lam, scorer, columns)
     try: word.values # from the same sets, and outside the lock

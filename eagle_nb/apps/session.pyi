@@ -20,7 +20,7 @@ from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch
 from ..core.regions import Regions
-from ..core.scores import ModelScorer, packed
+from ..core.scores import ModelScorer, mates, packed
 from ..core.selftest import load
 from ..core.targets import Target, make_target, words as split_words
 from ..explanation.explanation import Explanation, explain_scores, scorer_record
@@ -45,8 +45,12 @@ class SharedScorer(ModelScorer):
         ...
 
     def snapshot(self, columns: tuple[int, ...], most: int=512) -> SharedScorer:
-        """A scorer that knows what is known now, whatever is scored meanwhile."""
+        """A scorer that knows what is known now, whatever is scored meanwhile; of many sets, some evenly spread."""
         ...
+
+def _spread(keep: np.ndarray, most: int) -> np.ndarray:
+    """At most so many sets, evenly spread, each with its complement where that is there."""
+    ...
 
 @dataclass(eq=False)
 class Case:
@@ -196,6 +200,10 @@ class Session:
 
     def _round(self, forwards: int, total: tuple):
         """Report how far the search is, and let it be interrupted."""
+        ...
+
+    def _between_batches(self):
+        """Let the search be interrupted, and ask for a map of what is scored: the first one soon."""
         ...
 
     def _estimate(self):

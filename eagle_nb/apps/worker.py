@@ -111,10 +111,11 @@ def idle(self:Worker)->bool:
     return self._now is None and not self._waiting and not self._urgent
 
 @patch
-def has(self:Worker, key:str # name of a task
+def has(self:Worker, key:str, # name of a task
+        waiting:bool=False # only one that has not begun
        )->bool:
     "Whether a task of this name waits or is at work."
-    with self._change: return any(t.key == key for t in (self._now, *self._waiting) if t is not None)
+    with self._change: return any(t.key == key for t in (None if waiting else self._now, *self._waiting) if t is not None)
 
 @patch
 def wait(self:Worker, timeout:float|None=None # seconds; None waits for as long as it takes

@@ -60,7 +60,7 @@ class Worker:
         """Whether there is nothing to do."""
         ...
 
-    def has(self, key: str) -> bool:
+    def has(self, key: str, waiting: bool=False) -> bool:
         """Whether a task of this name waits or is at work."""
         ...
 

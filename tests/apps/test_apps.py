@@ -106,7 +106,7 @@ def test_a_question_is_asked_and_a_search_is_cancelled(explorer):
     word = explorer.root.locator(".ev-chip").nth(1).inner_text().strip()
     ms = explorer.root.evaluate(CLICK, [word, f"map of “{word}”"])
     print(f"{explorer.name}: {ms:.0f} ms from the click to the map while a search runs")
-    assert ms < 20_000, "long before four thousand forwards are done"
+    assert ms < 6000, "a third of a second on a machine that does nothing else"
     explorer.root.get_by_role("button", name="Cancel").click()
     status(explorer, "cancelled")
     expect(explorer.root.locator(".ev-map").first).to_be_visible()

@@ -18,6 +18,7 @@ import eagle_nb
 from eagle_nb.apps.explorer import Explorer, answer_data, pair_data
 from eagle_nb.apps.session import MAX_PIXELS
 from eagle_nb.apps.worker import Worker
+from eagle_nb.core.scores import mates
 from eagle_nb.explanation.words import WordMap
 from widget_help import open_widgets, set_cell
 
@@ -125,6 +126,28 @@ def test_a_click_shows_a_map_before_its_search_ends(asked):
     assert asked.shown.order.shape == (len(asked.case.regions),)
     asked.wait()
     assert asked.state()["estimated"] is False
+
+
+def test_the_first_map_comes_with_the_first_sets(x, monkeypatch):
+    monkeypatch.setattr(Explorer, "pause_between", 0.)
+    seen = []
+    x.listeners.append(lambda: seen.append((len(x.case.scorer.known), x.shown is not None))
+                       if x.case is not None and x.case.scorer is not None else None)
+    x.ask(PROMPT).select(0).wait()
+    first = next(known for known, shown in seen if shown)
+    assert first < len(x.case.scorer.known)/2
+
+
+@pytest.mark.parametrize("most", [4, 64, 200])
+def test_some_of_many_sets_are_whole_pairs_from_all_the_search(asked, most):
+    scorer, columns = asked.case.scorer, asked.columns
+    keep, p = scorer.snapshot(columns, most).scored()
+    every = {row.tobytes(): i for i, row in enumerate(scorer.snapshot(columns, 10**6).scored()[0])}
+    assert len(every) == len(scorer.known) and 0 < len(keep) <= most
+    at = np.array([every[row.tobytes()] for row in keep])
+    assert (mates(keep) >= 0).mean() > .9, "a set is left without its complement"
+    assert at.max() - at.min() > len(every)/2, "all come from one part of the search"
+    np.testing.assert_array_equal(p, scorer.snapshot(columns, 10**6).scored()[1][at])
 
 
 def test_selecting_before_the_answer_is_there(x):
