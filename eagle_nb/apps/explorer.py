@@ -199,7 +199,7 @@ _SAID = {"ask": lambda x, m: x._ask_with(_text(m["question"]), m.get("settings")
          "hide": lambda x, m: x.hide(m["regions"], wait=False),
          "set": lambda x, m: x.set(**m["settings"]),
          "back": lambda x, m: x.back(m["i"]),
-         "correct": lambda x, m: x.correct(_text(m["word"])),
+         "correct": lambda x, m: x.correct(_text(m["word"])), "decide": lambda x, m: x.decide(),
          "compare": lambda x, m: x.compare(**{m["name"]: m["value"]}),
          "sample": lambda x, m: x.choose_sample(m["name"]),
          "pause": lambda x, m: x.pause(), "resume": lambda x, m: x.resume(), "cancel": lambda x, m: x.cancel(),

@@ -8,6 +8,7 @@ __all__ = ['SMALL', 'Findings']
 # %% ../../nbs/apps/11_findings.ipynb #23446094
 import ast, base64, io
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from ..explanation import plots
 from ..explanation.explanation import Explanation, explain
 from ..explanation.hallucination import correct as find_correction, matches_foil
 from ..explanation.maps import common_kind
+from ..explanation.modality import decide as decide_words, influence_draws
 from ..explanation.scales import Scale, shared_scale
 
 # %% ../../nbs/apps/11_findings.ipynb #f26cbfa2
@@ -119,7 +121,11 @@ def _compare(self:Findings, case, columns, name:str, value):
     second = self._explain_anew(model, image, case.prompt, answer, target, regions, s)
     label = "another image" if name == "image" else getattr(value, "name", value)
     before = "this image" if name == "image" else self.model.name if name == "model" else self.settings.get(name)
-    self.comparison = (f"{name}: {before}", first, f"{name}: {label}", replace(second, scorer=None))
+    second = replace(second, scorer=None)
+    self.comparison = (f"{name}: {before}", first, f"{name}: {label}", second)
+    if name != "model": # another model's explanation cannot be gone on with
+        partition = repr(value) if name == "regions" and isinstance(value, (int, str)) else case.partition
+        self._remember(second, None if name == "image" else case.source, partition)
     self._say("", "done")
 
 @patch
@@ -210,6 +216,31 @@ def _correct(self:Findings, case, columns, word:str):
     self.correction = replace(found, explanation=replace(found.explanation, scorer=None))
     self._say(found.verdict(), "done")
 
+# %% ../../nbs/apps/11_findings.ipynb #05cc1dc0
+@patch
+@told
+def decide(self:Findings, orders:int=8 # along which the image appears; each takes a forward per region, and one more
+          )->Findings: # itself
+    "Decide for every word whether it rests on the image or on the language prior; see `modality.decide`."
+    if self.case is None: raise ValueError("there are no words to decide about yet: ask a question first")
+    if isinstance(orders, bool) or not isinstance(orders, Integral) or not 2 <= orders <= 100:
+        raise ValueError(f"orders must be a whole number from 2 to 100, got {orders!r}")
+    self._refuse_two()
+    case = self.case
+    self._begin_long("a decision", lambda: self._decide(case, orders))
+
+@patch
+def _decide(self:Findings, case, orders:int):
+    "Influence along several orders, and the decision for every word."
+    target = make_target(self.model, case.answer)
+    if target.positions not in case.found: self._search(case, target.positions)
+    self._prepare(case)
+    e = replace(case.found[target.positions], scorer=case.scorer.fresh(target.positions, target))
+    table = decide_words(influence_draws(e, orders)).to_dict("records")
+    case.decisions = {tuple(e.target.positions[k] for k in at): {k: row[k] for k in ("mean", "lower", "upper", "decision")}
+                      for (_, at), row in zip(e.target_words, table)}
+    self._say("", "done")
+
 # %% ../../nbs/apps/11_findings.ipynb #4ef41258
 @patch
 def _measured(self:Findings)->Explanation:
@@ -235,7 +266,7 @@ def load(self:Findings, path:str|Path)->Findings:
 def _take(self:Findings, e:Explanation, name:str):
     "Show an explanation that was made elsewhere, and tell if it is another model's."
     again = f"eagle_nb.Explanation.load({name!r})"
-    self.history = [*self.history, (e, f"{again}.image", f"{again}.regions")][-self.events:]
+    self._remember(e, f"{again}.image", f"{again}.regions")
     self._show(*self.history[-1])
     made, own = e.settings.get("model"), self.model.name
     if made not in (None, own): self._say(f"{name} is of {made}; what you select now is computed by {own}", "done")

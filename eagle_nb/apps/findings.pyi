@@ -2,6 +2,7 @@
 __all__ = ['SMALL', 'Findings']
 import ast, base64, io
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 import numpy as np
 from PIL import Image
@@ -16,6 +17,7 @@ from ..explanation import plots
 from ..explanation.explanation import Explanation, explain
 from ..explanation.hallucination import correct as find_correction, matches_foil
 from ..explanation.maps import common_kind
+from ..explanation.modality import decide as decide_words, influence_draws
 from ..explanation.scales import Scale, shared_scale
 
 class Findings(Session):
@@ -85,6 +87,15 @@ class Findings(Session):
 
     def _correct(self, case, columns, word: str):
         """The search for the foil, and the answers while what speaks against it is removed."""
+        ...
+
+    @told
+    def decide(self, orders: int=8) -> Findings:
+        """Decide for every word whether it rests on the image or on the language prior; see `modality.decide`."""
+        ...
+
+    def _decide(self, case, orders: int):
+        """Influence along several orders, and the decision for every word."""
         ...
 
     def _measured(self) -> Explanation:

@@ -105,6 +105,7 @@ class Case:
     settings:dict = field(default_factory=dict) # of its searches
     found:OrderedDict = field(default_factory=OrderedDict) # tokens -> explanation
     guessed:OrderedDict = field(default_factory=OrderedDict) # tokens -> latest estimate, while there is no explanation
+    decisions:dict = field(default_factory=dict) # tokens of a word -> mean, lower, upper, decision; see `modality.decide`
 
     most = 16 # explanations that are kept with their scorers
 
@@ -417,13 +418,18 @@ def _begin_clock(self:Session):
     self._began, self.forwards, self.seconds, self.progress = time.perf_counter(), 0, 0., 0.
 
 @patch
+def _remember(self:Session, e:Explanation, source:str|None, partition:str):
+    "Put an explanation into the history; the earliest goes."
+    self.history = [*self.history, (replace(e, scorer=None), source, partition)][-self.events:]
+
+@patch
 def _search(self:Session, case:Case, columns):
     "Explain a part of the answer of a case."
     self._prepare(case)
     self._begin_clock()
     e = self._explained(case, columns)
     case.keep(columns, e)
-    self.history = [*self.history, (replace(e, scorer=None), case.source, case.partition)][-self.events:]
+    self._remember(e, case.source, case.partition)
     flat = "no region changes this: the map means nothing; ask about something in the image"
     with self._lock:
         if self.case is case and self.columns == columns:
@@ -613,12 +619,13 @@ def whole(self:Session)->tuple[int, ...]: # positions in the answer
     return () if self.case is None else make_target(self.model, self.case.answer).positions
 
 @patch
-def words(self:Session)->list[dict]: # text, tokens, influence
-    "The words of the answer with their tokens, and the influence of the image once it is measured."
+def words(self:Session)->list[dict]: # text, tokens, influence; mean, lower, upper, decision
+    "The words of the answer with their tokens, and the influence of the image once it is measured or decided."
     if self.case is None: return []
     whole = self.case.found.get(self.whole())
     influence = {} if whole is None else dict(_influences(whole))
-    return [dict(text=w, tokens=list(at), influence=influence.get(at)) for w, at in split_words(self.case.answer)]
+    return [dict(text=w, tokens=list(at), influence=influence.get(at), **self.case.decisions.get(at, {}))
+            for w, at in split_words(self.case.answer)]
 
 def _influences(e:Explanation)->list[tuple[tuple[int, ...], float]]:
     "Positions in the answer of each word, with the influence of the image."

@@ -65,6 +65,7 @@ class Case:
     settings: dict = field(default_factory=dict)
     found: OrderedDict = field(default_factory=OrderedDict)
     guessed: OrderedDict = field(default_factory=OrderedDict)
+    decisions: dict = field(default_factory=dict)
     most = 16
 
     def keep(self, columns: tuple[int, ...], e: Explanation):
@@ -183,6 +184,10 @@ class Session:
         """Count forwards and seconds from here."""
         ...
 
+    def _remember(self, e: Explanation, source: str | None, partition: str):
+        """Put an explanation into the history; the earliest goes."""
+        ...
+
     def _search(self, case: Case, columns):
         """Explain a part of the answer of a case."""
         ...
@@ -254,7 +259,7 @@ class Session:
         ...
 
     def words(self) -> list[dict]:
-        """The words of the answer with their tokens, and the influence of the image once it is measured."""
+        """The words of the answer with their tokens, and the influence of the image once it is measured or decided."""
         ...
 
     def chips(self, columns: tuple[int, ...]) -> list[int]:

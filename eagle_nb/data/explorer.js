@@ -261,27 +261,32 @@ class ExplorerPage extends Page {
 
   table(head, rows) {
     const names = head.map(text => text ? make("th", {scope: "col"}, text) : make("td"))
-    const cells = row => row.map(c => make("td", {dir: "auto"}, c))
+    const number = c => typeof c === "string" && /^[\d., ]+$/.test(c) ? {class: "ex-number"} : {}
+    const cells = row => row.map(c => make("td", {dir: "auto", ...number(c)}, c))
     return make("table", {class: "ex-table"}, make("thead", {}, make("tr", {}, ...names)),
                 make("tbody", {}, ...rows.map(r => make("tr", {}, ...cells(r)))))
   }
 
   drawModality(words) {
     const known = words.map((w, k) => ({...w, k})).filter(w => w.influence != null).sort((a, b) => b.influence - a.influence)
+    const decided = known.some(w => w.decision), names = {evidence: "the image", prior: "the language prior"}
+    const more = w => decided ? [w.decision ? `${w.mean.toFixed(3)} (${w.lower.toFixed(3)} to ${w.upper.toFixed(3)})` : "", names[w.decision] ?? w.decision ?? ""] : []
     const rows = known.map(w => [this.button(w.text, () => { this.open("map"); this.view.select([w.k]) }, {class: "ex-link"}),
-                                 this.meter(w.influence/(known[0].influence || 1)), w.influence.toFixed(3)])
+                                 this.meter(w.influence/(known[0].influence || 1)), w.influence.toFixed(3), ...more(w)])
+    const decide = this.button("Decide, with intervals", () => this.send("decide"), {title: "Measure the influence along eight orders"})
     this.panels.modality.replaceChildren(make("p", {class: "ex-help"}, known.length
       ? "Influence of the image on each word: high for what was seen, low for what the language model expects anyway."
       : "The influence of the image on each word is known once the search for the whole answer is done."),
-      ...known.length ? [this.table(["word", "", "influence"], rows)] : [])
+      ...known.length ? [make("div", {class: "ex-row"}, decide),
+        this.table(["word", "", "influence", ...decided ? ["along eight orders (95 %)", "rests on"] : []], rows)] : [])
   }
 
   drawHistory(history) {
     const rows = history.map((h, i) => [this.button(h.target.trim() || "all", () => { this.send("back", {i}); this.open("map") }, {class: "ex-link"}),
-      h.prompt, `${h.search}, ${h.regions} regions (${h.partition}), ${h.fill}, λ ${h.lam.join(" and ")}, seed ${h.seed}` +
-      (h.budget == null ? "" : `, budget ${h.budget}`), `${h.forwards}`, h.insertion_auc.toFixed(3), h.deletion_auc.toFixed(3)])
+      `${h.prompt} ${h.search}, ${h.regions} regions (${h.partition}), ${h.fill}, λ ${h.lam.join(" and ")}, seed ${h.seed}` +
+      (h.budget == null ? "" : `, budget ${h.budget}`), `${h.forwards}`, `${h.insertion_auc.toFixed(3)}, ${h.deletion_auc.toFixed(3)}`])
     this.panels.history.replaceChildren(history.length
-      ? this.table(["explained", "question", "settings", "forwards", "insertion AUC", "deletion AUC"], rows)
+      ? this.table(["explained", "question and settings", "forwards", "insertion, deletion AUC"], rows)
       : make("p", {class: "ex-help"}, "Finished explanations appear here; choose one to go back to it."))
   }
 

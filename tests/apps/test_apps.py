@@ -172,6 +172,23 @@ def test_it_fits_any_width_and_theme(explorer, width, scheme):
     assert overflowing(explorer) == []
 
 
+def test_each_word_is_decided_in_the_modality_tab(explorer):
+    explorer.root.get_by_role("tab", name="Modality").click()
+    explorer.root.get_by_role("button", name="Decide, with intervals").click()
+    expect(explorer.root.get_by_role("columnheader", name="rests on")).to_be_visible()
+    expect(explorer.root.get_by_role("row").last).to_contain_text(re.compile("the image|prior|undecided"))
+    status(explorer, "done")
+    for width in (420, 1400):
+        resize(explorer, width, "light")
+        assert overflowing(explorer) == []
+        screenshot(explorer, f"modality-{width}", whole=False)
+        explorer.root.get_by_role("tab", name="History").click()
+        assert overflowing(explorer) == []
+        screenshot(explorer, f"history-{width}", whole=False)
+        explorer.root.get_by_role("tab", name="Modality").click()
+    assert explorer.errors == []
+
+
 def test_axe_finds_no_serious_fault_in_any_tab(explorer, axe):
     for tab in ("Modality", "Hallucination", "Compare", "History", "Python", "Map and curves"):
         explorer.root.get_by_role("tab", name=tab).click()

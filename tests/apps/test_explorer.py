@@ -19,6 +19,7 @@ from eagle_nb.apps.explorer import Explorer, answer_data, pair_data
 from eagle_nb.apps.session import MAX_PIXELS
 from eagle_nb.apps.worker import Worker
 from eagle_nb.core.scores import mates
+from eagle_nb.explanation.modality import decide, influence_draws
 from eagle_nb.explanation.words import WordMap
 from widget_help import open_widgets, set_cell
 
@@ -348,6 +349,36 @@ def test_settings_of_the_history_come_back_with_their_own_maps(asked):
     assert asked.settings["lam"] == (1, 1) and asked.maps()[asked.columns].lam == (1, 1)
     asked.back(1)
     assert asked.settings["lam"] == (1, 0) and asked.maps()[asked.columns].lam == (1, 0)
+
+
+def test_what_was_compared_can_be_gone_back_to(asked, scene):
+    asked.compare(fill="mean").wait()
+    asked.compare(regions=9).wait()
+    asked.compare(image=np.asarray(scene.image)[:, ::-1].copy()).wait()
+    first, fill, regions, image = (asked.back(i).state() for i in range(4))
+    assert [s["settings"]["fill"] for s in (first, fill, regions)] == ["black", "mean", "black"]
+    assert (regions["settings"]["regions"], len(regions["order"])) == (9, len(asked.history[2][0].regions))
+    assert len(asked.history) == 4 and np.array_equal(asked.image, np.asarray(scene.image)[:, ::-1])
+    asked.select(0).wait()
+    assert asked.state()["status"] == "done", asked.state()["message"]
+
+
+def test_each_word_is_decided_as_by_the_functions(asked):
+    e = asked.shown
+    table = decide(influence_draws(e, 8))
+    assert asked.decide(orders=1).refused and "decision" not in asked.words()[0]
+    assert asked.decide().wait().state()["status"] == "done", asked.state()["message"]
+    found = {tuple(w["tokens"]): w["decision"] for w in asked.words() if "decision" in w}
+    expected = {at: d for (_, at), d in zip(e.target_words, table["decision"])}
+    assert {k: found[tuple(e.target.positions[i] for i in k)] for k in expected} == expected
+    lower = [w["lower"] for w in asked.words() if "decision" in w]
+    np.testing.assert_allclose(lower, table["lower"], atol=1e-5)
+    json.dumps(asked.state())
+
+
+def test_a_loaded_explanation_is_decided_too(asked, tmp_path):
+    asked.save(tmp_path/"e.safetensors").load(tmp_path/"e.safetensors").decide(2).wait()
+    assert all(w["decision"] in ("evidence", "prior", "undecided") for w in asked.words())
 
 
 def test_hiding_ends_with_the_session(asked):
