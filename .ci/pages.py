@@ -18,7 +18,7 @@ MODELS = ("scenes-internvl", "scenes-llava", "scenes-qwen")
 
 def warm():
     "Import what pages import, and what transformers imports only when a model is loaded."
-    import eagle_nb.apps.explained, eagle_nb.apps.panels, eagle_nb.apps.paper, eagle_nb.evaluation.tables  # noqa: E401,F401
+    import eagle_nb.apps.explained, eagle_nb.apps.panels, eagle_nb.apps.paper, eagle_nb.runs.tables  # noqa: E401,F401
     for name in MODELS: eagle_nb.load(name)
 
 

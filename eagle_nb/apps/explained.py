@@ -22,7 +22,7 @@ from .panels import tips_for
 from ..core.models import Model
 from ..core.targets import words
 from ..evaluation.runner import prepare_case
-from ..evaluation.samples import Sample
+from ..runs.samples import Sample
 from ..explanation.explanation import Explanation, explain
 from ..explanation.hallucination import REPAIRS, Correction, correct, matches_foil, repair
 from ..explanation.modality import decide, influence_draws, word_table

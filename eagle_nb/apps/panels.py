@@ -21,7 +21,7 @@ from ..core.models import Model
 from ..core.selftest import load
 from ..evaluation.examples import compare_methods, compare_settings, settings_text
 from ..evaluation.results import Evaluation, figure_comparison
-from ..evaluation.samples import Sample
+from ..runs.samples import Sample
 
 # %% ../../nbs/apps/03_panels.ipynb #3d9e531f
 TIPS = dict(

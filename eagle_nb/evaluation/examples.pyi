@@ -14,7 +14,7 @@ from .methods import Attribution, find_method
 from .metrics import Curves, energy, evaluate_order, pointing
 from .results import order_agreement
 from .runner import Case, label_methods, prepare_case, run_method, score_method
-from .samples import Sample
+from ..runs.samples import Sample
 from ..explanation.figures import METHOD_COLOURS, figure_methods
 
 def _ask_methods(model, case, labels, settings, listen: Callable, keep_failures: bool=False) -> Iterator[tuple[str, tuple[Attribution, Curves] | str]]:

@@ -23,7 +23,7 @@ from .datasets import scenes_captions, scenes_words
 from .methods import Attribution
 from .results import Evaluation, read_results
 from .runner import Case, evaluate
-from .samples import Dataset
+from ..runs.samples import Dataset
 from ..explanation.explanation import Explanation, explain_scores
 from ..explanation.maps import SHARED, SURFACE
 from ..search import values

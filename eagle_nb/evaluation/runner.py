@@ -27,12 +27,12 @@ from ..core.regions import Regions
 from ..core.scores import MODES, ModelScorer
 from ..core.selftest import load
 from ..core.targets import Target, first_word, make_target
-from . import datasets, lists, tables
+from . import datasets, lists
 from .methods import METHODS, Attribution, attribute, find_method, method_name, same_regions
 from .metrics import Curves, as_mask, energy, evaluate_order, iou, pixel_regions, pointing
 from .results import (AGREEMENT, CORRECTIONS, METRICS, OWN, Evaluation, ResultStore, evaluation_of,
                                          pick_metrics)
-from .samples import Dataset, Sample
+from ..runs.samples import Dataset, Sample
 from ..explanation.hallucination import (amcr, answers_while_masking, correction_region, csr, matches_foil,
                                                 removed_area)
 
@@ -383,7 +383,7 @@ def _data(a, model)->Dataset:
     if a.data in ("list", "own"):
         if a.path is None: raise SystemExit(f"{a.data} needs --path")
         missing = "skip" if a.skip_missing else "raise"
-        if a.data == "own": return tables.read_table(a.path, a.images, missing=missing)[:a.n]
+        if a.data == "own": return datasets.read_table(a.path, a.images, missing=missing)[:a.n]
         return lists.read_list(a.path, a.images or Path(a.path).parent, missing=missing)[:a.n]
     n = 100 if a.n is None else a.n
     if a.data == "captions": return datasets.scenes_captions(n)

@@ -1,13 +1,23 @@
 """Generated from store.py by .ci/stubs.py; do not edit."""
-__all__ = ['FORMAT', 'read_lines', 'list_or_text', 'plain_json', 'lock_file', 'Store']
-import json
+__all__ = ['FORMAT', 'to_line', 'from_line', 'read_lines', 'list_or_text', 'plain_json', 'lock_file', 'Store']
+import contextlib, errno, json, os, warnings, zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from ..core.patching import patch
 FORMAT = 1
+_MARK, _TAIL = (b',"crc":"', 18)
+_parse = json.JSONDecoder().raw_decode
 
-def read_lines(path: Path) -> tuple[list[dict], bool]:
-    """The lines of a file of results; only the last may be cut off."""
+def to_line(record: dict) -> bytes:
+    """A record as a line that ends with its checksum (CRC-32)."""
+    ...
+
+def from_line(line: bytes, summed: bool=False) -> dict:
+    """The record of a line; an error where it is not as it was written."""
+    ...
+
+def read_lines(path: Path, damaged: list[int] | None=None) -> tuple[list[dict], bool]:
+    """The lines of a file of results; the last may be cut off."""
     ...
 
 def list_or_text(v) -> list | str:
@@ -25,7 +35,7 @@ def lock_file(file, path: Path):
 class Store:
     """Records under keys, in a file of JSON lines that can be stopped and resumed, or in memory only."""
 
-    def __init__(self, path: Path | str | None, head: dict, may_change: Iterable[str]=(), by: tuple[str, ...]=('key',)):
+    def __init__(self, path: Path | str | None, head: dict, may_change: Iterable[str]=(), by: tuple[str, ...]=('key',), forgive: bool=False):
         ...
 
     def __enter__(self):
@@ -62,7 +72,7 @@ class Store:
         ...
 
     def _write(self, line):
-        """One line, out of this process before the next result begins."""
+        """One line, out of this process before the next result begins; whole or not at all."""
         ...
 
     def close(self):
@@ -75,6 +85,10 @@ class Store:
 
     def _open(self):
         """Begin the file or resume it; nobody else may write meanwhile."""
+        ...
+
+    def _read(self) -> tuple[list[dict], bool]:
+        """The lines of the file; damaged ones are named, or left out."""
         ...
 
     def _resume(self, lines, whole):

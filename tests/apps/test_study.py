@@ -13,6 +13,7 @@ from eagle_nb.core.checkpoints import load_checkpoint
 from eagle_nb.core.scores import FunctionScorer
 from eagle_nb.evaluation.results import read_results
 from eagle_nb.evaluation.runner import evaluate
+from eagle_nb.runs.store import from_line
 
 QUICK = {m: study.VARIANTS[m] for m in ("one_shot", "random")}
 
@@ -90,8 +91,8 @@ def test_revisions_and_settings_are_never_taken_for_each_other(folder, tmp_path,
 
 def test_rows_that_do_not_say_what_made_them_are_of_the_first_revision(folder, tmp_path, monkeypatch):
     path = study.record_path("scenes-internvl", 9, tmp_path)
-    lines = study.record_path("scenes-internvl", 9, folder).read_text().splitlines()
-    old = [{k: v for k, v in json.loads(line).items() if k != "made"} for line in lines]
+    lines = study.record_path("scenes-internvl", 9, folder).read_bytes().splitlines()
+    old = [{k: v for k, v in from_line(line).items() if k != "made"} for line in lines]
     path.write_text("".join(json.dumps(row) + "\n" for row in old))
     assert record(tmp_path) == record(folder)
     def never(*_, **settings): raise AssertionError("nothing is missing")

@@ -20,7 +20,7 @@ from eagle_nb.core.scores import FunctionScorer, ModelScorer
 from eagle_nb.core.selftest import self_test
 from eagle_nb.core.targets import make_target
 from eagle_nb.evaluation.runner import evaluate
-from eagle_nb.evaluation.samples import Sample
+from eagle_nb.runs.samples import Sample
 from eagle_nb.explanation.hallucination import answers_while_masking
 from eagle_nb.world import families, shapes
 

@@ -10,7 +10,8 @@ from eagle_nb import datasets
 from eagle_nb.evaluation import comparisons, results
 from eagle_nb.evaluation.results import Evaluation, read_results
 from eagle_nb.evaluation.runner import evaluate
-from eagle_nb.evaluation.samples import Dataset
+from eagle_nb.runs.samples import Dataset
+from eagle_nb.runs.store import from_line
 from evaluation_helpers import QUICK, frame
 
 
@@ -149,7 +150,7 @@ def test_parts_of_an_evaluation_make_a_whole(model, data, tmp_path):
     def no_part(match, lines):
         write(c, lines)
         with pytest.raises(ValueError, match=match): read_results(a, c)
-    head, *rows = lines = [json.loads(line) for line in b.read_text().splitlines()]
+    head, *rows = lines = [from_line(line) for line in b.read_bytes().splitlines()]
     no_part("no part of the same evaluation: its regions is 16, not 9", [head | dict(regions=16), *rows])
     no_part("no part of the same evaluation: its weights is '0', not", [head | dict(weights="0"), *rows])
     no_part("its data is 'captions', not 'words-1of2'", [head | dict(data="captions"), *rows])

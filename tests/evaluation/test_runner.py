@@ -18,7 +18,8 @@ from eagle_nb.evaluation.methods import attribute
 from eagle_nb.evaluation.metrics import evaluate_order, pointing
 from eagle_nb.evaluation.results import read_results
 from eagle_nb.evaluation.runner import evaluate, prepare_case, score_method
-from eagle_nb.evaluation.samples import Dataset, Sample
+from eagle_nb.runs.samples import Dataset, Sample
+from eagle_nb.runs.store import from_line
 from evaluation_helpers import QUICK, by_number, counted, left_to_right
 
 
@@ -231,7 +232,7 @@ def test_other_weights_are_not_mixed(model, data, tmp_path):
     finally:
         with torch.no_grad(): weight /= 2
     assert model.fingerprint == before and len(evaluate(model, data[:2], ["random"], **ask).frame) == 2
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    lines = [from_line(line) for line in file.read_bytes().splitlines()]
     del lines[0]["weights"]                              # a file from before weights were written down
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert "weights" not in read_results(file).about
@@ -532,7 +533,7 @@ def test_a_file_with_the_old_names_is_refused_and_not_half_read(model, data, tmp
     ask = dict(methods=["random"], out=tmp_path, **QUICK)
     evaluate(model, data[:1], **ask)
     path, = tmp_path.iterdir()
-    new = path.read_text()
+    new = "".join(json.dumps(from_line(line)) + "\n" for line in path.read_bytes().splitlines()) # as without checksums
     path.write_text(new.replace('"auc_gap"', '"result"'))
     with pytest.raises(ValueError, match="written before the metric 'result' became 'auc_gap'"): read_results(path)
     with pytest.raises(ValueError, match="written before the metric 'result' became 'auc_gap'"): evaluate(model, data[:1], **ask)

@@ -6,7 +6,7 @@ from PIL import Image
 from pycocotools import mask as M
 
 from eagle_nb import datasets as D
-from eagle_nb.evaluation.samples import find_image, image_keys
+from eagle_nb.runs.samples import find_image, image_keys
 
 
 def blank(height=5, width=6): return np.zeros((height, width), np.uint8)

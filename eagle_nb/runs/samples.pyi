@@ -1,5 +1,5 @@
 """Generated from samples.py by .ci/stubs.py; do not edit."""
-__all__ = ['ORIENTED', 'Sample', 'fit_sample', 'count_text', 'name_some', 'Dataset', 'read_text', 'read_json', 'image_folder', 'find_image', 'check_images', 'make_key', 'image_keys', 'check_missing', 'check_count', 'keep_present', 'make_dataset', 'warn_turned']
+__all__ = ['ORIENTED', 'flat_ids', 'Sample', 'fit_sample', 'count_text', 'name_some', 'Dataset', 'read_text', 'read_json', 'image_folder', 'find_image', 'check_images', 'make_key', 'image_keys', 'check_missing', 'check_count', 'keep_present', 'make_dataset', 'warn_turned']
 import json, re, warnings, zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -24,6 +24,10 @@ def _check_box(box) -> tuple:
 
 def _check_segmentation(s):
     """Refuse a segmentation in an unknown notation."""
+    ...
+
+def flat_ids(ids) -> list[int]:
+    """A row of ids, also where it lies in a list of its own."""
     ...
 
 @dataclass(frozen=True, eq=False)
