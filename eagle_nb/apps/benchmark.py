@@ -17,10 +17,10 @@ import torch
 from PIL import Image
 
 from .. import DATA
-from ..core.checkpoints import EMBEDDED, error_text, load_checkpoint
+from ..core.checkpoints import EMBEDDED, load_checkpoint
 from ..core.costs import PeakMemory, clock, machine, peak_flops, read_memory
 from ..core.curves import trace
-from ..core.files import command
+from ..core.files import command, error_text
 from ..core.images import fill_image, mask_image
 from ..core.inference import holding
 from ..core.models import Model

@@ -17,9 +17,10 @@ import torch
 from scipy.stats import spearmanr
 
 from .study import auc_gap, cases
-from ..core.checkpoints import EMBEDDED, error_text, load_checkpoint
+from ..core.checkpoints import EMBEDDED, load_checkpoint
 from ..core.costs import machine
 from ..core.curves import prefixes, trace
+from ..core.files import error_text
 from ..core.layout import ImageTokens
 from ..core.models import Model
 from ..core.regions import Regions, slico

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from . import checkpoints
+from .files import error_text
 from .layout import check_image_tokens, layout, regions_for, token_grid
 from .models import Model
 from .patching import patch
@@ -136,7 +137,7 @@ def _tolerance(model)->float: return .05 if _in_half(model) else _EXACT
 def _gap(case)->tuple[float, str]: # largest |Δp|; why it could not be computed, or ""
     "How far a batch of the scorer is from `generate`."
     try: return float((case.scorer()(case.keep) - case.want).abs().max()), ""
-    except Exception as e: return math.inf, checkpoints.error_text(e)
+    except Exception as e: return math.inf, error_text(e)
 
 def _find_shortcuts(case)->tuple[float, str]: # as `_gap`, with the shortcuts that are left
     "Give up the fewest shortcuts with which the scorer is right, or those with which it is nearest."
@@ -236,7 +237,7 @@ def _unable(case)->tuple[str, ...]:
     found = []
     for what, call in _abilities(case).items():
         try: call()
-        except Exception as e: found.append(f"{what} ({checkpoints.error_text(e)})")
+        except Exception as e: found.append(f"{what} ({error_text(e)})")
     return tuple(found)
 
 # %% ../../nbs/core/14_selftest.ipynb #38663a73
@@ -264,7 +265,7 @@ def _examine(model)->dict:
 def _failed(e:Exception)->dict:
     "The report of a model with which not even the case can be made."
     nothing = dict.fromkeys(("batched", "leak", "repeat", "image", "transport"), math.nan)
-    return nothing | dict(positions=False, images=(), errors=(f"the self-test failed with {checkpoints.error_text(e)}",),
+    return nothing | dict(positions=False, images=(), errors=(f"the self-test failed with {error_text(e)}",),
                           remarks=(), unable=())
 
 # %% ../../nbs/core/14_selftest.ipynb #0db6d247

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from . import checkpoints
+from .files import error_text
 from .layout import check_image_tokens, layout, regions_for, token_grid
 from .models import Model
 from .patching import patch

@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..core.answers import prompt_text
-from ..core.checkpoints import error_text
+from ..core.files import error_text
 from ..core.models import Model
 from ..core.patching import patch
 from .methods import Attribution, find_method

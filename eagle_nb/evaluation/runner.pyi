@@ -9,9 +9,8 @@ import numpy as np
 from tqdm.auto import tqdm
 from ..core.images import DROP, FILLS
 from ..core.answers import Answer
-from ..core.checkpoints import error_text
 from ..core.costs import machine, versions
-from ..core.files import command
+from ..core.files import command, error_text
 from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch

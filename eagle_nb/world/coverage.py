@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from ..core.checkpoints import error_text
+from ..core.files import error_text
 from ..core.models import Model
 from ..core.selftest import self_test
 from . import families, scenes, shapes
