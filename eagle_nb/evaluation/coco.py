@@ -15,7 +15,7 @@ from pathlib import Path
 from ..core.answers import Answer
 from ..core.models import Model
 from ..core.targets import occurrences
-from .lists import PROMPTS
+from ..runs.lists import PROMPTS
 from ..runs.samples import (ORIENTED, Dataset, Sample, check_images, check_missing, count_text,
                                          find_image, fit_sample, image_folder, image_keys, keep_present,
                                          make_dataset, make_key, name_some, read_json)

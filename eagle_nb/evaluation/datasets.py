@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from ..core.models import Model
 from ..core.targets import first_word, words
 from .coco import coco_captions, coco_objects, naming_answer
-from .lists import LIST_KINDS, PROMPTS, check_ids, read_list, report_ids, stored_prompt, with_stored_prompt
+from ..runs.lists import LIST_KINDS, PROMPTS, check_ids, read_list, report_ids, stored_prompt, with_stored_prompt
 from ..runs.samples import Dataset, Sample, check_count, count_text, make_dataset
 from ..runs.tables import read_table
 from ..world import scenes

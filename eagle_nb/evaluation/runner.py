@@ -26,11 +26,12 @@ from ..core.regions import Regions
 from ..core.scores import MODES, ModelScorer
 from ..core.selftest import load
 from ..core.targets import Target, first_word, make_target
-from . import datasets, lists
+from . import datasets
 from .methods import METHODS, Attribution, attribute, find_method, method_name, same_regions
 from .metrics import Curves, as_mask, energy, evaluate_order, iou, pixel_regions, pointing
 from .results import (AGREEMENT, CORRECTIONS, METRICS, OWN, Evaluation, ResultStore, evaluation_of,
                                          pick_metrics)
+from ..runs import lists
 from ..runs.samples import Dataset, Sample
 from ..explanation.hallucination import (amcr, answers_while_masking, correction_region, csr, matches_foil,
                                                 removed_area)

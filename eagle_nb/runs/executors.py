@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['Outcome', 'Here', 'environment', 'thread_limits', 'Processes', 'sendable', 'Plain', 'abort_at', 'Ray']
 
-# %% ../../nbs/runs/03_executors.ipynb #dc3062e3
-import contextlib, multiprocessing, os, pickle, signal
+# %% ../../nbs/runs/03_executors.ipynb #f70938fc
+import contextlib, multiprocessing, os, signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -82,7 +82,7 @@ class _Pool:
         while self.found is None: self._hear()
         return self.found
 
-# %% ../../nbs/runs/03_executors.ipynb #aec3729a
+# %% ../../nbs/runs/03_executors.ipynb #4cd2248c
 @patch
 def map(self:_Pool, tasks:Iterable[tuple[str, object]] # key, item
        )->Iterator[Outcome]: # as they come
@@ -101,7 +101,7 @@ def _feed(self:_Pool, w:_Worker, tasks:Iterator)->Iterator[Outcome]: # of tasks 
         try:
             self.give(w, task)
             w.task = task
-        except (pickle.PicklingError, TypeError, AttributeError) as e:
+        except Exception as e: # of whatever turns the task into bytes
             yield Outcome(task[0], error=f"it cannot be sent to another process: {error_text(e)}")
 
 @patch
@@ -202,7 +202,7 @@ class _Processes(_Pool):
     def give(self, w:_Worker, task:tuple):
         with contextlib.suppress(OSError): w.handle[0].send(task) # if it is dead, that is heard soon
 
-# %% ../../nbs/runs/03_executors.ipynb #9c361881
+# %% ../../nbs/runs/03_executors.ipynb #732408d4
 @patch
 def events(self:_Processes)->list[_Event]:
     "Wait for a message or for the end of a process."
@@ -214,7 +214,7 @@ def _event(self:_Processes, w:_Worker)->_Event:
     "The next message of a worker; its end where there is none."
     conn, process = w.handle
     try: return _Event(w, *conn.recv())
-    except (EOFError, OSError, pickle.UnpicklingError):
+    except Exception: # none, or half of one
         process.join(10)
         conn.close()
         code = process.exitcode
@@ -264,12 +264,13 @@ class Processes:
             yield pool
         finally: pool.close()
 
-# %% ../../nbs/runs/03_executors.ipynb #8bed3c40
+# %% ../../nbs/runs/03_executors.ipynb #4b296ddb
 @contextlib.contextmanager
 def sendable(make:Callable)->Iterator[None]:
     "A block that sends a function to other processes; its errors say what to give instead."
     try: yield
-    except (pickle.PicklingError, TypeError, AttributeError) as e:
+    except (OSError, RuntimeError): raise # the processes themselves
+    except Exception as e:
         raise ValueError(f"{make!r:.120} cannot be sent to other processes ({e}): give the name or folder of a model, or a "
                          "function of a module that loads it, not a loaded model or a function of a notebook") from e
 

@@ -1,6 +1,6 @@
 """Generated from executors.py by .ci/stubs.py; do not edit."""
 __all__ = ['Outcome', 'Here', 'environment', 'thread_limits', 'Processes', 'sendable', 'Plain', 'abort_at', 'Ray']
-import contextlib, multiprocessing, os, pickle, signal
+import contextlib, multiprocessing, os, signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field

@@ -10,7 +10,7 @@ from PIL import Image
 
 from eagle_nb import datasets as D, scenes
 from eagle_nb.core.targets import make_target
-from eagle_nb.evaluation import lists
+from eagle_nb.runs import lists
 
 END = 2  # the embedded tokenizer's end of sequence
 SENTENCE = "A car on a street."
