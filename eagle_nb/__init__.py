@@ -21,12 +21,14 @@ if TYPE_CHECKING:  # what type checkers and completion see; at run time `__getat
     from .evaluation.runner import evaluate
     from .explanation.explanation import Explanation, explain
     from .explanation.hallucination import Correction, correct
+    from .runs.runs import run
+    from .runs.samples import Sample
     from .world import scenes
 
 _HOME = {"load": "core.selftest", "Model": "core.models", "Regions": "core.regions",
          "explain": "explanation.explanation", "Explanation": "explanation.explanation",
          "correct": "explanation.hallucination", "Correction": "explanation.hallucination",
-         "evaluate": "evaluation.runner", "Explorer": "apps.explorer",
+         "run": "runs.runs", "Sample": "runs.samples", "evaluate": "evaluation.runner", "Explorer": "apps.explorer",
          "SceneEditor": "apps.scene_editor"}
 _MODULES = {"scenes": "world.scenes", "datasets": "evaluation.datasets"}
 _ROOMS = ("core", "search", "world", "explanation", "runs", "evaluation", "apps")

@@ -229,12 +229,7 @@ def _ask_with(self:Explorer, question:str, settings:dict):
 @told
 def _load_bytes(self:Explorer, name:str, data:bytes):
     "An explanation that the browser has read from a file."
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder)/"explanation.safetensors"
-        path.write_bytes(data)
-        try: e = Explanation.load(path)
-        except ValueError as error: raise ValueError(str(error).replace(str(path), name)) from None
-    self._take(e, name)
+    self._take(Explanation.from_bytes(data, repr(name)), name)
 
 @patch
 def choose_sample(self:Explorer, name:str # one of `samples`

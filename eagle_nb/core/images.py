@@ -147,6 +147,9 @@ def open_image(image:ImageLike # a file, a PIL image or an array; see below
     if isinstance(image, (str, Path)): return _open_file(Path(image))
     if isinstance(image, Image.Image): return _from_pil(image, "the PIL image")
     if isinstance(image, np.ndarray): return _from_array(image)
+    if isinstance(image, (list, tuple)):
+        raise ValueError(f"image must be one image, got a {type(image).__name__} of {len(image)}: "
+                         "explain many by eagle_nb.run(model, images)")
     raise ValueError("image must be a path, a PIL image or a numpy array, got "
                      f"{type(image).__name__}: a tensor needs .permute(1, 2, 0).cpu().numpy(), "
                      "encoded bytes need PIL.Image.open(io.BytesIO(data))")

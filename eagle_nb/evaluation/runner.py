@@ -60,7 +60,7 @@ def prepare_case(model:Model, sample:Sample, regions:int|str|Regions=64,
     "Let the model answer where the sample has no answer, and make target, regions and judge."
     pixels = sample.pixels
     _check_truth(sample, pixels)
-    sample = _as_asked(model, sample)
+    sample = lists.as_asked(model, sample)
     answer = (model.answer(pixels, sample.prompt, max_new_tokens) if sample.answer is None
               else model.follow(sample.answer))
     target = make_target(model, answer, sample.target, sample.foil)
@@ -80,17 +80,7 @@ def _check_truth(sample, pixels):
         raise ValueError(f"the box {sample.box} reaches out of the image of {width} x {height} pixels "
                          "(width x height): it was made for another size")
 
-def _as_asked(model, sample)->Sample:
-    "A sample with the prompt that its list was made with, if its ids are ids of this model."
-    _check_ids(model, sample)
-    return lists.with_stored_prompt(model, sample)
 
-def _check_ids(model, sample):
-    "Refuse ids that a list stores and that mean something else to this tokenizer."
-    if "prompt_ids" not in sample.meta: return
-    row = lists.check_ids(model, Dataset("one", [sample])).iloc[0]
-    if not (row[["answer_ok", "target_ok"]].fillna(True)).all():
-        raise ValueError(f"its token ids are of another tokenizer: {row['problem']}")
 
 # %% ../../nbs/evaluation/09_runner.ipynb #f9fe309f
 def score_method(case:Case, attribution:Attribution, # the result of a method
@@ -328,7 +318,7 @@ def judge_sample(self:_Run, sample, done, bar):
     todo = [label for label in self.labels if (sample.key, label) not in done]
     bar.update(len(self.labels) - len(todo))
     try:
-        sample = _as_asked(self.model, sample)
+        sample = lists.as_asked(self.model, sample)
         digests = {} if self.store.path is None else _digests(sample)
         _check_sample(self.store, sample.key, digests)
         if not todo: return

@@ -48,14 +48,6 @@ def _check_truth(sample, pixels):
     """Refuse an object that cannot lie in this image, before anything is computed."""
     ...
 
-def _as_asked(model, sample) -> Sample:
-    """A sample with the prompt that its list was made with, if its ids are ids of this model."""
-    ...
-
-def _check_ids(model, sample):
-    """Refuse ids that a list stores and that mean something else to this tokenizer."""
-    ...
-
 def score_method(case: Case, attribution: Attribution, metrics: Iterable[str] | None=None) -> dict[str, float]:
     """All metrics of one method on one sample; NaN where one does not apply."""
     ...

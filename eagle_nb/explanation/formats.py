@@ -162,11 +162,11 @@ def _plain(x):
     return x.tolist() if isinstance(x, np.ndarray) else str(x)
 
 # %% ../../nbs/explanation/03_formats.ipynb #26e1ab26
-def _read_saved(path:str|Path)->tuple[dict, dict]: # record, arrays
-    "What a file holds, if it is as it was written."
-    from safetensors import safe_open
-    with safe_open(str(path), "numpy") as f:
-        header, arrays = f.metadata()["eagle_nb"], {k: f.get_tensor(k) for k in f.keys()}
+def _read_saved(data:bytes)->tuple[dict, dict]: # record, arrays
+    "What the content of a file holds, if it is as it was written."
+    from safetensors.numpy import load
+    arrays, size = load(data), int.from_bytes(data[:8], "little") # of the header, which is JSON
+    header = json.loads(data[8:8 + size])["__metadata__"]["eagle_nb"]
     checksum, text = header[:64], header[64:]
     if checksum != _checksum(arrays, text): raise ValueError("its checksum is wrong")
     return json.loads(text), arrays
@@ -196,10 +196,14 @@ class Saved:
         Arguments:
             path: the file to write, whole or not at all
         """
+        write_whole(Path(path), self.to_bytes())
+        return Path(path)
+
+    def to_bytes(self)->bytes:
+        "What `save` writes."
         from safetensors.numpy import save
         arrays, text = _arrays(self), json.dumps(_record(self), default=_plain)
-        write_whole(Path(path), save(arrays, {"eagle_nb": _checksum(arrays, text) + text}))
-        return Path(path)
+        return save(arrays, {"eagle_nb": _checksum(arrays, text) + text})
 
     @classmethod
     def load(cls:type[_Kind], path:str|Path # a file that `save` wrote
@@ -209,22 +213,36 @@ class Saved:
         Arguments:
             path: a file that `save` wrote
         """
-        return _load_saved(cls, path)
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"there is no file {str(path)!r}: give one that Explanation.save wrote")
+        return cls.from_bytes(Path(path).read_bytes(), repr(str(path)))
+
+    @classmethod
+    def from_bytes(cls:type[_Kind], data:bytes, # from `to_bytes`
+                   name:str="this" # what errors call it
+                  )->_Kind:
+        "Read a saved explanation that is in memory."
+        return _load_saved(cls, data, name)
+
+    def digest(self)->str: # 64 characters
+        "SHA-256 of everything but the clock: equal for two explanations that were computed alike."
+        record = _record(self)
+        record["settings"] = {k: v for k, v in record["settings"].items() if k != "search_seconds"}
+        del record["seconds"]
+        return _checksum(_arrays(self), json.dumps(record, default=_plain, sort_keys=True))
 
 # %% ../../nbs/explanation/03_formats.ipynb #a33bf9a7
-def _load_saved(cls:type[_Kind], path:str|Path)->_Kind:
-    "An explanation from its file; an error says what is wrong with a file that holds none."
+def _load_saved(cls:type[_Kind], data:bytes, name:str)->_Kind:
+    "An explanation from the content of its file; an error says what is wrong with one that holds none."
     from safetensors import SafetensorError
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"there is no file {str(path)!r}: give one that Explanation.save wrote")
     try:
-        record, arrays = _read_saved(path)
+        record, arrays = _read_saved(data)
         version = record["format"]
         if version == _FORMAT: return _rebuild(cls, record, arrays)
     except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, OSError) as err:
-        raise ValueError(f"{str(path)!r} is not an explanation, or is damaged ({err}): "
+        raise ValueError(f"{name} is not an explanation, or is damaged ({err}): "
                          "give a file that Explanation.save wrote") from err
-    raise ValueError(f"{str(path)!r} has format {version}, this version reads {_FORMAT}: "
+    raise ValueError(f"{name} has format {version}, this version reads {_FORMAT}: "
                      "use the version of eagle-nb that wrote it")
 
 # %% ../../nbs/explanation/03_formats.ipynb #83eecbce

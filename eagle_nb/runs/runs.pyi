@@ -1,0 +1,183 @@
+"""Generated from runs.py by .ci/stubs.py; do not edit."""
+__all__ = ['check_settings', 'told', 'short_digest', 'model_head', 'Explainer', 'explainer', 'RunStore', 'Results', 'read_run', 'Progress', 'sample_digest', 'run']
+import errno, hashlib, inspect, json, sys, time, warnings, zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+from .. import __version__
+from ..core.costs import machine, versions
+from ..core.files import error_text, write_whole
+from ..core.models import Model
+from ..core.patching import patch
+from ..core.regions import Regions
+from ..core.selftest import load
+from ..explanation.explanation import Explanation, explain
+from .executors import Here, Outcome
+from .lists import as_asked
+from .samples import Dataset, Sample, count_text, name_some
+from .store import FORMAT, Store, plain_json
+from .tables import samples_of
+from ..search.search import SEARCHES, _settings_of
+_OF_A_SAMPLE = ('model', 'image', 'prompt', 'answer', 'target', 'foil')
+_OF_A_CALL = ('show_progress', 'callback', 'search_settings')
+_NO_MATTER = ('batch_size',)
+
+def check_settings(settings: dict) -> dict:
+    """Refuse what `explain` does not take, or takes of each sample."""
+    ...
+
+def told(setting):
+    """A setting as a file tells it: an array or regions by their digest, so that others are not taken for them."""
+    ...
+
+def short_digest(content: bytes) -> str:
+    ...
+
+def model_head(model: Model) -> dict:
+    """What results tell of their model: all that changes its answers."""
+    ...
+
+@dataclass(frozen=True)
+class Explainer:
+    """The work of a run."""
+    model: Model
+    settings: dict
+
+    @property
+    def about(self) -> dict:
+        ...
+
+    def __call__(self, s: Sample) -> tuple[dict, bytes]:
+        ...
+
+def _line(e: Explanation, data: bytes, seconds: float, heard) -> dict:
+    """What the file of a run says of an explanation."""
+    ...
+
+def explainer(source, settings: dict) -> Explainer:
+    """What a worker begins with: it loads the model."""
+    ...
+
+def _place(key: str) -> Path:
+    """The file of an explanation."""
+    ...
+
+class RunStore(Store):
+    """Explanations in a folder, or in memory."""
+
+    def __init__(self, out: str | Path | None, head: dict):
+        ...
+
+    def put(self, key: str, line: dict, data: bytes):
+        """Write an explanation, then its line."""
+        ...
+
+    def tidy(self):
+        """Remove what a killed process has left of a file that it was writing."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """The content of an explanation, if it is as it was written."""
+        ...
+_MAY_CHANGE = ('machine', 'versions', *_NO_MATTER)
+
+class Results(Mapping):
+    """Explanations by the key of their sample; each is read when it is asked for."""
+
+    def __init__(self, store: RunStore, keys: Iterable[str] | None=None):
+        ...
+
+    def __getitem__(self, key: str) -> Explanation:
+        ...
+
+    def __iter__(self) -> Iterator[str]:
+        ...
+
+    def __len__(self) -> int:
+        ...
+
+    def __contains__(self, key) -> bool:
+        ...
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Key -> what went wrong."""
+        ...
+
+    @property
+    def about(self) -> dict:
+        """Model and settings."""
+        ...
+
+    def frame(self) -> pd.DataFrame:
+        """What is known of every sample: answer, target, areas under the curves, forwards, seconds, error."""
+        ...
+
+    def path(self, key: str) -> Path:
+        """The file of an explanation."""
+        ...
+
+    def __repr__(self) -> str:
+        ...
+
+def read_run(out: str | Path) -> Results:
+    """The explanations of a run, without its model."""
+    ...
+
+class Progress:
+    """How far a long task is."""
+
+    def __init__(self, total: int, name: str='run', done: int=0, show: bool | str=True):
+        ...
+
+    def step(self, key: str, error: str | None=None):
+        """One more is done."""
+        ...
+
+    def close(self):
+        ...
+
+def sample_digest(s: Sample) -> str:
+    """What a sample is besides its key."""
+    ...
+
+def _is_done(store: RunStore, s: Sample, retry: bool) -> bool:
+    """Whether a sample need not be computed; refuses one that is not what it was."""
+    ...
+
+class _Job:
+    """One call of `run`."""
+
+    def __init__(self, source, data, out, executor, settings):
+        ...
+
+    def resumed(self) -> RunStore | None:
+        """What an earlier run has left, read without a model; refuses that of other settings."""
+        ...
+
+    def tasks(self, missing: list[Sample], failed: list[Outcome]) -> Iterator[tuple[str, Sample]]:
+        """Samples for workers; one that cannot be read fails here."""
+        ...
+
+    def missing(self, store: RunStore | None, retry: bool) -> list[Sample]:
+        """The samples that are still to be computed."""
+        ...
+
+    def compute(self, missing: list[Sample], progress: Progress) -> RunStore:
+        """Explain samples, and keep each as soon as it is there."""
+        ...
+
+    def keep(self, store: RunStore, o: Outcome, progress: Progress):
+        """Write what became of a sample."""
+        ...
+
+def run(model: Model | str | dict | Callable, data, out: str | Path | None=None, executor=None, prompt: str | None=None, retry_failed: bool=True, show_progress: bool | str=True, **settings) -> Results:
+    """Explain every sample of a data set.
+
+    A sample that fails is in `Results.failures`, and the others go on. Processes and clusters need a model that
+    each worker can load: a name, a folder, settings of `load` as a dict, or a function of a module."""
+    ...
