@@ -30,7 +30,7 @@ from .lists import as_asked
 from .samples import Dataset, Sample, count_text, name_some
 from .store import FORMAT, Store, plain_json
 from .tables import samples_of
-from ..search.search import SEARCHES, _settings_of
+from ..search.search import SEARCHES, settings_of
 
 # %% ../../nbs/runs/04_runs.ipynb #777cce94
 _OF_A_SAMPLE = ("model", "image", "prompt", "answer", "target", "foil")
@@ -42,7 +42,7 @@ def check_settings(settings:dict # of `explain`, for all samples
     "Refuse what `explain` does not take, or takes of each sample."
     known = {k: p.default for k, p in inspect.signature(explain).parameters.items() if k not in _OF_A_CALL}
     search = settings.get("search", known["search"])
-    more = _settings_of(search) if isinstance(search, str) and search in SEARCHES else []
+    more = settings_of(search) if isinstance(search, str) and search in SEARCHES else []
     for name in settings:
         if name in _OF_A_SAMPLE: raise ValueError(f"{name} is of each sample: put it into the data, as Sample(..., {name}=...)")
         if name in _OF_A_CALL or isinstance(search, str) and name not in (*known, *more):

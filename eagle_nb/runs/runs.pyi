@@ -21,7 +21,7 @@ from .lists import as_asked
 from .samples import Dataset, Sample, count_text, name_some
 from .store import FORMAT, Store, plain_json
 from .tables import samples_of
-from ..search.search import SEARCHES, _settings_of
+from ..search.search import SEARCHES, settings_of
 _OF_A_SAMPLE = ('model', 'image', 'prompt', 'answer', 'target', 'foil')
 _OF_A_CALL = ('show_progress', 'callback', 'search_settings')
 _NO_MATTER = ('batch_size',)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SEARCHES', 'Order', 'read_budget', 'read_weights', 'check_seed', 'default_forwards', 'check_count', 'keep_masks',
            'Run', 'BudgetSpent', 'Recovered', 'Converged', 'Flat', 'run_steps', 'exact', 'place_at_back',
-           'bidirectional', 'lazy', 'one_shot', 'random_order', 'register', 'search']
+           'bidirectional', 'lazy', 'one_shot', 'random_order', 'register', 'settings_of', 'search']
 
 # %% ../../nbs/search/02_search.ipynb #3d1cf77e
 import inspect
@@ -361,7 +361,8 @@ def register(name:str,
     SEARCHES.update({name: search}, **others)
     _MORE[name] = settings
 
-def _settings_of(method)->list[str]:
+def settings_of(method:str # a name in `SEARCHES`
+               )->list[str]:
     "The names of the settings that a search takes."
     names = inspect.signature(SEARCHES[method]).parameters
     return [k for k in names if k not in ("scorer", "surrogate")] + list(_MORE.get(method, ()))
@@ -375,7 +376,7 @@ def search(scorer:Scorer,
     if callable(method): return method(scorer, **kwargs)
     if method not in SEARCHES:
         raise ValueError(f"unknown search {method!r}: choose one of {', '.join(SEARCHES)}")
-    known = _settings_of(method)
+    known = settings_of(method)
     unknown = [k for k in kwargs if k not in known]
     if unknown:
         raise ValueError(f"unknown setting {unknown[0]!r} for the search {method}: it takes {', '.join(known)}")

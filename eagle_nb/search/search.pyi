@@ -1,5 +1,5 @@
 """Generated from search.py by .ci/stubs.py; do not edit."""
-__all__ = ['SEARCHES', 'Order', 'read_budget', 'read_weights', 'check_seed', 'default_forwards', 'check_count', 'keep_masks', 'Run', 'BudgetSpent', 'Recovered', 'Converged', 'Flat', 'run_steps', 'exact', 'place_at_back', 'bidirectional', 'lazy', 'one_shot', 'random_order', 'register', 'search']
+__all__ = ['SEARCHES', 'Order', 'read_budget', 'read_weights', 'check_seed', 'default_forwards', 'check_count', 'keep_masks', 'Run', 'BudgetSpent', 'Recovered', 'Converged', 'Flat', 'run_steps', 'exact', 'place_at_back', 'bidirectional', 'lazy', 'one_shot', 'random_order', 'register', 'settings_of', 'search']
 import inspect
 import math
 import time
@@ -155,7 +155,7 @@ def register(name: str, search: Callable, settings: tuple[str, ...]=()) -> None:
     """Add a search to `SEARCHES`, before the others."""
     ...
 
-def _settings_of(method) -> list[str]:
+def settings_of(method: str) -> list[str]:
     """The names of the settings that a search takes."""
     ...
 

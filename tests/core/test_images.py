@@ -183,7 +183,7 @@ def test_paths_and_objects_that_are_no_image_are_refused(tmp_path):
     with pytest.raises(ValueError, match="got the folder"): open_image(tmp_path)
     with pytest.raises(ValueError, match="got NoneType"): open_image(None)
     with pytest.raises(ValueError, match="got bytes.*BytesIO"): open_image(b"\x89PNG")
-    with pytest.raises(ValueError, match="got list"): open_image([[0, 1]])
+    with pytest.raises(ValueError, match="got a list of 1: explain many by eagle_nb.run"): open_image([[0, 1]])
 
 
 @pytest.mark.parametrize("array, message", [
