@@ -1,0 +1,95 @@
+"The command line: what it writes, how it ends, and what it says before it loads a model."
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import eagle_nb
+from eagle_nb import Explanation, scenes
+from eagle_nb.apps import cli
+from eagle_nb.runs.runs import read_run
+
+QUICK = ["--regions", "9", "--budget", "36", "--dtype", "float32", "--device", "cpu"]
+
+
+@pytest.fixture
+def loaded(monkeypatch, model):
+    "The model of the tests in place of one that is loaded."
+    asked = []
+    def load(**source):
+        asked.append(source)
+        return model
+    monkeypatch.setattr(eagle_nb, "load", load, raising=False)
+    monkeypatch.setattr("eagle_nb.runs.runs.load", load)
+    return asked
+
+
+@pytest.fixture
+def image(tmp_path):
+    path = tmp_path/"images"/"scene 3.png"
+    path.parent.mkdir()
+    scenes.sample(3).image.save(path)
+    return path
+
+
+def test_explain_writes_what_is_asked_for(loaded, image, tmp_path, capsys):
+    outs = [tmp_path/"out"/f"e{end}" for end in (".html", ".png", ".safetensors")]
+    cli.main(["explain", str(image), "Describe the image.", "--target", "giraffe", *QUICK,
+              *(a for o in outs for a in ("--out", str(o)))])
+    e = Explanation.load(outs[2])
+    assert e.target.text.strip() == "giraffe" and len(e.regions) <= 9 and all(o.stat().st_size for o in outs)
+    assert "insertion" in capsys.readouterr().out and loaded == [dict(source="scenes-llava", dtype="float32", device="cpu")]
+
+
+def test_run_goes_on_and_its_exit_code_tells(loaded, image, tmp_path, capsys):
+    table = tmp_path/"t.csv"
+    pd.DataFrame(dict(image=[str(image)]*2, key=["good", "bad"], target=["giraffe", "unicorn"])).to_csv(table, index=False)
+    call = ["run", str(table), "--out", str(tmp_path/"run"), "--json", *QUICK]
+    with pytest.raises(SystemExit) as end: cli.main(call)
+    said = capsys.readouterr()
+    assert end.value.code == 1 and "failed   bad: " in said.err and "1 explanation by" in said.out
+    assert [json.loads(line)["key"] for line in said.err.splitlines() if line.startswith("{")] == ["good", "bad"]
+    assert list(read_run(tmp_path/"run")) == ["good"]
+    cli.main(["run", str(image.parent), "--out", str(tmp_path/"two"), "--part", "1/1", *QUICK])
+    assert list(read_run(tmp_path/"two")) == ["scene_3"]
+
+
+@pytest.mark.parametrize("args, said", [
+    (["explain", "none.png"], "eagle-nb explain: no image at 'none.png'"), (["explain", "x.png", "--out", "x.doc"], "--out must end in one of"),
+    (["run", "none.csv", "--out", "o"], "eagle-nb run: no file at 'none.csv'"),
+    (["run", ".", "--out", "o", "--workers", "0"], "eagle-nb run: .*")])
+def test_what_cannot_be_done_is_said_in_a_line_before_a_model_is_loaded(loaded, args, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=said): cli.main(args)
+    assert not loaded and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("args", [[], ["fly"], ["run", "x.csv"], ["run", "x.csv", "--out", "o", "--part", "3/2"]])
+def test_wrong_arguments_end_with_2(args, capsys):
+    with pytest.raises(SystemExit) as end: cli.main(args)
+    assert end.value.code == 2 and "usage: eagle-nb" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [*cli.COMMANDS, *cli.PASSED_ON])
+def test_help_of_every_command(command, capsys):
+    with pytest.raises(SystemExit) as end: cli.main([command, "--help"])
+    assert end.value.code == 0 and "--model" in capsys.readouterr().out or command == "doctor"
+
+
+def test_doctor_ends_with_1_for_a_model_whose_numbers_would_be_wrong(loaded, monkeypatch, model, capsys):
+    cli.main(["doctor"])
+    assert "self-test: ok" in capsys.readouterr().out
+    from dataclasses import replace
+    from eagle_nb.core import selftest
+    monkeypatch.setattr(selftest, "self_test", lambda m: replace(model.report, errors=("it looks ahead",)))
+    with pytest.raises(SystemExit) as end: cli.main(["doctor"])
+    assert end.value.code == 1 and "it looks ahead" in capsys.readouterr().out
+
+
+def test_the_command_is_installed():
+    script = Path(sys.executable).with_name("eagle-nb")
+    if not script.exists(): pytest.skip("the package is not installed here")
+    assert subprocess.run([script, "--version"], capture_output=True, text=True).stdout.strip() == eagle_nb.__version__
