@@ -1,15 +1,15 @@
 """Generated from runner.py by .ci/stubs.py; do not edit."""
-__all__ = ['Case', 'prepare_case', 'score_method', 'label_methods', 'run_method', 'ChangedSample', 'evaluate', 'main']
-import argparse, hashlib, json, math, re
+__all__ = ['Case', 'prepare_case', 'score_method', 'label_methods', 'run_method', 'ChangedSample', 'evaluate', 'from_run', 'main']
+import argparse, json, math, re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 from ..core.images import DROP, FILLS
 from ..core.answers import Answer
-from ..core.costs import machine, versions
 from ..core.files import command, error_text
 from ..core.layout import regions_for
 from ..core.models import Model
@@ -23,7 +23,10 @@ from .methods import METHODS, Attribution, attribute, find_method, method_name, 
 from .metrics import Curves, as_mask, energy, evaluate_order, iou, pixel_regions, pointing
 from .results import AGREEMENT, CORRECTIONS, METRICS, OWN, Evaluation, ResultStore, evaluation_of, pick_metrics
 from ..runs import lists
+from ..runs.executors import Here
+from ..runs.runs import Progress, Results, model_head, model_of, short_digest, told
 from ..runs.samples import Dataset, Sample
+from ..runs.store import plain_json
 from ..explanation.hallucination import amcr, answers_while_masking, correction_region, csr, matches_foil, removed_area
 
 @dataclass(frozen=True, eq=False)
@@ -108,16 +111,16 @@ def _digests(sample) -> dict[str, str | None]:
     """What a sample is besides its key, and where its object is."""
     ...
 
-def _digest(content: bytes) -> str:
-    ...
-
 def _check_sample(store, key, digests):
     """Refuse to resume where a key means another sample than it did."""
     ...
 _METHODS = ('EAGLE', 'LLaVA-CAM', 'IGOS++', 'TAM', 'random')
 
-def evaluate(model: Model | str | tuple, data: Dataset | Iterable[Sample], methods: Iterable[str | Callable | dict] | dict[str, dict]=_METHODS, metrics: Iterable[str] | None=None, regions: int | str=64, fill: str='black', mode: str='nearest', out: str | Path | None=None, seed: int=0, batch_size: int | None=None, show_progress: bool=True, name: str | None=None, recorded: Callable[[Case, str], Attribution | None] | None=None, orders: bool=False, max_new_tokens: int | None=None) -> Evaluation:
-    """Judge methods on samples with one independent evaluator."""
+def evaluate(model: Model | str | tuple, data: Dataset | Iterable[Sample], methods: Iterable[str | Callable | dict] | dict[str, dict]=_METHODS, metrics: Iterable[str] | None=None, regions: int | str=64, fill: str='black', mode: str='nearest', out: str | Path | None=None, seed: int=0, batch_size: int | None=None, show_progress: bool=True, name: str | None=None, recorded: Callable[[Case, str], Attribution | None] | None=None, orders: bool=False, max_new_tokens: int | None=None, executor=None) -> Evaluation:
+    """Judge methods on samples with one independent evaluator.
+
+    With an executor the model is what each worker can load: a name, a folder, settings of `load` as a dict, or a
+    function of a module."""
     ...
 
 def _check_judge(mode, fill, metrics):
@@ -128,11 +131,7 @@ def _check_single(metrics):
     """Refuse metrics that compare two methods."""
     ...
 
-def _told(setting):
-    """A setting as a file tells it: an array or regions by their digest, so that others are not taken for them."""
-    ...
-
-def _head(model, data, name, settings) -> dict:
+def _head(about: dict, data, name, settings) -> dict:
     """What all results of a file have in common."""
     ...
 
@@ -145,15 +144,23 @@ _FINAL = ('ValueError', 'TypeError', 'NotImplementedError')
 class _Run:
     """What one call of `evaluate` asks of every sample."""
     model: Model
-    store: ResultStore
     labels: dict[str, dict]
     metrics: list[str]
     settings: dict
     recorded: Callable | None
     orders: bool
+    digests: bool
+    store: ResultStore | None = None
+
+    @property
+    def about(self) -> dict:
+        ...
 
     def is_complete(self, row) -> bool:
         """Whether a stored row need not be computed again."""
+        ...
+
+    def done(self) -> set[tuple[str, str]]:
         ...
 
     def judge_all(self, data, show_progress):
@@ -164,9 +171,33 @@ class _Run:
         """All methods that a sample lacks; what fails is written down too."""
         ...
 
+    def __call__(self, task: tuple[Sample, list[str]]) -> tuple[list[dict], dict, dict]:
+        """The work of an executor: all methods that a sample lacks, in memory."""
+        ...
+
     def judge_method(self, case, label, digests) -> dict:
         """The row of one method on one sample; a failure becomes its note, so that hours of work go on."""
         ...
+
+    def judge_elsewhere(self, pool, data, show_progress):
+        """Give samples to workers, and write what comes back."""
+        ...
+
+    def keep(self, key: str, rows: list[dict], out: dict, digests: dict):
+        """Write what a worker has found about a sample."""
+        ...
+
+def _make_judge(source, *asked) -> _Run:
+    """What a worker begins with: it loads the model, see `run`."""
+    ...
+
+def from_run(found: Results) -> Callable:
+    """The explanations of a run as a method; samples are found by their keys."""
+    ...
+
+def _check_found(found, e, model, pixels, target, key):
+    """Refuse an explanation of something else."""
+    ...
 
 def main(args: list[str] | None=None):
     """`python -m eagle_nb.evaluation.runner captions|words|questions`, or `list` and `own` with files of your own."""

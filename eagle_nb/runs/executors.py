@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['Outcome', 'Here', 'environment', 'thread_limits', 'Processes', 'sendable', 'Plain', 'abort_at', 'Ray']
 
-# %% ../../nbs/runs/03_executors.ipynb #f70938fc
-import contextlib, multiprocessing, os, signal
+# %% ../../nbs/runs/03_executors.ipynb #c800781e
+import contextlib, multiprocessing, os, signal, time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -202,7 +202,7 @@ class _Processes(_Pool):
     def give(self, w:_Worker, task:tuple):
         with contextlib.suppress(OSError): w.handle[0].send(task) # if it is dead, that is heard soon
 
-# %% ../../nbs/runs/03_executors.ipynb #732408d4
+# %% ../../nbs/runs/03_executors.ipynb #d1520f37
 @patch
 def events(self:_Processes)->list[_Event]:
     "Wait for a message or for the end of a process."
@@ -222,13 +222,15 @@ def _event(self:_Processes, w:_Worker)->_Event:
         return _Event(w, "dead", how)
 
 @patch
-def close(self:_Processes):
+def close(self:_Processes, patience:float=2. # seconds in which idle processes end by themselves
+         ):
     "End all processes."
-    for w in self.workers:
-        if w.handle is None: continue
-        w.handle[0].close()
-        w.handle[1].terminate()
-        w.handle[1].join(10)
+    handles, latest = [w.handle for w in self.workers if w.handle is not None], time.monotonic() + patience
+    for conn, _ in handles: conn.close()
+    for _, process in handles:
+        process.join(max(0., latest - time.monotonic()))
+        process.terminate()
+    for _, process in handles: process.join(10)
 
 # %% ../../nbs/runs/03_executors.ipynb #30c3e7da
 def _visible_gpus()->list[str]:

@@ -1,6 +1,6 @@
 """Generated from executors.py by .ci/stubs.py; do not edit."""
 __all__ = ['Outcome', 'Here', 'environment', 'thread_limits', 'Processes', 'sendable', 'Plain', 'abort_at', 'Ray']
-import contextlib, multiprocessing, os, signal
+import contextlib, multiprocessing, os, signal, time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -124,7 +124,7 @@ class _Processes(_Pool):
         """The next message of a worker; its end where there is none."""
         ...
 
-    def close(self):
+    def close(self, patience: float=2.0):
         """End all processes."""
         ...
 

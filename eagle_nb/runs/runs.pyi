@@ -1,6 +1,6 @@
 """Generated from runs.py by .ci/stubs.py; do not edit."""
-__all__ = ['check_settings', 'told', 'short_digest', 'model_head', 'Explainer', 'explainer', 'RunStore', 'Results', 'read_run', 'Progress', 'sample_digest', 'run']
-import errno, hashlib, inspect, json, sys, time, warnings, zlib
+__all__ = ['check_settings', 'told', 'short_digest', 'model_head', 'Explainer', 'model_of', 'explainer', 'RunStore', 'Results', 'read_run', 'Progress', 'sample_digest', 'run']
+import hashlib, inspect, json, sys, time, warnings, zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ from ..core.selftest import load
 from ..explanation.explanation import Explanation, explain
 from .executors import Here, Outcome
 from .lists import as_asked
-from .samples import Dataset, Sample, count_text, name_some
+from .samples import Sample, count_text, name_some
 from .store import FORMAT, Store, plain_json
 from .tables import samples_of
 from ..search.search import SEARCHES, settings_of
@@ -58,7 +58,11 @@ def _line(e: Explanation, data: bytes, seconds: float, heard) -> dict:
     """What the file of a run says of an explanation."""
     ...
 
-def explainer(source, settings: dict) -> Explainer:
+def model_of(source: Model | str | dict | Callable) -> Model:
+    """A model from what a worker is given."""
+    ...
+
+def explainer(source: Model | str | dict | Callable, settings: dict) -> Explainer:
     """What a worker begins with: it loads the model."""
     ...
 

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from conftest import PROMPT, official
-from eagle_nb import correct, datasets
+import eagle_nb
+from eagle_nb import correct, datasets, load
 from eagle_nb.core.curves import auc
 from eagle_nb.core.regions import Regions
 from eagle_nb.core.scores import ModelScorer
@@ -18,6 +19,7 @@ from eagle_nb.evaluation.methods import attribute
 from eagle_nb.evaluation.metrics import evaluate_order, pointing
 from eagle_nb.evaluation.results import read_results
 from eagle_nb.evaluation.runner import evaluate, prepare_case, score_method
+from eagle_nb.runs.executors import Here, Processes
 from eagle_nb.runs.samples import Dataset, Sample
 from eagle_nb.runs.store import from_line
 from evaluation_helpers import QUICK, by_number, counted, left_to_right
@@ -539,3 +541,38 @@ def test_a_file_with_the_old_names_is_refused_and_not_half_read(model, data, tmp
     with pytest.raises(ValueError, match="written before the metric 'result' became 'auc_gap'"): evaluate(model, data[:1], **ask)
     path.write_text(new.replace('"nearest"', '"fast"'))
     with pytest.raises(ValueError, match="written when the mode 'nearest' had another name"): evaluate(model, data[:1], **ask)
+
+
+# ---- elsewhere, and from a run
+
+def fast_model(): return load("scenes-internvl", dtype="float32", device="cpu", threads=1)
+
+
+def test_processes_judge_as_this_process_does(tmp_path):
+    data = Dataset("words", [*datasets.scenes_words(fast_model(), 2), Sample("lost", "no/such.png")])
+    ask = dict(QUICK, show_progress=False)
+    one = evaluate(fast_model(), data, ["random", "occlusion"], **ask, out=tmp_path/"one")
+    two = evaluate(fast_model, data, ["random", "occlusion"], **ask, out=tmp_path/"two", executor=Processes(2))
+    timed = ("seconds", "memory")
+    tidy = lambda e: e.frame.drop(columns=[c for c in timed if c in e.frame]).sort_values(["key", "method"], ignore_index=True)
+    assert tidy(one).equals(tidy(two)) and one.about == two.about and "FileNotFoundError" in two.report()
+    path, = (tmp_path/"two").iterdir()
+    before = path.read_bytes()
+    evaluate(fast_model, data[:2], ["random", "occlusion"], **ask, out=tmp_path/"two", executor=Here())
+    assert path.read_bytes() == before
+    other = Dataset("words", [replace(data[0], image=data[1].image), data[1]])
+    with pytest.raises(runner.ChangedSample, match="is not what it was"):
+        evaluate(fast_model, other, ["random", "occlusion"], **ask, out=tmp_path/"two", executor=Here())
+
+
+def test_a_run_of_something_else_is_refused(model, data):
+    found = eagle_nb.run(model, data[:1], regions=9, budget=36, show_progress=False)
+    judge = lambda data, m=model, **ask: evaluate(m, data, {"mine": runner.from_run(found)}, ["insertion"],
+                                                  **{"regions": 9, "show_progress": False, **ask}).frame
+    assert judge(data[:1])["insertion"].notna().all()
+    for sample, said in ((replace(data[0], image=data[1].image), "another image"), (replace(data[0], target=0), "another target")):
+        assert said in judge([sample])["note"][0]
+    assert "there is no sample" in judge(data[1:2])["note"][0]
+    assert "another partition" in judge(data[:1], regions=4)["note"][0]
+    assert runner.from_run(found).__name__ == runner.from_run(found).__name__ != runner.from_run(
+        eagle_nb.run(model, data[:1], regions=9, budget=40, show_progress=False)).__name__
