@@ -129,7 +129,8 @@ _OF_VALUES = ("value", "std", "area") # of `RegionValues`
 
 def _arrays(e)->dict[str, np.ndarray]:
     "The arrays of an explanation."
-    arrays = dict(image=e.image, labels=e.regions.labels.astype(np.int32), order=np.asarray(e.order, np.int64),
+    small = np.min_scalar_type(len(e.regions) - 1) # a byte per pixel up to 256 regions
+    arrays = dict(image=e.image, labels=e.regions.labels.astype(small), order=np.asarray(e.order, np.int64),
                   token_insertion=e.token_insertion, token_deletion=e.token_deletion)
     if e.fill is not None: arrays["fill"] = e.fill
     if e.values is not None: arrays |= {f"values_{k}": np.asarray(getattr(e.values, k), float) for k in _OF_VALUES}
