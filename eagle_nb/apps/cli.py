@@ -14,7 +14,7 @@ from pathlib import Path
 from .. import __version__
 from ..core.files import command
 
-# %% ../../nbs/apps/14_cli.ipynb #82d74bf1
+# %% ../../nbs/apps/14_cli.ipynb #469e535e
 def number_or_name(text:str)->int|str:
     "A whole number where it is one."
     return int(text) if text.lstrip("-").isdigit() else text
@@ -26,11 +26,11 @@ def _model_options(p):
     p.add_argument("--revision", help="branch, tag or commit of a hub id")
 
 def _search_options(p):
-    p.add_argument("--regions", type=number_or_name, default=64, help="their number (superpixels), or a partition's name such as 'grid 64'")
-    p.add_argument("--fill", default="black", help="what replaces a hidden region: black, mean, blur, noise, or drop")
-    p.add_argument("--search", default="fast", help="fast, exact, bidirectional, lazy, one_shot, random")
+    p.add_argument("--regions", type=number_or_name, default=64, help="their number (superpixels), or a partition's name such as 'grid 64' (default: 64)")
+    p.add_argument("--fill", default="black", help="what replaces a hidden region: black, mean, blur, noise, or drop (default: black)")
+    p.add_argument("--search", default="fast", help="fast, exact, bidirectional, lazy, one_shot, random (default: fast)")
     p.add_argument("--budget", type=number_or_name, help="forwards, or a time such as 30s (default: the search's own)")
-    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--seed", type=int, default=0, help="of regions, noise and search (default: 0)")
 
 _SOURCE = ("dtype", "device", "revision")
 _SETTINGS = ("regions", "fill", "search", "budget", "seed")
@@ -77,13 +77,14 @@ def explain_command(a):
         known[path.suffix.lower()](e, path)
         print(f"wrote    {path}")
 
-# %% ../../nbs/apps/14_cli.ipynb #29b3a186
+# %% ../../nbs/apps/14_cli.ipynb #dcfb9a95
 def _run_options(p):
-    p.add_argument("data", help="a .csv, .jsonl or .json table with a column `image`, a folder of images, or one image")
-    p.add_argument("--out", required=True, help="the folder of the run; with the same one it goes on where it stopped")
+    p.add_argument("data", nargs="+", help="a .csv, .jsonl or .json table with a column `image`, a folder of images, or images")
+    p.add_argument("--out", required=True, help="the folder of the run; with the same one it goes on where it stopped; "
+                                                "another model or another setting needs another one")
     p.add_argument("--prompt", help="the question about each image, where the table has none")
     p.add_argument("--part", type=part, metavar="K/N", help="only the K-th of N parts, for several machines, each with an --out of its own")
-    p.add_argument("--workers", type=int, default=1, help="processes, one per GPU (default: 1, this process)")
+    p.add_argument("--workers", type=int, default=1, metavar="N", help="processes; with GPUs each gets one of them (default: 1, this process)")
     p.add_argument("--ray", type=int, metavar="ACTORS", help="actors on a Ray cluster instead")
     p.add_argument("--address", help="of the Ray cluster (default: the one of this machine, or a new one)")
     p.add_argument("--gpus", type=float, default=0, help="that each Ray actor reserves")
@@ -103,16 +104,17 @@ def _executor(a):
     "Where the arguments let it be computed."
     from eagle_nb.runs.executors import Here, Processes, Ray
     if a.ray is not None: return Ray(a.ray, a.address, gpus=a.gpus)
+    if a.address or a.gpus: raise ValueError("--address and --gpus are for Ray: give --ray ACTORS, too")
     return Here() if a.workers == 1 else Processes(a.workers)
 
 def run_command(a):
     from eagle_nb.runs.runs import run
     from eagle_nb.runs.tables import samples_of
-    data = samples_of(a.data, a.prompt)
+    data = samples_of(a.data[0] if len(a.data) == 1 else a.data, a.prompt)
     if a.part: data = data.part(*a.part)
     found = run(_source(a), data, a.out, _executor(a), retry_failed=not a.leave_failed,
                 show_progress="json" if a.json else True, **_settings(a))
-    print(f"{found}\nin       {a.out}")
+    print(f"{found}\nin       {a.out} (from Python: eagle_nb.runs.runs.read_run({a.out!r}))")
     for key, error in found.failures.items(): print(f"failed   {key}: {error}", file=sys.stderr)
     if found.failures: sys.exit(1)
 
@@ -131,7 +133,7 @@ def doctor_command(a):
     print("\n".join(f"{k:16} {v}" for k, v in dict(machine=machine(m.device), **versions()).items()))
     if report.errors: sys.exit(1)
 
-# %% ../../nbs/apps/14_cli.ipynb #20566432
+# %% ../../nbs/apps/14_cli.ipynb #abc576b3
 def _passed_on(module:str)->Callable:
     "A command that a module has already."
     def call(rest):
@@ -162,7 +164,9 @@ def main(args:list[str]|None=None # None for those of the process
     args = sys.argv[1:] if args is None else list(args)
     if args and args[0] in PASSED_ON: return PASSED_ON[args[0]][1](args[1:])
     a = parser().parse_args(args)
-    with command(f"eagle-nb {a.command}"): COMMANDS[a.command][2](a)
+    try:
+        with command(f"eagle-nb {a.command}"): COMMANDS[a.command][2](a)
+    except KeyboardInterrupt: sys.exit(f"eagle-nb {a.command}: stopped; the same command goes on" if a.command == "run" else 130)
 
 # %% ../../nbs/apps/14_cli.ipynb #fbfcb2e1
 if __name__ == "__main__" and "__file__" in globals(): main()

@@ -301,12 +301,15 @@ def _function_text(f)->str:
     return f"{name} {hashlib.sha256(content).hexdigest()[:8]}"
 
 # %% ../../nbs/evaluation/08_results.ipynb #cfb09e11
-def evaluation_of(store:ResultStore, keys:Collection[str]|None=None, # samples; None for all
+def evaluation_of(store:ResultStore, keys:Collection[str]|None=None, # samples, in the order of a list; None for all
                   labels:Collection[str]|None=None # methods; None for all
                  )->Evaluation:
     "What a store holds of these samples and methods."
     asked = lambda value, chosen: chosen is None or value in chosen
     rows = [r for r in store.rows if asked(r["key"], keys) and asked(r["method"], labels)]
+    if isinstance(keys, list): # in this order, whoever was ready first
+        place = {key: k for k, key in enumerate(keys)}
+        rows.sort(key=lambda r: place[r["key"]])
     measured = [m for m in METRICS if any(m in r for r in rows)]
     order = ["order"] if any("order" in r for r in rows) else []
     frame = pd.DataFrame(rows, columns=["key", "method", *measured, "tokens", "regions", "note", *order])

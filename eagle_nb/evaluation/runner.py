@@ -33,7 +33,8 @@ from .results import (AGREEMENT, CORRECTIONS, METRICS, OWN, Evaluation, ResultSt
                                          pick_metrics)
 from ..runs import lists
 from ..runs.executors import Here
-from ..runs.runs import Progress, Results, model_head, model_of, short_digest, told
+from ..runs.runs import (Progress, Results, asked_of, found_anywhere, model_head, model_of, short_digest,
+                                       told)
 from ..runs.samples import Dataset, Sample
 from ..runs.store import plain_json
 from ..explanation.hallucination import (amcr, answers_while_masking, correction_region, csr, matches_foil,
@@ -205,8 +206,10 @@ class ChangedSample(RuntimeError): "A key that means another sample than it did.
 
 def _digests(sample)->dict[str, str|None]:
     "What a sample is besides its key, and where its object is."
+    images = b"" if isinstance(sample.prompt, str) else asked_of(sample) # the other images of a conversation
     given = [sample.prompt, getattr(sample.answer, "ids", sample.answer), sample.target, sample.foil, sample.box]
-    content = sample.pixels.tobytes() + json.dumps(given, default=str).encode()
+    if images: given[0] = None
+    content = sample.pixels.tobytes() + json.dumps(given, default=str).encode() + images
     mask = None if sample.mask is None else np.packbits(sample.mask).tobytes()
     return dict(sample=short_digest(content), truth=None if mask is None else short_digest(mask))
 
@@ -245,13 +248,13 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
     data.require()
     settings = dict(regions=regions, fill=fill, mode=mode, seed=seed, max_new_tokens=max_new_tokens)
     asked = (labels, chosen, settings | dict(batch_size=batch_size), recorded, orders, out is not None)
-    with (executor or Here()).open(partial(_make_judge, model, *asked)) as pool:
+    with (executor or Here()).open(partial(_make_judge, model, *asked), len(data)) as pool:
         head = _head(pool.about, data, name or data.name, settings)
         path = None if out is None else Path(out)/f"{_file_name(head['model'])}-{_file_name(head['data'])}.jsonl"
         with ResultStore(path, head) as store:
             if executor is None: replace(pool.work, store=store).judge_all(data, show_progress)
             else: _Run(None, *asked, store).judge_elsewhere(pool, data, show_progress)
-            return evaluation_of(store, {s.key for s in data}, set(labels))
+            return evaluation_of(store, [s.key for s in data], list(labels))
 
 def _check_judge(mode, fill, metrics):
     "Refuse settings of the judge that do not exist, before a file is made for them."
@@ -371,7 +374,7 @@ def judge_elsewhere(self:_Run, pool, data, show_progress):
     "Give samples to workers, and write what comes back."
     for label, meaning in self.labels.items(): self.store.define(label, meaning)
     done, progress = self.done(), Progress(len(data), "evaluate", show=show_progress)
-    tasks = ((s.key, (s, [label for label in self.labels if (s.key, label) not in done])) for s in data)
+    tasks = ((s.key, (found_anywhere(s), [label for label in self.labels if (s.key, label) not in done])) for s in data)
     for o in pool.map(tasks):
         if o.error is not None: self.store.add(key=o.key, out=o.error)
         else: self.keep(o.key, *o.value)
@@ -392,14 +395,17 @@ def from_run(found:Results # see `run`
     about = {k: v for k, v in found.about.items() if k not in ("machine", "versions")}
     def method(model, pixels, prompt, target, key):
         e = found[key]
-        _check_found(found, e, model, pixels, target, key)
+        _check_found(found, e, model, pixels, prompt, target, key)
         return Attribution("run", e.saliency, e.order, True, e.regions, e.forwards, 0, e.seconds, math.nan, {}, e, e.unit())
     method.__name__ = method.__qualname__ = f"run {short_digest(json.dumps(about, sort_keys=True).encode())}"
     return method
 
-def _check_found(found, e, model, pixels, target, key):
+def _check_found(found, e, model, pixels, prompt, target, key):
     "Refuse an explanation of something else."
-    same = dict(model=found.about.get("weights") == model.fingerprint, image=np.array_equal(e.image, pixels),
+    if not isinstance(prompt, str): raise ValueError("a run is a method for questions that are text, not for conversations")
+    about, known = model_head(model), found.about
+    same = dict(model=all(known.get(k) == about[k] for k in ("model", "revision", "weights")),
+                prompt=e.prompt == prompt, image=np.array_equal(e.image, pixels),
                 target=(e.target.positions, e.target.ids, e.target.forced) == (target.positions, target.ids, target.forced))
     other = [name for name, ok in same.items() if not ok]
     if other: raise ValueError(f"the run explains {key!r} for another {other[0]}: run it again for this data and model")

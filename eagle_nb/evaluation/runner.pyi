@@ -24,7 +24,7 @@ from .metrics import Curves, as_mask, energy, evaluate_order, iou, pixel_regions
 from .results import AGREEMENT, CORRECTIONS, METRICS, OWN, Evaluation, ResultStore, evaluation_of, pick_metrics
 from ..runs import lists
 from ..runs.executors import Here
-from ..runs.runs import Progress, Results, model_head, model_of, short_digest, told
+from ..runs.runs import Progress, Results, asked_of, found_anywhere, model_head, model_of, short_digest, told
 from ..runs.samples import Dataset, Sample
 from ..runs.store import plain_json
 from ..explanation.hallucination import amcr, answers_while_masking, correction_region, csr, matches_foil, removed_area
@@ -195,7 +195,7 @@ def from_run(found: Results) -> Callable:
     """The explanations of a run as a method; samples are found by their keys."""
     ...
 
-def _check_found(found, e, model, pixels, target, key):
+def _check_found(found, e, model, pixels, prompt, target, key):
     """Refuse an explanation of something else."""
     ...
 

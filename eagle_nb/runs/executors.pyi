@@ -1,9 +1,10 @@
 """Generated from executors.py by .ci/stubs.py; do not edit."""
-__all__ = ['Outcome', 'Here', 'environment', 'thread_limits', 'Processes', 'sendable', 'Plain', 'abort_at', 'Ray']
-import contextlib, multiprocessing, os, signal, time
+__all__ = ['Outcome', 'Here', 'WorkerError', 'environment', 'thread_limits', 'Processes', 'sendable', 'Plain', 'abort_at', 'Ray']
+import contextlib, multiprocessing, os, signal, sys, time, warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import wait
 from ..core.files import error_text
 from ..core.patching import patch
@@ -21,10 +22,9 @@ def _outcome(work, key, item) -> Outcome:
 
 class Here:
     """This process, one task after another."""
-    workers = 1
 
     @contextlib.contextmanager
-    def open(self, make: Callable) -> Iterator['_Inline']:
+    def open(self, make: Callable, tasks: int | None=None) -> Iterator['_Inline']:
         """A block in which the work is ready."""
         ...
 
@@ -44,6 +44,7 @@ class _Worker:
     handle: object = None
     ready: bool = False
     task: tuple | None = None
+    early: int = 0
 
 @dataclass(frozen=True)
 class _Event:
@@ -51,6 +52,9 @@ class _Event:
     worker: _Worker
     kind: str
     value: object = None
+
+class WorkerError(ValueError, RuntimeError):
+    """Workers that cannot begin."""
 
 class _Pool:
     """Workers that pull tasks."""
@@ -91,6 +95,10 @@ class _Pool:
         """Start a dead worker again, and decide about the task that it had in hand."""
         ...
 
+    def _dismiss(self, w: _Worker, how: str):
+        """Go on without a worker that cannot begin."""
+        ...
+
 @contextlib.contextmanager
 def environment(**values) -> Iterator[None]:
     """A block with other environment variables, for processes that start in it."""
@@ -113,7 +121,7 @@ class _Processes(_Pool):
     def start(self, w: _Worker):
         ...
 
-    def give(self, w: _Worker, task: tuple):
+    def give(self, w: _Worker, task: tuple) -> bool:
         ...
 
     def events(self) -> list[_Event]:
@@ -136,6 +144,13 @@ def _check_count(name: str, n):
     """Refuse what is no number of something."""
     ...
 
+def _cores() -> int:
+    """Cores that this process may use."""
+    ...
+
+def _enough(workers: int, tasks: int | None) -> int:
+    ...
+
 class Processes:
     """Processes of this machine, each with a model of its own."""
 
@@ -143,9 +158,14 @@ class Processes:
         ...
 
     @contextlib.contextmanager
-    def open(self, make: Callable) -> Iterator[_Pool]:
+    def open(self, make: Callable, tasks: int | None=None) -> Iterator[_Pool]:
         """A block in which the processes run."""
         ...
+_SEND = 'give names, folders, or functions of a module that load or compute what is wanted, not a loaded model or a function of a notebook'
+
+def _check_importable(make: Callable):
+    """Refuse functions that other processes cannot import, such as those of a notebook."""
+    ...
 
 @contextlib.contextmanager
 def sendable(make: Callable) -> Iterator[None]:
@@ -187,7 +207,7 @@ class _RayActors(_Pool):
     def start(self, w: _Worker):
         ...
 
-    def give(self, w: _Worker, task: tuple):
+    def give(self, w: _Worker, task: tuple) -> bool:
         ...
 
     def events(self) -> list[_Event]:
@@ -206,6 +226,6 @@ class Ray:
         ...
 
     @contextlib.contextmanager
-    def open(self, make: Callable) -> Iterator[_Pool]:
+    def open(self, make: Callable, tasks: int | None=None) -> Iterator[_Pool]:
         """A block in which the actors run; the cluster stays for the next one."""
         ...

@@ -1,19 +1,22 @@
 """Generated from runs.py by .ci/stubs.py; do not edit."""
-__all__ = ['check_settings', 'told', 'short_digest', 'model_head', 'Explainer', 'model_of', 'explainer', 'RunStore', 'Results', 'read_run', 'Progress', 'sample_digest', 'run']
-import hashlib, inspect, json, sys, time, warnings, zlib
+__all__ = ['check_settings', 'told', 'function_text', 'short_digest', 'model_head', 'Explainer', 'model_of', 'explainer', 'RunStore', 'Results', 'read_run', 'Progress', 'asked_of', 'sample_digest', 'found_anywhere', 'run']
+import copy, errno, hashlib, inspect, json, sys, time, warnings, zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 from .. import __version__
+from ..core.answers import conversation
 from ..core.costs import machine, versions
 from ..core.files import error_text, write_whole
+from ..core.images import DROP, FILLS, open_image
 from ..core.models import Model
 from ..core.patching import patch
 from ..core.regions import Regions
+from ..core.scores import MODES
 from ..core.selftest import load
 from ..explanation.explanation import Explanation, explain
 from .executors import Here, Outcome
@@ -21,7 +24,7 @@ from .lists import as_asked
 from .samples import Sample, count_text, name_some
 from .store import FORMAT, Store, plain_json
 from .tables import samples_of
-from ..search.search import SEARCHES, settings_of
+from ..search.search import SEARCHES, read_budget, read_weights, settings_of
 _OF_A_SAMPLE = ('model', 'image', 'prompt', 'answer', 'target', 'foil')
 _OF_A_CALL = ('show_progress', 'callback', 'search_settings')
 _NO_MATTER = ('batch_size',)
@@ -30,8 +33,16 @@ def check_settings(settings: dict) -> dict:
     """Refuse what `explain` does not take, or takes of each sample."""
     ...
 
+def _check_values(s: dict):
+    """Refuse values that would fail every sample."""
+    ...
+
 def told(setting):
     """A setting as a file tells it: an array or regions by their digest, so that others are not taken for them."""
+    ...
+
+def function_text(f: Callable) -> str:
+    """The name of a function with a digest of its code, so that another one of the same name is not taken for it."""
     ...
 
 def short_digest(content: bytes) -> str:
@@ -67,7 +78,7 @@ def explainer(source: Model | str | dict | Callable, settings: dict) -> Explaine
     ...
 
 def _place(key: str) -> Path:
-    """The file of an explanation."""
+    """The file of an explanation; a name that is too long for a file is cut, and told apart by a digest."""
     ...
 
 class RunStore(Store):
@@ -145,8 +156,16 @@ class Progress:
     def close(self):
         ...
 
+def asked_of(s: Sample) -> bytes:
+    """What a sample asks: its prompt, with the pixels of other images in it, answer, target and foil."""
+    ...
+
 def sample_digest(s: Sample) -> str:
     """What a sample is besides its key."""
+    ...
+
+def found_anywhere(s: Sample) -> Sample:
+    """A sample whose image is found from every folder."""
     ...
 
 def _is_done(store: RunStore, s: Sample, retry: bool) -> bool:
@@ -173,6 +192,10 @@ class _Job:
 
     def compute(self, missing: list[Sample], progress: Progress) -> RunStore:
         """Explain samples, and keep each as soon as it is there."""
+        ...
+
+    def check_model(self, store: RunStore):
+        """Refuse what another model has found, where nothing is left to compute; a name is enough where it is the same."""
         ...
 
     def keep(self, store: RunStore, o: Outcome, progress: Progress):

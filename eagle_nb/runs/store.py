@@ -45,8 +45,9 @@ def read_lines(path:Path, damaged:list[int]|None=None # gets the numbers of dama
         except ValueError as e: # of JSON and of UTF-8, too
             if number == len(parts): return lines, False
             if damaged is None or not lines:
-                raise ValueError(f"line {number} of {str(path)!r} is damaged ({e}): remove it, "
-                                 "and its result is computed anew") from e
+                remedy = ("remove it, and its result is computed anew" if lines else
+                          "it is the head, which says what the others are; bring it back, or choose another folder")
+                raise ValueError(f"line {number} of {str(path)!r} is damaged ({e}): {remedy}") from e
             damaged.append(number)
     if lines and (not isinstance(lines[0], dict) or lines[0].get("format") != FORMAT):
         raise ValueError(f"{str(path)!r} is not a file of results, or of another version: choose another folder")
@@ -156,8 +157,8 @@ def check_head(self:Store, given:dict): # the head of this run; that of the file
     fixed = [k for k in {**self.head, **given} if k not in self.may_change]
     name = next((k for k in fixed if self.head.get(k) != given.get(k)), None)
     if name is None: return
-    raise ValueError(f"{str(self.path)!r} holds results with {name} {self.head.get(name)!r}, this run has "
-                     f"{given.get(name)!r}: choose another folder, or the same settings")
+    raise ValueError(f"{str(self.path)!r} holds results with {name} {self.head.get(name)!r:.200}, this run has "
+                     f"{given.get(name)!r:.200}: choose another folder, or the same settings")
 
 # %% ../../nbs/runs/00_store.ipynb #61de129a
 @patch

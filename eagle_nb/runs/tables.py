@@ -297,13 +297,20 @@ def samples_of(data, # a `Dataset`; samples, paths, PIL images or arrays in a li
     if isinstance(data, (str, Path)):
         path = Path(data)
         if path.suffix.lower() in _READERS: return read_table(path, prompt=prompt)
-        if not path.is_dir(): return _from_images([path], prompt)
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in _IMAGES)
+        if not path.is_dir(): return _from_images([_image_file(path)], prompt)
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in _IMAGES and not p.name.startswith("."))
         return Dataset(path.name, _from_images(found, prompt), []).require()
-    if isinstance(data, Sample) or hasattr(data, "size") and hasattr(data, "tobytes"): data = [data] # one image
+    is_image = hasattr(data, "size") and hasattr(data, "tobytes") and getattr(data, "dtype", None) != object
+    if isinstance(data, Sample) or is_image and getattr(getattr(data, "dtype", None), "kind", "") not in "US": data = [data]
     items = list(data)
     if items and all(isinstance(s, Sample) for s in items): return _own_prompts(Dataset("samples", items), prompt)
     return _from_images(items, prompt)
+
+def _image_file(path:Path)->Path: # itself
+    "Refuse one path that is no image."
+    if not path.exists(): raise FileNotFoundError(f"there is no file or folder {str(path)!r}: check the path")
+    if path.suffix.lower() in _IMAGES: return path
+    raise ValueError(f"{path.name!r} is neither a table ({', '.join(_READERS)}) nor an image ({', '.join(_IMAGES)})")
 
 def _own_prompts(data:Dataset, prompt:str|None)->Dataset:
     "Samples have prompts of their own."
@@ -314,8 +321,9 @@ def _from_images(images:list, prompt:str|None)->Dataset:
     "Images with one question about each."
     if any(isinstance(i, Sample) for i in images):
         raise ValueError("these are samples and images in one list: make samples of all, as Sample(key, image)")
-    keys = image_keys(str(i) for i in images if isinstance(i, (str, Path)))
-    asked = {} if prompt is None else dict(prompt=prompt)
-    digits = len(str(max(0, len(images) - 1)))
-    def key(k, image): return keys[str(image)] if isinstance(image, (str, Path)) else f"image-{k:0{digits}d}"
+    paths = [str(i) for i in images if isinstance(i, (str, Path))]
+    if twice := [p for p, n in Counter(paths).items() if n > 1]:
+        raise ValueError(f"the image {twice[0]!r} is given {paths.count(twice[0])} times: give each once")
+    keys, asked = image_keys(paths), {} if prompt is None else dict(prompt=prompt)
+    def key(k, image): return keys[str(image)] if isinstance(image, (str, Path)) else f"image-{k}"
     return Dataset("images", [Sample(key(k, i), i, **asked) for k, i in enumerate(images)])

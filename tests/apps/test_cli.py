@@ -60,11 +60,24 @@ def test_run_goes_on_and_its_exit_code_tells(loaded, image, tmp_path, capsys):
 @pytest.mark.parametrize("args, said", [
     (["explain", "none.png"], "eagle-nb explain: no image at 'none.png'"), (["explain", "x.png", "--out", "x.doc"], "--out must end in one of"),
     (["run", "none.csv", "--out", "o"], "eagle-nb run: no file at 'none.csv'"),
-    (["run", ".", "--out", "o", "--workers", "0"], "eagle-nb run: .*")])
+    (["run", "t", "--out", "o", "--workers", "0"], "workers must be a whole number"), (["run", "t", "--out", ""], "out is empty"),
+    (["run", "t", "--out", "o", "--gpus", "1"], "are for Ray"), (["run", "t", "--out", "o", "--fill", "blak"], "unknown fill"),
+    (["run", "nowhere", "--out", "o"], "there is no file or folder 'nowhere'")])
 def test_what_cannot_be_done_is_said_in_a_line_before_a_model_is_loaded(loaded, args, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path/"t").mkdir()
+    scenes.sample(0).image.save(tmp_path/"t"/"a.png")
     with pytest.raises(SystemExit, match=said): cli.main(args)
-    assert not loaded and not list(tmp_path.iterdir())
+    assert not loaded and [p.name for p in tmp_path.iterdir()] == ["t"]
+
+
+def test_several_images_and_an_interruption(loaded, image, tmp_path, monkeypatch):
+    scenes.sample(4).image.save(image.with_name("b.png"))
+    cli.main(["run", str(image), str(image.with_name("b.png")), "--out", str(tmp_path/"run"), *QUICK])
+    assert list(read_run(tmp_path/"run")) == ["scene_3", "b"]
+    def stop(*args, **kwargs): raise KeyboardInterrupt
+    monkeypatch.setattr("eagle_nb.runs.runs.run", stop)
+    with pytest.raises(SystemExit, match="eagle-nb run: stopped; the same command goes on"): cli.main(["run", str(image), "--out", "o"])
 
 
 @pytest.mark.parametrize("args", [[], ["fly"], ["run", "x.csv"], ["run", "x.csv", "--out", "o", "--part", "3/2"]])

@@ -554,7 +554,7 @@ def test_processes_judge_as_this_process_does(tmp_path):
     one = evaluate(fast_model(), data, ["random", "occlusion"], **ask, out=tmp_path/"one")
     two = evaluate(fast_model, data, ["random", "occlusion"], **ask, out=tmp_path/"two", executor=Processes(2))
     timed = ("seconds", "memory")
-    tidy = lambda e: e.frame.drop(columns=[c for c in timed if c in e.frame]).sort_values(["key", "method"], ignore_index=True)
+    tidy = lambda e: e.frame.drop(columns=[c for c in timed if c in e.frame])
     assert tidy(one).equals(tidy(two)) and one.about == two.about and "FileNotFoundError" in two.report()
     path, = (tmp_path/"two").iterdir()
     before = path.read_bytes()
@@ -570,7 +570,8 @@ def test_a_run_of_something_else_is_refused(model, data):
     judge = lambda data, m=model, **ask: evaluate(m, data, {"mine": runner.from_run(found)}, ["insertion"],
                                                   **{"regions": 9, "show_progress": False, **ask}).frame
     assert judge(data[:1])["insertion"].notna().all()
-    for sample, said in ((replace(data[0], image=data[1].image), "another image"), (replace(data[0], target=0), "another target")):
+    for sample, said in ((replace(data[0], image=data[1].image), "another image"), (replace(data[0], target=0), "another target"),
+                         (replace(data[0], prompt="What is it?"), "another prompt")):
         assert said in judge([sample])["note"][0]
     assert "there is no sample" in judge(data[1:2])["note"][0]
     assert "another partition" in judge(data[:1], regions=4)["note"][0]

@@ -132,9 +132,97 @@ def test_a_folder_of_another_run_is_refused(model, folder, monkeypatch, request)
     with pytest.raises(ValueError, match="'scene 0' is not what it was"):
         run(never, [Sample("scene 0", scenes.sample(9).image, target=0)], folder, **ASK)
     assert (folder/"run.jsonl").read_bytes() == before
-    assert digests(run(never, samples(1), folder, **ASK)) == digests(read_run(folder))  # nothing is missing, so no model is needed
+    assert digests(run("scenes-llava", samples(1), folder, **ASK)) == digests(read_run(folder))  # nothing is missing
     (folder/"run.jsonl").write_text('{"format": 1, "kind": "tables"}\n')
     with pytest.raises(ValueError, match="is no run"): run(never, samples(1), folder, **ASK)
+
+
+def test_a_complete_run_of_another_model_is_refused_too(model, folder):
+    run(model, samples(1), folder, **ASK)
+    for other in (fast_model, "scenes-internvl", dict(source="scenes-internvl", dtype="float32")):
+        with pytest.raises(ValueError, match="holds results with model 'scenes-llava', this run has 'scenes-internvl'"):
+            run(other, samples(1), folder, **ASK)
+    with pytest.raises(ValueError): run("no-such-model", samples(1), folder, **ASK)
+    with pytest.raises(ValueError, match="holds results with weights"):
+        run(partial(eagle_nb.load, "scenes-llava", dtype="bfloat16", device="cpu"), samples(1), folder, **ASK)
+
+
+def conversation(image): return [dict(role="user", content=[dict(type="image", image=image), dict(type="image"), dict(type="text", text="What?")])]
+
+
+def test_other_images_of_a_conversation_belong_to_the_sample(tmp_path):
+    a = np.zeros((64, 64, 3), np.uint8)
+    b = a.copy()
+    b[20:40, 20:40] = 255
+    asked = lambda image: runs.sample_digest(Sample("c", scenes.sample(0).image, prompt=conversation(image)))
+    Image.fromarray(a).save(tmp_path/"a.png")
+    assert asked(a) == asked(Image.fromarray(a)) == asked(Image.fromarray(a.copy())) == asked(tmp_path/"a.png") != asked(b)
+    Image.fromarray(b).save(tmp_path/"a.png")
+    assert asked(tmp_path/"a.png") == asked(b)
+
+
+def one(scorer, **settings): return eagle_nb.search.search.random_order(scorer, seed=1)
+def two(scorer, **settings): return eagle_nb.search.search.random_order(scorer, seed=2)
+
+
+def test_functions_are_told_by_their_code():
+    f, g = (lambda scorer: 1), (lambda scorer: 2)
+    assert len({runs.told(h) for h in (one, two, f, g)}) == 4 and runs.told(f) == runs.told(f)
+    assert runs.told(partial(one, lam=3)) == runs.told(partial(one, lam=3)) != runs.told(partial(one, lam=4))
+    masks = [np.arange(16).reshape(4, 4) < k for k in (4, 8)]
+    assert len(str(runs.told(masks))) < 99 and runs.told(masks) != runs.told(masks[::-1])
+
+
+@pytest.mark.parametrize("key", ["k"*240, "图"*80, "k"*200 + "a", "a\udcff", "CON", "a b\r"])
+def test_any_key_has_a_file(model, folder, key):
+    found = run(model, [Sample(key, scenes.sample(0).image, target=0), Sample(key + "x", scenes.sample(1).image, target=0)], folder, **ASK)
+    again = read_run(folder)
+    assert list(found) == list(again) == [key, key + "x"] and found.path(key) != found.path(key + "x")
+    assert not np.array_equal(again[key].image, again[key + "x"].image)
+    assert len(os.fsencode(found.path(key).name)) < 230
+
+
+@pytest.mark.parametrize("more, said", [(dict(fill="blak"), "unknown fill 'blak'"), (dict(budget="soon"), "budget"), (dict(mode="x"), "unknown mode"),
+                                        (dict(lam=(0, 0)), "lam"), (dict(executor=2), "executor must be Here"), (dict(out=""), "out is empty")])
+def test_bad_values_make_no_folder(more, said, folder):
+    with pytest.raises(ValueError, match=said): run(never, samples(1), **{**ASK, "out": folder, **more})
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("data, said", [("no/such", "there is no file or folder"), (__file__, "is neither a table .* nor an image"),
+                                        (["x.png", "x.png"], "'x.png' is given 2 times")])
+def test_data_that_is_none(data, said):
+    with pytest.raises((ValueError, OSError), match=said): run(never, data, **ASK)
+
+
+def test_keys_of_images_stay_when_there_are_more():
+    images = [scenes.sample(0).image]*11
+    assert [s.key for s in runs.samples_of(images)][:10] == [s.key for s in runs.samples_of(images[:10])]
+    assert [s.key for s in runs.samples_of(np.array(["a.png", "b.png"]))] == ["a", "b"]
+
+
+def test_a_run_stays_found_from_another_folder(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = run(model, samples(1), "here", **ASK)
+    (tmp_path/"other").mkdir()
+    monkeypatch.chdir(tmp_path/"other")
+    assert found["scene 0"].order.shape == (len(found["scene 0"].regions),)
+
+
+def test_what_another_process_has_written_meanwhile_is_not_computed_again(model, folder):
+    data, made = samples(2), []
+    def late():
+        if not made: made.append(run(model, data, folder, **ASK)) # while this one loads its model
+        return model
+    run(late, data, folder, **ASK)
+    lines = [json.loads(line).get("key") for line in (folder/"run.jsonl").read_text().splitlines()]
+    assert Counter(lines)["scene 0"] == 1 == Counter(lines)["scene 1"]
+
+
+def test_functions_that_others_cannot_import_are_named(tmp_path):
+    script = "import eagle_nb\nfrom eagle_nb.runs.executors import Processes\ndef mine(): pass\neagle_nb.run(mine, ['x.png'], None, Processes(1))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert "'mine' cannot be sent to other processes (it is defined here): give names" in done.stderr, done.stderr
 
 
 def test_another_process_writes(model, folder):
@@ -148,7 +236,7 @@ def test_a_loaded_model_that_cannot_be_sent(model, folder):
     class Local(type(model)): pass
     model_here = object.__new__(Local)
     model_here.__dict__.update(model.__dict__)
-    with pytest.raises(ValueError, match="cannot be sent to other processes .* give the name or folder"):
+    with pytest.raises(ValueError, match="this cannot be sent to other processes .*: give names, folders"):
         run(model_here, samples(1), folder, Processes(1), **ASK)
 
 
@@ -251,7 +339,8 @@ def killed_run(folder, n, executor, kills, seed=0):
         of_driver, wait = rng.random() < .5, rng.randrange(1, 5) # samples until something is killed
         for line in p.stderr:
             if not line.startswith("{"): continue
-            computed.append(json.loads(line)["key"])
+            said = json.loads(line)
+            if said["error"] is None: computed.append(said["key"]) # a task whose process was killed twice waits for the next start
             wait -= 1
             if wait or not kills: continue
             time.sleep(rng.random()*.3)
@@ -271,8 +360,8 @@ def test_killed_at_random_moments(folder, n, kills):
     computed = killed_run(folder, n, "Processes(2)", kills)
     found = read_run(folder)
     assert sorted(found) == sorted(s.key for s in samples(n)) and not found.failures
-    lines = [json.loads(line).get("key") for line in (folder/"run.jsonl").read_text().splitlines()]
-    assert Counter(k for k in lines if k) == {k: 1 for k in found}, "nothing twice"
+    lines = [json.loads(line) for line in (folder/"run.jsonl").read_text().splitlines()[1:]]
+    assert Counter(line["key"] for line in lines if "error" not in line) == {k: 1 for k in found}, "nothing twice"
     assert Counter(computed).keys() <= set(found) and max(Counter(computed).values()) == 1
     assert not list(folder.rglob("*.part"))
     some = random.Random(1).sample(samples(n), 4)
