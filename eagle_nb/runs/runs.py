@@ -35,7 +35,7 @@ from .store import FORMAT, Store, plain_json
 from .tables import samples_of
 from ..search.search import SEARCHES, read_budget, read_weights, settings_of
 
-# %% ../../nbs/runs/04_runs.ipynb #ac060747
+# %% ../../nbs/runs/04_runs.ipynb #2ee367ff
 _OF_A_SAMPLE = ("model", "image", "prompt", "answer", "target", "foil")
 _OF_A_CALL = ("show_progress", "callback", "search_settings")
 _NO_MATTER = ("batch_size",) # changes nothing but speed
@@ -77,7 +77,8 @@ def function_text(f:Callable)->str:
     name, code = f"{getattr(f, '__module__', '')}.{getattr(f, '__qualname__', type(f).__qualname__)}", getattr(f, "__code__", None)
     if code is None: return name
     constants = [c for c in code.co_consts if not hasattr(c, "co_code")]
-    return f"{name} {short_digest(code.co_code + repr((code.co_names, constants)).encode())}"
+    around = [told(c.cell_contents) for c in f.__closure__ or ()]
+    return f"{name} {short_digest(code.co_code + repr((code.co_names, constants, told(f.__defaults__), around)).encode())}"
 
 def short_digest(content:bytes)->str: # 12 hexadecimal digits
     return hashlib.sha256(content).hexdigest()[:12]
@@ -287,7 +288,7 @@ def _is_done(store:RunStore, s:Sample, retry:bool)->bool:
         return False
     return True
 
-# %% ../../nbs/runs/04_runs.ipynb #b561a96d
+# %% ../../nbs/runs/04_runs.ipynb #4ee65acb
 class _Job:
     "One call of `run`."
     def __init__(self, source, data, out, executor, settings):
@@ -303,7 +304,9 @@ class _Job:
     def resumed(self)->RunStore|None: # None where there is nothing yet
         "What an earlier run has left, read without a model; refuses that of other settings."
         path = None if self.out is None else Path(self.out)/"run.jsonl"
-        if path is None or not path.is_file() or b"\n" not in path.read_bytes()[:100_000]: return None # not even a head
+        if path is None or not path.is_file(): return None
+        with path.open("rb") as file:
+            if not file.readline().endswith(b"\n"): return None # not even a head
         store = read_run(self.out).store
         given = plain_json({"format": FORMAT, "kind": "explanations", **self.head})
         store.check_head(given | {k: v for k, v in store.head.items() if k not in given})

@@ -167,7 +167,8 @@ def two(scorer, **settings): return eagle_nb.search.search.random_order(scorer, 
 
 def test_functions_are_told_by_their_code():
     f, g = (lambda scorer: 1), (lambda scorer: 2)
-    assert len({runs.told(h) for h in (one, two, f, g)}) == 4 and runs.told(f) == runs.told(f)
+    around = [lambda scorer, k=k: k for k in (1, 2)] + [(lambda k: lambda scorer: k)(k) for k in (1, 2)]
+    assert len({runs.told(h) for h in (one, two, f, g, *around)}) == 8 and runs.told(f) == runs.told(f)
     assert runs.told(partial(one, lam=3)) == runs.told(partial(one, lam=3)) != runs.told(partial(one, lam=4))
     masks = [np.arange(16).reshape(4, 4) < k for k in (4, 8)]
     assert len(str(runs.told(masks))) < 99 and runs.told(masks) != runs.told(masks[::-1])
@@ -199,6 +200,13 @@ def test_keys_of_images_stay_when_there_are_more():
     images = [scenes.sample(0).image]*11
     assert [s.key for s in runs.samples_of(images)][:10] == [s.key for s in runs.samples_of(images[:10])]
     assert [s.key for s in runs.samples_of(np.array(["a.png", "b.png"]))] == ["a", "b"]
+
+
+@pytest.mark.parametrize("begun", [b"", b'{"format": 1, "kin'])
+def test_a_folder_whose_head_was_not_written_is_begun(model, folder, begun):
+    folder.mkdir()
+    (folder/"run.jsonl").write_bytes(begun)
+    assert len(run(model, samples(1), folder, **ASK)) == 1 == len(read_run(folder))
 
 
 def test_a_run_stays_found_from_another_folder(model, tmp_path, monkeypatch):
