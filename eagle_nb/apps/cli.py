@@ -133,12 +133,12 @@ def doctor_command(a):
     print("\n".join(f"{k:16} {v}" for k, v in dict(machine=machine(m.device), **versions()).items()))
     if report.errors: sys.exit(1)
 
-# %% ../../nbs/apps/14_cli.ipynb #abc576b3
+# %% ../../nbs/apps/14_cli.ipynb #165df453
 def _passed_on(module:str)->Callable:
     "A command that a module has already."
-    def call(rest):
+    def call(rest, prog):
         from importlib import import_module
-        import_module(f"eagle_nb.{module}").main(rest)
+        import_module(f"eagle_nb.{module}").main(rest, prog)
     return call
 
 COMMANDS = {"explain": ("explain one image: a summary here, a page or figure with --out", _explain_options, explain_command),
@@ -162,7 +162,7 @@ def main(args:list[str]|None=None # None for those of the process
         )->None:
     "`eagle-nb COMMAND ...`."
     args = sys.argv[1:] if args is None else list(args)
-    if args and args[0] in PASSED_ON: return PASSED_ON[args[0]][1](args[1:])
+    if args and args[0] in PASSED_ON: return PASSED_ON[args[0]][1](args[1:], f"eagle-nb {args[0]}")
     a = parser().parse_args(args)
     try:
         with command(f"eagle-nb {a.command}"): COMMANDS[a.command][2](a)

@@ -115,10 +115,11 @@ def _save(sentence, word, target, folder)->tuple[Path, Path, Path]: # two figure
     return figure, figure_word, page
 
 # %% ../../nbs/apps/04_demo.ipynb #0cb92281
-def main(argv:list[str]|None=None # arguments; None for those of the process
+def main(argv:list[str]|None=None, # arguments; None for those of the process
+         prog:str="python -m eagle_nb.apps.demo" # as which it was called
         )->None:
     "`python -m eagle_nb.apps.demo`."
-    p = argparse.ArgumentParser(prog="python -m eagle_nb.apps.demo",
+    p = argparse.ArgumentParser(prog=prog,
                                 description="Explain one answer of a multimodal LLM.")
     p.add_argument("--model", default="scenes-llava", help="embedded model, folder or hub id")
     p.add_argument("--image", help="an image file; without it a scene is drawn")

@@ -125,7 +125,7 @@ def _compare(self:Findings, case, columns, name:str, value):
     self.comparison = (f"{name}: {before}", first, f"{name}: {label}", second)
     if name != "model": # another model's explanation cannot be gone on with
         partition = repr(value) if name == "regions" and isinstance(value, (int, str)) else case.partition
-        self._remember(second, None if name == "image" else case.source, partition)
+        self._into_history(second, None if name == "image" else case.source, partition)
     self._say("", "done")
 
 @patch
@@ -266,7 +266,7 @@ def load(self:Findings, path:str|Path)->Findings:
 def _take(self:Findings, e:Explanation, name:str):
     "Show an explanation that was made elsewhere, and tell if it is another model's."
     again = f"eagle_nb.Explanation.load({name!r})"
-    self._remember(e, f"{again}.image", f"{again}.regions")
+    self._into_history(e, f"{again}.image", f"{again}.regions")
     self._show(*self.history[-1])
     made, own = e.settings.get("model"), self.model.name
     if made not in (None, own): self._say(f"{name} is of {made}; what you select now is computed by {own}", "done")

@@ -418,7 +418,7 @@ def _begin_clock(self:Session):
     self._began, self.forwards, self.seconds, self.progress = time.perf_counter(), 0, 0., 0.
 
 @patch
-def _remember(self:Session, e:Explanation, source:str|None, partition:str):
+def _into_history(self:Session, e:Explanation, source:str|None, partition:str):
     "Put an explanation into the history; the earliest goes."
     self.history = [*self.history, (replace(e, scorer=None), source, partition)][-self.events:]
 
@@ -429,7 +429,7 @@ def _search(self:Session, case:Case, columns):
     self._begin_clock()
     e = self._explained(case, columns)
     case.keep(columns, e)
-    self._remember(e, case.source, case.partition)
+    self._into_history(e, case.source, case.partition)
     flat = "no region changes this: the map means nothing; ask about something in the image"
     with self._lock:
         if self.case is case and self.columns == columns:

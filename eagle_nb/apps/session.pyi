@@ -184,7 +184,7 @@ class Session:
         """Count forwards and seconds from here."""
         ...
 
-    def _remember(self, e: Explanation, source: str | None, partition: str):
+    def _into_history(self, e: Explanation, source: str | None, partition: str):
         """Put an explanation into the history; the earliest goes."""
         ...
 

@@ -32,7 +32,7 @@ from .metrics import Curves, as_mask, energy, evaluate_order, iou, pixel_regions
 from .results import (AGREEMENT, CORRECTIONS, METRICS, OWN, Evaluation, ResultStore, evaluation_of,
                                          pick_metrics)
 from ..runs import lists
-from ..runs.executors import Here
+from ..runs.executors import Here, Processes
 from ..runs.runs import (Progress, Results, asked_of, found_anywhere, model_head, model_of, short_digest,
                                        told)
 from ..runs.samples import Dataset, Sample
@@ -230,7 +230,8 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
              metrics:Iterable[str]|None=None, # see `METRICS`; None for all but `CORRECTIONS` and `OWN`
              regions:int|str=64, fill:str="black", mode:str="nearest", # of the judge, see `ModelScorer`
              out:str|Path|None=None, # a folder; with it an evaluation can be stopped and resumed
-             seed:int=0, batch_size:int|None=None, show_progress:bool=True,
+             seed:int=0, batch_size:int|None=None,
+             show_progress:bool|str=True, # a bar, "json" for lines of JSON on standard error, or nothing
              name:str|None=None, # of the data set, in the name of the file
              recorded:Callable[[Case, str], Attribution|None]|None=None, # known results, by case and label
              orders:bool=False, # keep the order of the regions too, see `Evaluation.agreement`
@@ -252,7 +253,7 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
         head = _head(pool.about, data, name or data.name, settings)
         path = None if out is None else Path(out)/f"{_file_name(head['model'])}-{_file_name(head['data'])}.jsonl"
         with ResultStore(path, head) as store:
-            if executor is None: replace(pool.work, store=store).judge_all(data, show_progress)
+            if executor is None and show_progress != "json": replace(pool.work, store=store).judge_all(data, show_progress)
             else: _Run(None, *asked, store).judge_elsewhere(pool, data, show_progress)
             return evaluation_of(store, [s.key for s in data], list(labels))
 
@@ -411,9 +412,10 @@ def _check_found(found, e, model, pixels, prompt, target, key):
     if other: raise ValueError(f"the run explains {key!r} for another {other[0]}: run it again for this data and model")
 
 # %% ../../nbs/evaluation/09_runner.ipynb #cc87554a
-def main(args:list[str]|None=None):
+def main(args:list[str]|None=None, prog:str="python -m eagle_nb.evaluation.runner" # as which it was called
+        ):
     "`python -m eagle_nb.evaluation.runner captions|words|questions`, or `list` and `own` with files of your own."
-    parser = _parser()
+    parser = _parser(prog)
     a = parser.parse_args(args)
     if a.n is not None and a.n < 1: parser.error(f"--n counts samples, at least 1, got {a.n}")
     with command("runner"): _judge(a)
@@ -423,10 +425,13 @@ def _judge(a):
     label_methods(a.methods)
     pick_metrics(a.metrics)
     if a.metrics is None and a.data == "questions": a.metrics = [m for m in METRICS if m not in OWN + AGREEMENT]
-    model = load(a.model, dtype=a.dtype, device=a.device)
+    source = dict(source=a.model, dtype=a.dtype, device=a.device)
+    model = load(**source)
     data = _data(a, model)
     if a.part: data = data.part(*a.part)
-    e = evaluate(model, data, a.methods, a.metrics, a.regions, a.fill, a.mode, a.out, a.seed)
+    judge, executor = (model, None) if a.workers == 1 else (source, Processes(a.workers))
+    e = evaluate(judge, data, a.methods, a.metrics, a.regions, a.fill, a.mode, a.out, a.seed, executor=executor,
+                 show_progress="json" if a.json else True)
     print(e.table(a.metrics).T.to_string())
     print(e.report())
 
@@ -442,10 +447,10 @@ def _data(a, model)->Dataset:
     return (datasets.scenes_words if a.data == "words" else datasets.scenes_questions)(model, n)
 
 # %% ../../nbs/evaluation/09_runner.ipynb #3ccb7e50
-def _parser()->argparse.ArgumentParser:
+def _parser(prog:str="runner")->argparse.ArgumentParser:
     "All options of the command."
     parser = argparse.ArgumentParser(
-        prog="python -m eagle_nb.evaluation.runner",
+        prog=prog,
         description="Judge methods on scenes, on an evaluation list or on your own data.")
     add = parser.add_argument
     add("data", choices=("captions", "words", "questions", "list", "own"),
@@ -466,6 +471,8 @@ def _parser()->argparse.ArgumentParser:
     add("--device")
     add("--seed", type=int, default=0)
     add("--out", default="figures/results/evaluation", help="folder of the results")
+    add("--workers", type=int, default=1, metavar="N", help="processes; with GPUs each gets one of them (default: 1, this process)")
+    add("--json", action="store_true", help="progress as lines of JSON on standard error, a line per sample")
     return parser
 
 def _part(text)->tuple[int, int]:

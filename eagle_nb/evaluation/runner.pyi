@@ -23,7 +23,7 @@ from .methods import METHODS, Attribution, attribute, find_method, method_name, 
 from .metrics import Curves, as_mask, energy, evaluate_order, iou, pixel_regions, pointing
 from .results import AGREEMENT, CORRECTIONS, METRICS, OWN, Evaluation, ResultStore, evaluation_of, pick_metrics
 from ..runs import lists
-from ..runs.executors import Here
+from ..runs.executors import Here, Processes
 from ..runs.runs import Progress, Results, asked_of, found_anywhere, model_head, model_of, short_digest, told
 from ..runs.samples import Dataset, Sample
 from ..runs.store import plain_json
@@ -116,7 +116,7 @@ def _check_sample(store, key, digests):
     ...
 _METHODS = ('EAGLE', 'LLaVA-CAM', 'IGOS++', 'TAM', 'random')
 
-def evaluate(model: Model | str | tuple, data: Dataset | Iterable[Sample], methods: Iterable[str | Callable | dict] | dict[str, dict]=_METHODS, metrics: Iterable[str] | None=None, regions: int | str=64, fill: str='black', mode: str='nearest', out: str | Path | None=None, seed: int=0, batch_size: int | None=None, show_progress: bool=True, name: str | None=None, recorded: Callable[[Case, str], Attribution | None] | None=None, orders: bool=False, max_new_tokens: int | None=None, executor=None) -> Evaluation:
+def evaluate(model: Model | str | tuple, data: Dataset | Iterable[Sample], methods: Iterable[str | Callable | dict] | dict[str, dict]=_METHODS, metrics: Iterable[str] | None=None, regions: int | str=64, fill: str='black', mode: str='nearest', out: str | Path | None=None, seed: int=0, batch_size: int | None=None, show_progress: bool | str=True, name: str | None=None, recorded: Callable[[Case, str], Attribution | None] | None=None, orders: bool=False, max_new_tokens: int | None=None, executor=None) -> Evaluation:
     """Judge methods on samples with one independent evaluator.
 
     With an executor the model is what each worker can load: a name, a folder, settings of `load` as a dict, or a
@@ -199,7 +199,7 @@ def _check_found(found, e, model, pixels, prompt, target, key):
     """Refuse an explanation of something else."""
     ...
 
-def main(args: list[str] | None=None):
+def main(args: list[str] | None=None, prog: str='python -m eagle_nb.evaluation.runner'):
     """`python -m eagle_nb.evaluation.runner captions|words|questions`, or `list` and `own` with files of your own."""
     ...
 
@@ -211,7 +211,7 @@ def _data(a, model) -> Dataset:
     """The data set that the arguments name."""
     ...
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str='runner') -> argparse.ArgumentParser:
     """All options of the command."""
     ...
 

@@ -158,7 +158,7 @@ def resize(page, width, scheme):
     page.emulate_media(color_scheme=scheme)
     page.evaluate("""([scheme, wide]) => { if ('jpThemeLight' in document.body.dataset) document.body.dataset.jpThemeLight = scheme === 'light'
       const app = window.jupyterapp, bar = document.querySelector('#jp-left-stack')
-      if (app && bar && (bar.offsetWidth > 0) !== wide) app.commands.execute('application:toggle-left-area') }""", [scheme, width > 800])
+      if (app?.commands.hasCommand('application:toggle-left-area') && bar && (bar.offsetWidth > 0) !== wide) app.commands.execute('application:toggle-left-area') }""", [scheme, width > 800])
     page.wait_for_timeout(300)
 
 

@@ -89,7 +89,16 @@ def test_wrong_arguments_end_with_2(args, capsys):
 @pytest.mark.parametrize("command", [*cli.COMMANDS, *cli.PASSED_ON])
 def test_help_of_every_command(command, capsys):
     with pytest.raises(SystemExit) as end: cli.main([command, "--help"])
-    assert end.value.code == 0 and "--model" in capsys.readouterr().out or command == "doctor"
+    said = capsys.readouterr().out
+    assert end.value.code == 0 and said.startswith(f"usage: eagle-nb {command}") and ("--model" in said or command == "doctor")
+
+
+def test_evaluate_has_workers_and_lines_for_machines(tmp_path, capfd):
+    cli.main(["evaluate", "captions", "--n", "2", "--model", "scenes-internvl", "--dtype", "float32", "--device", "cpu", "--regions", "9",
+              "--methods", "random", "--metrics", "insertion", "--out", str(tmp_path), "--workers", "2", "--json"])
+    said = capfd.readouterr()
+    lines = [json.loads(line) for line in said.err.splitlines() if line.startswith("{")]
+    assert len(lines) == 2 and lines[-1]["done"] == 2 and "2 samples with results" in said.out
 
 
 def test_doctor_ends_with_1_for_a_model_whose_numbers_would_be_wrong(loaded, monkeypatch, model, capsys):

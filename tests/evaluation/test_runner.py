@@ -548,11 +548,12 @@ def test_a_file_with_the_old_names_is_refused_and_not_half_read(model, data, tmp
 def fast_model(): return load("scenes-internvl", dtype="float32", device="cpu", threads=1)
 
 
-def test_processes_judge_as_this_process_does(tmp_path):
+@pytest.mark.parametrize("executor", [Here(), Processes(2)], ids=["here", "processes"])
+def test_elsewhere_it_is_judged_as_in_this_process(tmp_path, executor):
     data = Dataset("words", [*datasets.scenes_words(fast_model(), 2), Sample("lost", "no/such.png")])
     ask = dict(QUICK, show_progress=False)
     one = evaluate(fast_model(), data, ["random", "occlusion"], **ask, out=tmp_path/"one")
-    two = evaluate(fast_model, data, ["random", "occlusion"], **ask, out=tmp_path/"two", executor=Processes(2))
+    two = evaluate(fast_model, data, ["random", "occlusion"], **ask, out=tmp_path/"two", executor=executor)
     timed = ("seconds", "memory")
     tidy = lambda e: e.frame.drop(columns=[c for c in timed if c in e.frame])
     assert tidy(one).equals(tidy(two)) and one.about == two.about and "FileNotFoundError" in two.report()

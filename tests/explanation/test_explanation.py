@@ -182,7 +182,7 @@ def test_a_folder_instead_of_an_image(model, tmp_path):
     with pytest.raises(ValueError, match="got the folder"): run(model, tmp_path, "A cat.")
 
 
-@pytest.mark.parametrize("image", [None, 3, b"abc", [1, 2]])
+@pytest.mark.parametrize("image", [None, 3, b"abc"])
 def test_an_image_of_an_unknown_type_is_refused(model, image):
     with pytest.raises(ValueError, match="image must be a path, a PIL image or a numpy array"):
         run(model, image, "A cat.")

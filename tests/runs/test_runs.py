@@ -363,7 +363,7 @@ def killed_run(folder, n, executor, kills, seed=0):
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
-@pytest.mark.parametrize("n, kills", [(12, 5), (300, 100)])
+@pytest.mark.parametrize("n, kills", [(8, 3), (300, 100)])
 def test_killed_at_random_moments(folder, n, kills):
     computed = killed_run(folder, n, "Processes(2)", kills)
     found = read_run(folder)
