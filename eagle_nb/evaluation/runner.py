@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..core.images import DROP, FILLS
+from ..core.images import DROP
 from ..core.answers import Answer
-from ..core.files import command, error_text
+from ..core.files import command, error_text, part
 from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch
 from ..core.regions import Regions
-from ..core.scores import MODES, ModelScorer
+from ..core.scores import ModelScorer
 from ..core.selftest import load
 from ..core.targets import Target, first_word, make_target
 from . import datasets
@@ -32,9 +32,9 @@ from .metrics import Curves, as_mask, energy, evaluate_order, iou, pixel_regions
 from .results import (AGREEMENT, CORRECTIONS, METRICS, OWN, Evaluation, ResultStore, evaluation_of,
                                          pick_metrics)
 from ..runs import lists
-from ..runs.executors import Here, Processes
-from ..runs.runs import (Progress, Results, asked_of, found_anywhere, model_head, model_of, short_digest,
-                                       told)
+from ..runs.executors import Processes, executor_of
+from ..runs.runs import (Progress, Results, asked_of, check_hiding, found_anywhere, model_head, model_of,
+                                       short_digest, told)
 from ..runs.samples import Dataset, Sample
 from ..runs.store import plain_json
 from ..explanation.hallucination import (amcr, answers_while_masking, correction_region, csr, matches_foil,
@@ -83,8 +83,6 @@ def _check_truth(sample, pixels):
     if not inside:
         raise ValueError(f"the box {sample.box} reaches out of the image of {width} x {height} pixels "
                          "(width x height): it was made for another size")
-
-
 
 # %% ../../nbs/evaluation/09_runner.ipynb #f9fe309f
 def score_method(case:Case, attribution:Attribution, # the result of a method
@@ -249,7 +247,7 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
     data.require()
     settings = dict(regions=regions, fill=fill, mode=mode, seed=seed, max_new_tokens=max_new_tokens)
     asked = (labels, chosen, settings | dict(batch_size=batch_size), recorded, orders, out is not None)
-    with (executor or Here()).open(partial(_make_judge, model, *asked), len(data)) as pool:
+    with executor_of(executor).open(partial(_make_judge, model, *asked), len(data)) as pool:
         head = _head(pool.about, data, name or data.name, settings)
         path = None if out is None else Path(out)/f"{_file_name(head['model'])}-{_file_name(head['data'])}.jsonl"
         with ResultStore(path, head) as store:
@@ -259,9 +257,7 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
 
 def _check_judge(mode, fill, metrics):
     "Refuse settings of the judge that do not exist, before a file is made for them."
-    if mode not in MODES: raise ValueError(f"unknown mode {mode!r}: choose one of {', '.join(MODES)}")
-    if isinstance(fill, str) and fill not in (*FILLS, DROP):
-        raise ValueError(f"unknown fill {fill!r}: choose one of {', '.join((*FILLS, DROP))}, or pass an image")
+    check_hiding(fill, mode)
     if isinstance(fill, str) and fill == DROP and (painted := sorted(set(metrics) & set(CORRECTIONS))):
         raise ValueError(f"{', '.join(painted)} ask the model about painted images, which fill='drop' does not make: "
                          "leave them out, or judge with fill='black'")
@@ -319,24 +315,25 @@ class _Run:
 
 # %% ../../nbs/evaluation/09_runner.ipynb #f48fdd92
 @patch
-def judge_sample(self:_Run, sample, done, bar):
+def judge_sample(self:_Run, sample, done, bar)->dict: # see `_digests`
     "All methods that a sample lacks; what fails is written down too."
-    todo = [label for label in self.labels if (sample.key, label) not in done]
+    digests, todo = {}, [label for label in self.labels if (sample.key, label) not in done]
     bar.update(len(self.labels) - len(todo))
     try:
         sample = lists.as_asked(self.model, sample)
-        digests = _digests(sample) if self.digests else {}
+        if self.digests: digests = _digests(sample)
         _check_sample(self.store, sample.key, digests)
-        if not todo: return
+        if not todo: return digests
         case = prepare_case(self.model, sample, **self.settings)
     except (ValueError, OSError) as e:
         self.store.add(key=sample.key, out=error_text(e))
         bar.update(len(todo))
-        return
+        return digests
     for label in todo:
         self.store.add(**self.judge_method(case, label, digests))
         bar.update()
         bar.set_postfix_str(f"{sample.key} {label}")
+    return digests
 
 @patch
 def __call__(self:_Run, task:tuple[Sample, list[str]] # sample, labels
@@ -344,9 +341,7 @@ def __call__(self:_Run, task:tuple[Sample, list[str]] # sample, labels
     "The work of an executor: all methods that a sample lacks, in memory."
     sample, todo = task
     run = replace(self, labels={label: self.labels[label] for label in todo}, store=ResultStore(None, {}))
-    try: digests = _digests(lists.as_asked(self.model, sample)) if self.digests else {}
-    except (ValueError, OSError): digests = {} # judging it says why
-    run.judge_sample(sample, set(), tqdm(disable=True))
+    digests = run.judge_sample(sample, set(), tqdm(disable=True))
     return run.store.rows, run.store.out, digests
 
 # %% ../../nbs/evaluation/09_runner.ipynb #cc677e6c
@@ -374,13 +369,13 @@ def _make_judge(source, *asked)->_Run:
 def judge_elsewhere(self:_Run, pool, data, show_progress):
     "Give samples to workers, and write what comes back."
     for label, meaning in self.labels.items(): self.store.define(label, meaning)
-    done, progress = self.done(), Progress(len(data), "evaluate", show=show_progress)
+    done = self.done()
     tasks = ((s.key, (found_anywhere(s), [label for label in self.labels if (s.key, label) not in done])) for s in data)
-    for o in pool.map(tasks):
-        if o.error is not None: self.store.add(key=o.key, out=o.error)
-        else: self.keep(o.key, *o.value)
-        progress.step(o.key, o.error)
-    progress.close()
+    with Progress(len(data), "evaluate", show=show_progress) as progress:
+        for o in pool.map(tasks):
+            if o.error is not None: self.store.add(key=o.key, out=o.error)
+            else: self.keep(o.key, *o.value)
+            progress.step(o.key, o.error)
 
 @patch
 def keep(self:_Run, key:str, rows:list[dict], out:dict, digests:dict):
@@ -462,7 +457,7 @@ def _parser(prog:str="runner")->argparse.ArgumentParser:
     add("--path", help="the list or the table")
     add("--images", help="the folder of its images")
     add("--skip-missing", action="store_true", help="go on without samples whose image is missing")
-    add("--part", type=_part, metavar="K/N", help="only the K-th of N parts, with a file of its own, "
+    add("--part", type=part, metavar="K/N", help="only the K-th of N parts, with a file of its own, "
                                                   "for several machines; `read_results` joins the files")
     add("--regions", type=int, default=64)
     add("--fill", default="black", help="what replaces a hidden region")
@@ -474,13 +469,6 @@ def _parser(prog:str="runner")->argparse.ArgumentParser:
     add("--workers", type=int, default=1, metavar="N", help="processes; with GPUs each gets one of them (default: 1, this process)")
     add("--json", action="store_true", help="progress as lines of JSON on standard error, a line per sample")
     return parser
-
-def _part(text)->tuple[int, int]:
-    "'K/N' as two numbers."
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    k, n = map(int, match.groups()) if match else (0, 0)
-    if not 1 <= k <= n: raise argparse.ArgumentTypeError(f"a part is K/N with K from 1 to N, such as 1/4, got {text!r}")
-    return k, n
 
 # %% ../../nbs/evaluation/09_runner.ipynb #d97d17be
 if __name__ == "__main__" and "__file__" in globals(): main()

@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
-from ..core.images import DROP, FILLS
+from ..core.images import DROP
 from ..core.answers import Answer
-from ..core.files import command, error_text
+from ..core.files import command, error_text, part
 from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch
 from ..core.regions import Regions
-from ..core.scores import MODES, ModelScorer
+from ..core.scores import ModelScorer
 from ..core.selftest import load
 from ..core.targets import Target, first_word, make_target
 from . import datasets
@@ -23,8 +23,8 @@ from .methods import METHODS, Attribution, attribute, find_method, method_name, 
 from .metrics import Curves, as_mask, energy, evaluate_order, iou, pixel_regions, pointing
 from .results import AGREEMENT, CORRECTIONS, METRICS, OWN, Evaluation, ResultStore, evaluation_of, pick_metrics
 from ..runs import lists
-from ..runs.executors import Here, Processes
-from ..runs.runs import Progress, Results, asked_of, found_anywhere, model_head, model_of, short_digest, told
+from ..runs.executors import Processes, executor_of
+from ..runs.runs import Progress, Results, asked_of, check_hiding, found_anywhere, model_head, model_of, short_digest, told
 from ..runs.samples import Dataset, Sample
 from ..runs.store import plain_json
 from ..explanation.hallucination import amcr, answers_while_masking, correction_region, csr, matches_foil, removed_area
@@ -167,7 +167,7 @@ class _Run:
         """Every method on every sample that is not complete."""
         ...
 
-    def judge_sample(self, sample, done, bar):
+    def judge_sample(self, sample, done, bar) -> dict:
         """All methods that a sample lacks; what fails is written down too."""
         ...
 
@@ -213,10 +213,6 @@ def _data(a, model) -> Dataset:
 
 def _parser(prog: str='runner') -> argparse.ArgumentParser:
     """All options of the command."""
-    ...
-
-def _part(text) -> tuple[int, int]:
-    """'K/N' as two numbers."""
     ...
 if __name__ == '__main__' and '__file__' in globals():
     main()

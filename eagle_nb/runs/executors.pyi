@@ -1,5 +1,5 @@
 """Generated from executors.py by .ci/stubs.py; do not edit."""
-__all__ = ['Outcome', 'Here', 'WorkerError', 'environment', 'thread_limits', 'Processes', 'sendable', 'Plain', 'abort_at', 'Ray']
+__all__ = ['Outcome', 'Here', 'executor_of', 'WorkerError', 'environment', 'thread_limits', 'Processes', 'sendable', 'Plain', 'abort_at', 'Ray']
 import contextlib, multiprocessing, os, signal, sys, time, warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +27,10 @@ class Here:
     def open(self, make: Callable, tasks: int | None=None) -> Iterator['_Inline']:
         """A block in which the work is ready."""
         ...
+
+def executor_of(executor) -> 'Here|Processes|Ray':
+    """An executor; this process where none is given."""
+    ...
 
 class _Inline:
     """Work in this process."""

@@ -1,5 +1,5 @@
 """Generated from runs.py by .ci/stubs.py; do not edit."""
-__all__ = ['check_settings', 'told', 'function_text', 'short_digest', 'model_head', 'Explainer', 'model_of', 'explainer', 'RunStore', 'Results', 'read_run', 'Progress', 'asked_of', 'sample_digest', 'found_anywhere', 'run']
+__all__ = ['check_settings', 'check_hiding', 'told', 'function_text', 'short_digest', 'model_head', 'Explainer', 'model_of', 'explainer', 'RunStore', 'Results', 'read_run', 'Progress', 'asked_of', 'sample_digest', 'found_anywhere', 'run']
 import copy, errno, hashlib, inspect, json, sys, time, warnings, zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from ..core.regions import Regions
 from ..core.scores import MODES
 from ..core.selftest import load
 from ..explanation.explanation import Explanation, explain
-from .executors import Here, Outcome
+from .executors import Outcome, executor_of
 from .lists import as_asked
 from .samples import Sample, count_text, name_some
 from .store import FORMAT, Store, plain_json
@@ -35,6 +35,10 @@ def check_settings(settings: dict) -> dict:
 
 def _check_values(s: dict):
     """Refuse values that would fail every sample."""
+    ...
+
+def check_hiding(fill: str | np.ndarray, mode: str):
+    """Refuse ways to hide regions that `ModelScorer` does not know."""
     ...
 
 def told(setting):
@@ -153,7 +157,10 @@ class Progress:
         """One more is done."""
         ...
 
-    def close(self):
+    def __enter__(self):
+        ...
+
+    def __exit__(self, *error):
         ...
 
 def asked_of(s: Sample) -> bytes:
@@ -175,7 +182,7 @@ def _is_done(store: RunStore, s: Sample, retry: bool) -> bool:
 class _Job:
     """One call of `run`."""
 
-    def __init__(self, source, data, out, executor, settings):
+    def __init__(self, source, data, out, executor, retry, settings):
         ...
 
     def resumed(self) -> RunStore | None:
@@ -186,7 +193,7 @@ class _Job:
         """Samples for workers; one that cannot be read fails here."""
         ...
 
-    def missing(self, store: RunStore | None, retry: bool) -> list[Sample]:
+    def missing(self, store: RunStore | None) -> list[Sample]:
         """The samples that are still to be computed."""
         ...
 
