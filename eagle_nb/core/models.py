@@ -66,6 +66,7 @@ class Model:
         # both set by `self_test`: shortcuts that are wrong for this model, and what it found
         self.unsafe_shortcuts:frozenset[str] = frozenset()
         self.report = None
+        self.connection = None # of a served model
         self.has_plain_head:bool|None = None # are logits the output head alone? found out by the first `Forward`
         _check_vision(self.model, processor, name)
         _check_pair(self.model, processor, name)
@@ -147,6 +148,13 @@ def attention(self:Model)->dict[str, str|None]: # "language" and "vision" -> suc
     config = self.model.config
     parts = dict(language=config.get_text_config(), vision=config.vision_config)
     return {half: getattr(part, "_attn_implementation", None) for half, part in parts.items()}
+
+@patch
+def record(self:Model)->dict: # names, precision, device
+    "What a record says of the model."
+    return dict(model=self.name, revision=self.revision, architecture=self.architecture,
+                processor=type(self.processor).__name__, dtype=str(self.dtype).removeprefix("torch."),
+                device=str(self.device))
 
 @patch(as_prop=True)
 def decoder(self:Model)->torch.nn.Module:

@@ -68,6 +68,10 @@ class Model:
         """The implementation of attention in both halves."""
         ...
 
+    def record(self) -> dict:
+        """What a record says of the model."""
+        ...
+
     @property
     def decoder(self) -> torch.nn.Module:
         """The language model: the stack of layers that image and text tokens go through."""

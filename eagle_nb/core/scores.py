@@ -63,6 +63,10 @@ class Scorer:
                )->Tensor: # (B, tokens)
         raise NotImplementedError
 
+    def uncertainty(self)->dict: # what a record says of it; empty where they are exact
+        "How sure the probabilities are that were scored."
+        return {}
+
     def __call__(self, keep:Tensor # (B, N) bool, True where a region is visible
                 )->Tensor: # (B, T) float32 on the CPU
         "Probabilities of the target tokens."

@@ -39,6 +39,10 @@ class Scorer:
     def compute(self, keep: Tensor) -> Tensor:
         ...
 
+    def uncertainty(self) -> dict:
+        """How sure the probabilities are that were scored."""
+        ...
+
     def __call__(self, keep: Tensor) -> Tensor:
         """Probabilities of the target tokens."""
         ...

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import checkpoints
+from . import checkpoints, servers
 from .files import error_text
 from .layout import check_image_tokens, layout, regions_for, token_grid
 from .models import Model
@@ -270,8 +270,9 @@ def _failed(e:Exception)->dict:
 
 # %% ../../nbs/core/14_selftest.ipynb #0db6d247
 def self_test(model:Model # its `unsafe_shortcuts` and `report` are set
-             )->Report:
-    "Compare the scorer with `generate`, and look for what a comparison can miss."
+             )->Report|servers.ServerReport:
+    "Compare the scorer with `generate`, or a server with itself, and look for what a comparison can miss."
+    if isinstance(model, servers.ServedModel): return servers.examine(model)
     start = time.perf_counter()
     model.unsafe_shortcuts, model.has_plain_head, model.report = frozenset(), None, None
     try: found = _examine(model)
@@ -282,7 +283,7 @@ def self_test(model:Model # its `unsafe_shortcuts` and `report` are set
     return model.report
 
 # %% ../../nbs/core/14_selftest.ipynb #82cabbab
-def load(source:str|Path|tuple="scenes-llava", # an embedded model, a folder, a hub id, or (model, processor)
+def load(source:str|Path|tuple="scenes-llava", # an embedded model, a folder, a hub id, (model, processor), a server's address
          dtype:str|torch.dtype|None=None, # None: float32 on a CPU; "auto": what the device computes natively
          device:str|None=None, # None: a GPU where there is one
          revision:str|None=None, # branch, tag or commit of a hub id
@@ -294,15 +295,28 @@ def load(source:str|Path|tuple="scenes-llava", # an embedded model, a folder, a 
          threads:int|None=None, # of a CPU; None for as many as help
          memory:int|float|str|None=None, # of a GPU for a batch: 4e9, "4 GB", .5 of what is free; None: a tenth
          *, check:bool=True, # run the self-test; refuse a model whose probabilities would be wrong
-         **settings # for `from_pretrained`, such as quantization_config or attn_implementation
+         **settings # for `from_pretrained`, such as quantization_config; for a server those of `servers.connect`, such as model=
         )->Model:
-    "Load an image-text-to-text checkpoint and test the scorer on it."
+    "Load an image-text-to-text checkpoint, or connect to a served one, and test the scorer on it."
+    if servers.is_served(source):
+        of_files = dict(dtype=dtype, device=device, revision=revision, device_map=device_map, threads=threads, memory=memory)
+        model = servers.connect(source, system=system, chat_template=chat_template, chat_template_kwargs=chat_template_kwargs,
+                                **_without_files(of_files, trust_remote_code), **settings)
+        if check: _pass_on(model.name, self_test(model))
+        return model
     model = checkpoints.load_checkpoint(source, dtype, device, revision, device_map, system, chat_template,
                                         trust_remote_code, chat_template_kwargs, threads, memory, **settings)
     if check: _pass_on(model.name, self_test(model))
     return model
 
-def _pass_on(name:str, report:Report):
+def _without_files(settings:dict, trust_remote_code:bool)->dict: # empty
+    "Refuse settings of a checkpoint for a model that is loaded elsewhere."
+    given = [k for k, v in settings.items() if v is not None] + ["trust_remote_code"]*trust_remote_code
+    if given:
+        raise ValueError(f"{', '.join(given)} say how a checkpoint is read, and a served model is loaded already: leave them out")
+    return {}
+
+def _pass_on(name:str, report:Report|servers.ServerReport):
     "Refuse a model with errors; warn of remarks and of shortcuts that are off."
     if report.errors:
         raise ValueError(f"{name!r} does not pass the self-test: {'; '.join(report.errors)}. Explanations of it "

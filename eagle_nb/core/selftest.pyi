@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from . import checkpoints
+from . import checkpoints, servers
 from .files import error_text
 from .layout import check_image_tokens, layout, regions_for, token_grid
 from .models import Model
@@ -156,14 +156,18 @@ def _failed(e: Exception) -> dict:
     """The report of a model with which not even the case can be made."""
     ...
 
-def self_test(model: Model) -> Report:
-    """Compare the scorer with `generate`, and look for what a comparison can miss."""
+def self_test(model: Model) -> Report | servers.ServerReport:
+    """Compare the scorer with `generate`, or a server with itself, and look for what a comparison can miss."""
     ...
 
 def load(source: str | Path | tuple='scenes-llava', dtype: str | torch.dtype | None=None, device: str | None=None, revision: str | None=None, device_map: str | dict | None=None, system: str | None=None, chat_template: str | None=None, trust_remote_code: bool=False, chat_template_kwargs: dict | None=None, threads: int | None=None, memory: int | float | str | None=None, *, check: bool=True, **settings) -> Model:
-    """Load an image-text-to-text checkpoint and test the scorer on it."""
+    """Load an image-text-to-text checkpoint, or connect to a served one, and test the scorer on it."""
     ...
 
-def _pass_on(name: str, report: Report):
+def _without_files(settings: dict, trust_remote_code: bool) -> dict:
+    """Refuse settings of a checkpoint for a model that is loaded elsewhere."""
+    ...
+
+def _pass_on(name: str, report: Report | servers.ServerReport):
     """Refuse a model with errors; warn of remarks and of shortcuts that are off."""
     ...

@@ -25,7 +25,7 @@ from ..core.inference import in_this_thread
 from ..core.models import Model
 from ..core.patching import patch
 from ..core.regions import Regions
-from ..core.scores import ModelScorer
+from ..core.servers import make_scorer
 from ..core.targets import Target
 from .metrics import as_mask
 from ..explanation.scales import NOTHING, Unit
@@ -70,7 +70,7 @@ def _at_least(least:int, **settings):
 # %% ../../nbs/evaluation/06_baselines.ipynb #1a56af00
 def _region_scorer(model, image, prompt, target, regions, fill, seed, batch_size)->tuple[Callable, int]:
     "A function of float masks (B, N) to the mean probability of the target, and its batch size."
-    scorer = ModelScorer(_loaded(model), open_image(image), prompt, target, regions, fill,
+    scorer = make_scorer(_loaded(model), open_image(image), prompt, target, regions, fill,
                          batch_size=batch_size, seed=seed)
     return lambda keep: scorer(keep.round().bool()).mean(1), scorer.batch_size
 

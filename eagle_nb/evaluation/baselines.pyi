@@ -14,7 +14,7 @@ from ..core.inference import in_this_thread
 from ..core.models import Model
 from ..core.patching import patch
 from ..core.regions import Regions
-from ..core.scores import ModelScorer
+from ..core.servers import make_scorer
 from ..core.targets import Target
 from .metrics import as_mask
 from ..explanation.scales import NOTHING, Unit

@@ -18,7 +18,7 @@ from ..core.images import ImageLike, open_image
 from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.regions import Regions, segment
-from ..core.scores import ModelScorer
+from ..core.servers import make_scorer
 from ..core.targets import Target
 from .baselines import BASELINES, UNITS
 from .metrics import pooled_order
@@ -116,7 +116,7 @@ def _ask_search(found, model, pixels, prompt, target, regions, common, settings)
     settings, seed = {**{k: v for k, v in found.items() if k != "search"}, **settings}, common["seed"]
     own = regions_for(model, pixels, prompt, settings.pop("regions"), seed) if "regions" in settings else regions
     fill = settings.pop("fill", common["fill"])
-    scorer = ModelScorer(model, pixels, prompt, target, own, fill, batch_size=common["batch_size"], seed=seed)
+    scorer = make_scorer(model, pixels, prompt, target, own, fill, batch_size=common["batch_size"], seed=seed)
     answer = model.read(list(target.forced))
     search = shapley if found["search"] == "shapley" else found["search"]
     e = explain_scores(scorer, pixels, own, target, answer, prompt_text(prompt), search,

@@ -23,7 +23,8 @@ from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch
 from ..core.regions import Regions
-from ..core.scores import ModelScorer
+from ..core.scores import Scorer
+from ..core.servers import make_scorer
 from ..core.selftest import load
 from ..core.targets import Target, first_word, make_target
 from . import datasets
@@ -32,7 +33,7 @@ from .metrics import Curves, as_mask, energy, evaluate_order, iou, pixel_regions
 from .results import (AGREEMENT, CORRECTIONS, METRICS, OWN, Evaluation, ResultStore, evaluation_of,
                                          pick_metrics)
 from ..runs import lists
-from ..runs.executors import Processes, executor_of
+from ..runs.executors import Processes, executor_of, until_end
 from ..runs.runs import (Progress, Results, asked_of, check_hiding, found_anywhere, model_head, model_of,
                                        short_digest, told)
 from ..runs.samples import Dataset, Sample
@@ -48,7 +49,7 @@ class Case:
     pixels:np.ndarray # (H, W, 3) uint8
     target:Target
     regions:Regions
-    judge:ModelScorer # scores on the regions, for no search
+    judge:Scorer # scores on the regions, for no search
     answer:Answer       # of the model, or given
 
     @property
@@ -69,7 +70,7 @@ def prepare_case(model:Model, sample:Sample, regions:int|str|Regions=64,
               else model.follow(sample.answer))
     target = make_target(model, answer, sample.target, sample.foil)
     partition = regions_for(model, pixels, sample.prompt, regions, seed)
-    judge = ModelScorer(model, pixels, sample.prompt, target, partition, fill, mode, batch_size, seed)
+    judge = make_scorer(model, pixels, sample.prompt, target, partition, fill, mode, batch_size, seed)
     return Case(sample, pixels, target, partition, judge, answer)
 
 # %% ../../nbs/evaluation/09_runner.ipynb #5e653350
@@ -131,7 +132,7 @@ def _pixel_areas(case, attribution, curves)->dict[str, float]:
 def _curves_by_pixels(case, attribution, area)->Curves:
     "The brightest pixels first."
     steps, j = pixel_regions(attribution.saliency, area), case.judge
-    scorer = ModelScorer(j.model, case.pixels, j.prompt, case.target, steps, j.fill, j.mode, j.batch_size)
+    scorer = make_scorer(j.model, case.pixels, j.prompt, case.target, steps, j.fill, j.mode, j.batch_size)
     return evaluate_order(scorer, steps, np.arange(len(steps)))
 
 def _own_areas(explanation)->dict[str, float]:
@@ -372,7 +373,7 @@ def judge_elsewhere(self:_Run, pool, data, show_progress):
     done = self.done()
     tasks = ((s.key, (found_anywhere(s), [label for label in self.labels if (s.key, label) not in done])) for s in data)
     with Progress(len(data), "evaluate", show=show_progress) as progress:
-        for o in pool.map(tasks):
+        for o in until_end(pool.map(tasks)):
             if o.error is not None: self.store.add(key=o.key, out=o.error)
             else: self.keep(o.key, *o.value)
             progress.step(o.key, o.error)

@@ -15,7 +15,8 @@ from ..core.layout import regions_for
 from ..core.models import Model
 from ..core.patching import patch
 from ..core.regions import Regions
-from ..core.scores import ModelScorer
+from ..core.scores import Scorer
+from ..core.servers import make_scorer
 from ..core.selftest import load
 from ..core.targets import Target, first_word, make_target
 from . import datasets
@@ -23,7 +24,7 @@ from .methods import METHODS, Attribution, attribute, find_method, method_name, 
 from .metrics import Curves, as_mask, energy, evaluate_order, iou, pixel_regions, pointing
 from .results import AGREEMENT, CORRECTIONS, METRICS, OWN, Evaluation, ResultStore, evaluation_of, pick_metrics
 from ..runs import lists
-from ..runs.executors import Processes, executor_of
+from ..runs.executors import Processes, executor_of, until_end
 from ..runs.runs import Progress, Results, asked_of, check_hiding, found_anywhere, model_head, model_of, short_digest, told
 from ..runs.samples import Dataset, Sample
 from ..runs.store import plain_json
@@ -36,7 +37,7 @@ class Case:
     pixels: np.ndarray
     target: Target
     regions: Regions
-    judge: ModelScorer
+    judge: Scorer
     answer: Answer
 
     @property

@@ -25,6 +25,7 @@ from ..core.prompts import PromptScorer
 from ..core.regions import Regions
 from ..core.scores import ModelScorer, Scorer
 from ..core.selftest import load
+from ..core.servers import make_scorer
 from ..core.targets import Target, make_target, words as split_words
 from . import figures, plots
 from .formats import Page, Reference, Saved
@@ -248,7 +249,7 @@ def explain_scores(scorer:Scorer, # keep-masks to probabilities
     # later entries win: what the search reports replaces `settings` of the same name, such as lam and seed
     record = {**(settings or {}), "search": found.method, **found.settings, "budget": kwargs.get("budget"),
               "stopped": found.stopped, "ranked": found.ranked, "search_forwards": found.forwards,
-              "search_seconds": found.seconds, "versions": versions(), **missing}
+              "search_seconds": found.seconds, "versions": versions(), **missing, **_doubts(scorer)}
     e = Explanation(image=image, prompt=prompt, answer=answer, target=target, regions=regions, order=found.order,
                     token_insertion=insertion.double().numpy(), token_deletion=deletion.double().numpy(),
                     forwards=scorer.forwards - start, seconds=seconds, settings=record, scorer=scorer,
@@ -260,6 +261,14 @@ def _values_of(scorer:Scorer)->tuple[RegionValues|None, dict]: # values; what th
     try: return region_values(scorer), {}
     except (ValueError, np.linalg.LinAlgError) as e: return None, dict(no_values=str(e))
 
+def _doubts(scorer:Scorer)->dict:
+    "How sure the probabilities are, where they are not exact; with a warning where that may change the order."
+    found = scorer.uncertainty()
+    if found.get("most", 0) > .05:
+        warnings.warn(f"the probabilities are known to ±{found['mean']:.2g} on average and ±{found['most']:.2g} at worst (way={found['way']!r}): "
+                      "regions that differ by less are in no certain order", stacklevel=4)
+    return dict(uncertainty=found) if found.get("share") or "fingerprints" in found else {}
+
 def _with_fill(e:Explanation, fill:np.ndarray|None # what the scorer has shown in hidden regions, if it is known
               )->Explanation:
     "The explanation with that image, where the record does not tell it."
@@ -267,12 +276,6 @@ def _with_fill(e:Explanation, fill:np.ndarray|None # what the scorer has shown i
     return e if known else replace(e, fill=fill)
 
 # %% ../../nbs/explanation/04_explanation.ipynb #943a812a
-def _model_record(model:Model)->dict:
-    "Model and device, for the record."
-    return dict(model=model.name, revision=model.revision, architecture=model.architecture,
-                processor=type(model.processor).__name__, dtype=str(model.dtype).removeprefix("torch."),
-                device=str(model.device))
-
 def _conversation_record(model:Model, prompt:str|list[dict])->dict:
     "System prompt, custom chat template, and a conversation with the hashes of its images."
     names = ("system", "chat_template", "chat_template_kwargs")
@@ -296,7 +299,7 @@ def scorer_record(scorer:ModelScorer, fill:str|np.ndarray, # as it was made with
     "What an explanation's record says of model, conversation and hidden regions."
     model = scorer.model
     left_out = {"left_out": scorer.left_out} if scorer.left_out else {}
-    return dict(_model_record(model), fill=fill if isinstance(fill, str) else "given", mode=scorer.mode, seed=seed,
+    return dict(model.record(), fill=fill if isinstance(fill, str) else "given", mode=scorer.mode, seed=seed,
                 lam=list(lam), unseen=scorer.unseen.tolist(), unsafe_shortcuts=sorted(model.unsafe_shortcuts),
                 **_conversation_record(model, scorer.prompt), **left_out)
 
@@ -366,8 +369,8 @@ def explain(model:Model|str|tuple, # a `Model`, or what `load` takes: a name, a 
     partition = regions_for(model, pixels, prompt, regions, seed)
     answer = _own_answer(model, pixels, prompt, max_new_tokens) if answer is None else model.follow(answer)
     target = make_target(model, answer, target, foil)
-    make_scorer = PromptScorer if prompt_words else ModelScorer
-    scorer = make_scorer(model, pixels, prompt, target, partition, fill, mode, batch_size, seed)
+    make = PromptScorer if prompt_words else make_scorer
+    scorer = make(model, pixels, prompt, target, partition, fill, mode, batch_size, seed)
     _warn_unseen(scorer, partition)
     if search in ("fast", "random"): search_settings.setdefault("seed", seed)
     record = scorer_record(scorer, fill, lam, seed)

@@ -17,6 +17,7 @@ from ..core.prompts import PromptScorer
 from ..core.regions import Regions
 from ..core.scores import ModelScorer, Scorer
 from ..core.selftest import load
+from ..core.servers import make_scorer
 from ..core.targets import Target, make_target, words as split_words
 from . import figures, plots
 from .formats import Page, Reference, Saved
@@ -173,12 +174,12 @@ def _values_of(scorer: Scorer) -> tuple[RegionValues | None, dict]:
     """The values of the regions from all that was scored, without a forward."""
     ...
 
-def _with_fill(e: Explanation, fill: np.ndarray | None) -> Explanation:
-    """The explanation with that image, where the record does not tell it."""
+def _doubts(scorer: Scorer) -> dict:
+    """How sure the probabilities are, where they are not exact; with a warning where that may change the order."""
     ...
 
-def _model_record(model: Model) -> dict:
-    """Model and device, for the record."""
+def _with_fill(e: Explanation, fill: np.ndarray | None) -> Explanation:
+    """The explanation with that image, where the record does not tell it."""
     ...
 
 def _conversation_record(model: Model, prompt: str | list[dict]) -> dict:

@@ -1,5 +1,5 @@
 """Generated from executors.py by .ci/stubs.py; do not edit."""
-__all__ = ['Outcome', 'Here', 'executor_of', 'WorkerError', 'environment', 'thread_limits', 'Processes', 'sendable', 'Plain', 'abort_at', 'Ray']
+__all__ = ['Outcome', 'Ended', 'until_end', 'Here', 'executor_of', 'WorkerError', 'environment', 'thread_limits', 'Processes', 'sendable', 'Plain', 'abort_at', 'Ray']
 import contextlib, multiprocessing, os, signal, sys, time, warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +15,14 @@ class Outcome:
     key: str
     value: object = None
     error: str | None = None
+    ends: bool = False
+
+class Ended(OSError):
+    """No further task can be done; what was finished is kept."""
+
+def until_end(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Outcomes, up to one that ends all; `Ended` there."""
+    ...
 
 def _outcome(work, key, item) -> Outcome:
     """Do a task; an error becomes its outcome."""

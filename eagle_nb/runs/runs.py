@@ -29,7 +29,7 @@ from ..core.regions import Regions
 from ..core.scores import MODES
 from ..core.selftest import load
 from ..explanation.explanation import Explanation, explain
-from .executors import Outcome, executor_of
+from .executors import Outcome, executor_of, until_end
 from .lists import as_asked
 from .samples import Sample, count_text, name_some
 from .store import FORMAT, Store, plain_json
@@ -91,7 +91,9 @@ def short_digest(content:bytes)->str: # 12 hexadecimal digits
 # %% ../../nbs/runs/04_runs.ipynb #2d176f2e
 def model_head(model:Model)->dict:
     "What results tell of their model: all that changes its answers."
-    return dict(model=model.name, revision=model.revision, weights=model.fingerprint, dtype=str(model.dtype)[6:],
+    told = model.record()
+    served = {k: told[k] for k in ("backend", "way") if k in told}
+    return dict(model=model.name, revision=model.revision, weights=model.fingerprint, dtype=told["dtype"], **served,
                 system=model.system, chat_template=model.chat_template, chat_template_kwargs=model.chat_template_kwargs,
                 unsafe_shortcuts=sorted(model.unsafe_shortcuts) or None, machine=machine(model.device),
                 versions={k: v for k, v in versions().items() if k != "python"})
@@ -110,10 +112,16 @@ class Explainer:
         start = time.perf_counter()
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always", UserWarning)
-            s = as_asked(self.model, s)
+            s, sent = as_asked(self.model, s), self.model.connection and self.model.connection.traffic.copy()
             e = explain(self.model, s.pixels, s.prompt, s.answer, s.target, s.foil, **self.settings, show_progress=False)
             data = e.to_bytes()
-        return _line(e, data, time.perf_counter() - start, heard), data
+        return _line(e, data, time.perf_counter() - start, heard) | _traffic(self.model, sent), data
+
+def _traffic(model:Model, before)->dict: # empty for a model of this process
+    "What was sent to a server."
+    if before is None: return {}
+    sent = model.connection.traffic.since(before)
+    return {k: getattr(sent, k) for k in ("requests", "input_tokens", "output_tokens")}
 
 def _line(e:Explanation, data:bytes, seconds:float, heard)->dict:
     "What the file of a run says of an explanation."
@@ -338,7 +346,7 @@ def compute(self:_Job, missing:list[Sample], progress:Progress)->RunStore:
         with RunStore(self.out, self.head | pool.about) as store:
             store.tidy()
             if len(store.known) != self.seen: missing = self.missing(store) # another process has written meanwhile
-            for o in pool.map(self.tasks(missing, failed)):
+            for o in until_end(pool.map(self.tasks(missing, failed))):
                 self.keep(store, o, progress)
                 while failed: self.keep(store, failed.pop(), progress)
             while failed: self.keep(store, failed.pop(), progress)

@@ -19,7 +19,7 @@ from ..core.regions import Regions
 from ..core.scores import MODES
 from ..core.selftest import load
 from ..explanation.explanation import Explanation, explain
-from .executors import Outcome, executor_of
+from .executors import Outcome, executor_of, until_end
 from .lists import as_asked
 from .samples import Sample, count_text, name_some
 from .store import FORMAT, Store, plain_json
@@ -68,6 +68,10 @@ class Explainer:
 
     def __call__(self, s: Sample) -> tuple[dict, bytes]:
         ...
+
+def _traffic(model: Model, before) -> dict:
+    """What was sent to a server."""
+    ...
 
 def _line(e: Explanation, data: bytes, seconds: float, heard) -> dict:
     """What the file of a run says of an explanation."""
