@@ -31,6 +31,6 @@ paper: env ## run every page of the paper, without a browser; only some with PAG
 	@$(BIN)/python -m eagle_nb.apps.paper $(PAGES)
 
 clean: ## remove .venv, caches and build products
-	rm -rf .venv build dist *.egg-info _docs _proc .pytest_cache .hypothesis
+	rm -rf .venv .vllm build dist *.egg-info _docs _proc .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +

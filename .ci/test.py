@@ -7,6 +7,7 @@ tests      pytest; last, so that its summary is the last thing printed
 
 Not among all checks, but alone:
 quick      the export, and the tests that take less than half a second each; under two minutes
+vllm       vLLM on this CPU against transformers, in an environment of its own that is made in .vllm (minutes, 4 GB)
 long       all tests, with the sessions of explorer and scene editor that take minutes (tests/long.txt)
 slow       measure the tests and write the names of the others into tests/slow.txt"""
 import difflib
@@ -65,6 +66,13 @@ def tests(): return pytest()
 def quick(): return export() and pytest("--quick")
 
 
+def vllm():
+    made = subprocess.run([sys.executable, ROOT/"tests"/"core"/"vllm_help.py", ROOT/".vllm"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if made.returncode: return False
+    ENV["EAGLE_NB_VLLM"] = made.stdout.split()[-1]
+    return call(BIN/"python", "-m", "pytest", "tests/core/test_vllm.py", "-q", "-s")
+
+
 def slow(limit=.5):
     "Names of test functions of which a case took longer than the limit, in seconds, its own fixtures included."
     r = subprocess.run([str(BIN/"python"), "-m", "pytest", "tests", "-q", "-n", str(WORKERS), "--dist", "loadfile", "--durations=0",
@@ -76,7 +84,7 @@ def slow(limit=.5):
 
 
 ALL = {f.__name__: f for f in (export, notebooks, paper, tests)}
-STEPS = {**ALL, "quick": quick, "long": long, "slow": slow}
+STEPS = {**ALL, "quick": quick, "long": long, "slow": slow, "vllm": vllm}
 
 
 def main():
@@ -87,7 +95,7 @@ def main():
         print(f"[test] {name}", flush=True)
         start = time.time()
         if not STEPS[name](): failed.append(name)
-        if name in ("tests", "quick", "long"): break  # pytest's summary stays last
+        if name in ("tests", "quick", "long", "vllm"): break  # pytest's summary stays last
         print(f"[test] {name}: {'ok' if name not in failed else f'FAILED; alone: make test STEP={name};'} "
               f"{time.time()-start:.0f} s", flush=True)
         ENV["FAILED_STEPS"] = " ".join(failed)  # a test reads it, so that the last line does not say that all is well

@@ -1,5 +1,5 @@
 """Generated from session.py by .ci/stubs.py; do not edit."""
-__all__ = ['MAX_PIXELS', 'MOST_REGIONS', 'SETTINGS', 'CLOSED', 'SharedScorer', 'Case', 'read_image', 'Session', 'checked_settings', 'told']
+__all__ = ['MAX_PIXELS', 'MOST_REGIONS', 'SETTINGS', 'CLOSED', 'Sharing', 'SharedScorer', 'SharedServerScorer', 'shared_scorer', 'Case', 'read_image', 'Session', 'checked_settings', 'told']
 import io, time, weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -22,6 +22,7 @@ from ..core.patching import patch
 from ..core.regions import Regions
 from ..core.scores import ModelScorer, mates, packed
 from ..core.selftest import load
+from ..core.servers import ServedModel, ServerScorer
 from ..core.targets import Target, make_target, words as split_words
 from ..explanation.explanation import Explanation, explain_scores, scorer_record
 from ..explanation.maps import Maps
@@ -29,8 +30,8 @@ from ..explanation.words import WordMap
 from ..search.fast import orders_from_scored
 from ..search.search import SEARCHES, default_forwards, read_budget, read_weights
 
-class SharedScorer(ModelScorer):
-    """A scorer that takes from others what they have scored for the same image and answer."""
+class Sharing:
+    """What makes a scorer of a model take from others what they have scored for the same image and answer."""
     most = 20000
 
     def __init__(self, *args, pace: Callable[[], None]=lambda: None, **kwargs):
@@ -40,13 +41,23 @@ class SharedScorer(ModelScorer):
         """One batch: what is known, and the model's probabilities for the rest."""
         ...
 
-    def fresh(self, columns: tuple[int, ...], target: Target | None=None) -> SharedScorer:
+    def fresh(self, columns: tuple[int, ...], target: Target | None=None) -> 'Sharing':
         """A scorer for one search: it shares what is known and has counted nothing."""
         ...
 
-    def snapshot(self, columns: tuple[int, ...], most: int=512) -> SharedScorer:
+    def snapshot(self, columns: tuple[int, ...], most: int=512) -> 'Sharing':
         """A scorer that knows what is known now, whatever is scored meanwhile; of many sets, some evenly spread."""
         ...
+
+class SharedScorer(Sharing, ModelScorer):
+    """A shared scorer of a model in this process."""
+
+class SharedServerScorer(Sharing, ServerScorer):
+    """A shared scorer of a served model."""
+
+def shared_scorer(model: Model, *args, **kwargs) -> Sharing:
+    """A shared scorer of any model; see `make_scorer`."""
+    ...
 
 def _spread(keep: np.ndarray, most: int) -> np.ndarray:
     """At most so many sets, evenly spread, each with its complement where that is there."""
@@ -61,7 +72,7 @@ class Case:
     source: str | None = None
     partition: str = '64'
     regions: Regions | None = None
-    scorer: SharedScorer | None = None
+    scorer: Sharing | None = None
     settings: dict = field(default_factory=dict)
     found: OrderedDict = field(default_factory=OrderedDict)
     guessed: OrderedDict = field(default_factory=OrderedDict)

@@ -94,7 +94,7 @@ def same(self:HttpBackend, answer:dict)->dict: # itself
     if now[1] not in (self.known[1], *self.others): self.others += (now[1],)
     return answer
 
-# %% ../../nbs/core/13_servers.ipynb #b47b6efc
+# %% ../../nbs/core/13_servers.ipynb #49941a76
 @dataclass
 class VllmBackend:
     "An `LLM` of vLLM in this process."
@@ -111,12 +111,22 @@ class VllmBackend:
         return results
 
     def _run(self, asked:list[dict])->list: # RequestOutputs
-        from vllm import SamplingParams
-        flags = {k: v for k, v in asked[0].items() if k in _OF_TEMPLATE}
-        names = dict(top_logprobs="logprobs")
-        keep = ("max_tokens", "temperature", "top_p", "n", "prompt_logprobs", "top_logprobs")
-        params = [SamplingParams(**{names.get(k, k): v for k, v in a.items() if k in keep}) for a in asked]
-        return self.llm.chat([a["messages"] for a in asked], params, use_tqdm=False, **flags)
+        "The outputs of vLLM; conversations that begin an answer and those that do not go one after the other."
+        outputs, flags = [None]*len(asked), [{k: v for k, v in a.items() if k in _OF_TEMPLATE} for a in asked]
+        groups = []
+        for f in flags: groups += [f]*(f not in groups)
+        for f in groups:
+            at = [i for i, own in enumerate(flags) if own == f]
+            found = self.llm.chat([asked[i]["messages"] for i in at], [_sampling(asked[i]) for i in at], use_tqdm=False, **f)
+            for i, o in zip(at, found): outputs[i] = o
+        return outputs
+
+def _sampling(body:dict): # SamplingParams
+    "What vLLM takes of a request."
+    from vllm import SamplingParams
+    names = dict(top_logprobs="logprobs")
+    keep = ("max_tokens", "temperature", "top_p", "n", "prompt_logprobs", "top_logprobs")
+    return SamplingParams(**{names.get(k, k): v for k, v in body.items() if k in keep})
 
 _OF_TEMPLATE = ("add_generation_prompt", "continue_final_message", "chat_template", "chat_template_kwargs")
 
@@ -466,7 +476,7 @@ def names_ids(self:ServedModel)->bool:
     "Does the server name tokens by their ids where it is asked to? vLLM does."
     return self.knows_tokens and self.backend.about.startswith("vllm")
 
-# %% ../../nbs/core/13_servers.ipynb #cfdee833
+# %% ../../nbs/core/13_servers.ipynb #515dc9b7
 class ServerScorer(Scorer):
     "Probabilities of an answer's tokens from a served model."
     remedy = "look at the server's log"
@@ -492,18 +502,22 @@ class ServerScorer(Scorer):
     def compute(self, keep:Tensor # (B, N) bool
                )->Tensor: # (B, tokens)
         "One batch of requests."
-        sets, k = packed(keep.numpy()), range(self.way.requests)
-        asked = [(key, row, r) for key, row in zip(sets, keep.numpy()) for r in k if (key, r) not in self._heard]
-        bodies = [partial(self._body, row, r) for _, row, r in asked]
-        note = lambda i, value: self._heard.__setitem__((asked[i][0], asked[i][2]), value)
-        if asked: self.way.send(bodies, lambda i, answer: self.way.read(answer, asked[i][2]), note)
+        sets, each = packed(keep.numpy()), range(self.way.requests)
+        wanted = [(key, r, row) for key, row in zip(sets, keep.numpy()) for r in each]
+        found = {(key, r): self._heard[key, r] for key, r, _ in wanted if (key, r) in self._heard}
+        asked = [(key, r, row) for key, r, row in wanted if (key, r) not in found]
+        note = lambda i, value: self._heard.__setitem__(asked[i][:2], value) # kept if another request of this batch fails
+        results = self.way.send([partial(self._body, row, r) for _, r, row in asked], lambda i, answer: self.way.read(answer, asked[i][1]), note)
+        found.update(zip([pair[:2] for pair in asked], results))
         spent["forwards"] += len(sets)
-        return torch.stack([self._together(key, [self._heard.pop((key, r)) for r in k]) for key in sets])
+        rows = [self._together(key, [found[key, r] for r in each]) for key in sets]
+        for key, r, _ in wanted: self._heard.pop((key, r), None)
+        return torch.stack(rows)
 
     def _body(self, row:np.ndarray, r:int)->dict:
         return self.way.body(mask_image(self.image, self.regions.mask(row), self.fill), r)
 
-# %% ../../nbs/core/13_servers.ipynb #e8cb115e
+# %% ../../nbs/core/13_servers.ipynb #1d5ba426
 @patch
 def _together(self:ServerScorer, key:bytes, parts:list[Read])->Tensor: # (tokens,)
     "All tokens of one image from the answers to its requests."
@@ -519,12 +533,6 @@ def bounds(self:ServerScorer, keep:Tensor # (B, N) bool
     rows = [self._bounds[key] for key in packed(torch.as_tensor(keep).numpy())]
     low, high = (torch.as_tensor(np.array(side), dtype=torch.float32) for side in zip(*rows))
     return (low, high) if self.columns is None else (low[:, list(self.columns)], high[:, list(self.columns)])
-
-@patch
-def forget(self:ServerScorer):
-    "Clear the cache and reset the count of forward passes."
-    super(ServerScorer, self).forget()
-    self._bounds = {}
 
 @patch
 def uncertainty(self:ServerScorer)->dict: # way; mean and largest half width; share of probabilities that have one; fingerprints

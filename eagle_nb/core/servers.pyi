@@ -67,7 +67,12 @@ class VllmBackend:
         ...
 
     def _run(self, asked: list[dict]) -> list:
+        """The outputs of vLLM; conversations that begin an answer and those that do not go one after the other."""
         ...
+
+def _sampling(body: dict):
+    """What vLLM takes of a request."""
+    ...
 _OF_TEMPLATE = ('add_generation_prompt', 'continue_final_message', 'chat_template', 'chat_template_kwargs')
 
 def _as_answer(o) -> dict:
@@ -300,10 +305,6 @@ class ServerScorer(Scorer):
 
     def bounds(self, keep: Tensor) -> tuple[Tensor, Tensor]:
         """Between what bounds the probabilities of the target tokens lie; equal where they are exact."""
-        ...
-
-    def forget(self):
-        """Clear the cache and reset the count of forward passes."""
         ...
 
     def uncertainty(self) -> dict:

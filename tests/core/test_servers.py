@@ -380,3 +380,25 @@ def test_the_command_line(serve, tmp_path, capsys, case):
 def test_a_served_model_is_a_model():
     assert issubclass(ServedModel, eagle_nb.Model)
     assert partial(connect).func is connect
+
+
+def test_the_explorer_explores_it(serve, local, case):
+    from eagle_nb import Explorer
+    image, _, _, word = case
+    server = serve()
+    x = Explorer(load(server), regions="grid 9", budget=36)
+    try:
+        x.set_image(image)
+        x.ask(PROMPT)
+        x.wait(60)
+        x.select(word)
+        x.wait(60)
+        e = x.case.found[x.columns]
+        here = eagle_nb.explain(local["scenes-llava"], image, PROMPT, e.answer, e.target.positions, regions=e.regions, mode="pixels", budget=36, show_progress=False)
+        assert e.target.text == word and np.abs(e.insertion[[0, -1]] - here.insertion[[0, -1]]).max() < 1e-5
+        assert e.settings["backend"] == "vllm 0.0-test"
+        asked = server.requests
+        x.select(0)
+        x.wait(60)
+        assert server.requests - asked < 40, "what was scored for one word counts for the next"
+    finally: x.close()
