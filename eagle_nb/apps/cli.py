@@ -108,7 +108,8 @@ def _run_options(p):
     p.add_argument("--ray", type=int, metavar="ACTORS", help="actors on a Ray cluster instead")
     p.add_argument("--address", help="of the Ray cluster (default: the one of this machine, or a new one)")
     p.add_argument("--gpus", type=float, default=0, help="that each Ray actor reserves")
-    p.add_argument("--estimate", type=int, nargs="?", const=3, metavar="SAMPLES", help="explain only so many samples (default: 3), and say what all will take")
+    p.add_argument("--estimate", type=int, nargs="?", const=0, metavar="SAMPLES", help="explain only so many samples, and say what all will take "
+                                                                                         "(default: as many as are needed to know it to 5 %%)")
     p.add_argument("--price", type=float, nargs=2, metavar=("SENT", "RECEIVED"), help="of a million tokens of a server, for --estimate")
     p.add_argument("--leave-failed", action="store_true", help="do not try again what failed in an earlier run")
     p.add_argument("--json", action="store_true", help="progress as lines of JSON on standard error")
@@ -130,7 +131,7 @@ def run_command(a):
     if a.price and a.estimate is None: raise ValueError("--price is for an estimate: give --estimate, too")
     if a.estimate is not None:
         from eagle_nb.runs.estimates import estimate
-        print(estimate(_source(a), data, a.out, a.estimate, a.price, **_settings(a)))
+        print(estimate(_source(a), data, a.out, a.estimate or None, price=a.price, **_settings(a)))
         return print(f"in       {a.out} (the same command without --estimate goes on)")
     found = run(_source(a), data, a.out, _executor(a), retry_failed=not a.leave_failed,
                 show_progress="json" if a.json else True, **_settings(a))

@@ -389,19 +389,25 @@ def keep(self:_Run, key:str, rows:list[dict], out:dict, digests:dict):
 def from_run(found:Results # see `run`
             )->Callable: # a method for `evaluate`
     "The explanations of a run as a method; samples are found by their keys."
-    about = {k: v for k, v in found.about.items() if k not in ("machine", "versions")}
-    def method(model, pixels, prompt, target, key):
-        e = found[key]
-        _check_found(found, e, model, pixels, prompt, target, key)
+    return _FromRun(found)
+
+class _FromRun:
+    "A method that looks its attributions up; it can be sent to processes where the run is in a folder."
+    def __init__(self, found:Results):
+        about = {k: v for k, v in found.about.items() if k not in ("machine", "versions")}
+        self.found = found
+        self.__name__ = self.__qualname__ = f"run {short_digest(json.dumps(about, sort_keys=True).encode())}"
+
+    def __call__(self, model, pixels, prompt, target, key)->Attribution:
+        e = self.found[key]
+        _check_found(self.found, e, model, pixels, prompt, target, key)
         return Attribution("run", e.saliency, e.order, True, e.regions, e.forwards, 0, e.seconds, math.nan, {}, e, e.unit())
-    method.__name__ = method.__qualname__ = f"run {short_digest(json.dumps(about, sort_keys=True).encode())}"
-    return method
 
 def _check_found(found, e, model, pixels, prompt, target, key):
     "Refuse an explanation of something else."
     if not isinstance(prompt, str): raise ValueError("a run is a method for questions that are text, not for conversations")
     about, known = model_head(model), found.about
-    same = dict(model=all(known.get(k) == about[k] for k in ("model", "revision", "weights")),
+    same = dict(model=all(known.get(k) == about.get(k) for k in ("model", "revision", "weights", "backend", "way")),
                 prompt=e.prompt == prompt, image=np.array_equal(e.image, pixels),
                 target=(e.target.positions, e.target.ids, e.target.forced) == (target.positions, target.ids, target.forced))
     other = [name for name, ok in same.items() if not ok]

@@ -196,6 +196,15 @@ def from_run(found: Results) -> Callable:
     """The explanations of a run as a method; samples are found by their keys."""
     ...
 
+class _FromRun:
+    """A method that looks its attributions up; it can be sent to processes where the run is in a folder."""
+
+    def __init__(self, found: Results):
+        ...
+
+    def __call__(self, model, pixels, prompt, target, key) -> Attribution:
+        ...
+
 def _check_found(found, e, model, pixels, prompt, target, key):
     """Refuse an explanation of something else."""
     ...

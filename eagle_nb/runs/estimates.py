@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Estimate', 'amount', 'spread', 'estimate']
 
-# %% ../../nbs/runs/05_estimates.ipynb #3449eddd
+# %% ../../nbs/runs/05_estimates.ipynb #4c59f34d
 import math
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..core.models import Model
 from ..core.patching import patch
-from .runs import model_of, run
+from .runs import Results, model_of, run
 from .samples import Dataset, count_text, name_some
 from .tables import samples_of
 
@@ -74,11 +74,15 @@ def __repr__(self:Estimate)->str:
     if self.failures: lines.append(f"  failed: {next(iter(self.failures.items()))}")
     return "\n".join(lines)
 
-# %% ../../nbs/runs/05_estimates.ipynb #2e25522c
-def spread(data:Dataset, n:int)->Dataset:
-    "Some samples, evenly spread."
-    at = np.unique(np.linspace(0, len(data) - 1, min(n, len(data))).round().astype(int))
-    return Dataset(data.name, [data[int(i)] for i in at])
+# %% ../../nbs/runs/05_estimates.ipynb #4bea5393
+def spread(data:Dataset)->list[int]: # all of its places
+    "An order in which every beginning is evenly spread (steps of the golden ratio)."
+    return np.argsort(np.arange(len(data))*(math.sqrt(5) - 1)/2 % 1, kind="stable").tolist()
+
+def _width(rows:pd.DataFrame, samples:int)->float: # a share; infinite where it is unknown
+    "Half of the interval of the total number of forwards, as a share of it."
+    total, low, high = _total(rows["forwards"], samples) if len(rows) else [math.nan]*3
+    return math.inf if math.isnan(high) else (high - low)/2/total
 
 def _read_price(price)->tuple[float, float]|None:
     "Two prices from 0."
@@ -92,16 +96,33 @@ def _read_price(price)->tuple[float, float]|None:
 def estimate(model:Model|str|dict, # see `run`
              data, # see `samples_of`
              out:str|Path|None=None, # the folder of the run that follows, of which the samples are then a part
-             probes:int=3, # samples to explain
+             probes:int|None=None, # samples to explain; None: until forwards are known to `within`, at most 100
+             within:float=.05, # half of the 95 % interval, as a share of the total
              price:tuple[float, float]|None=None, # of a million tokens, sent and received
              prompt:str|None=None, # see `run`
              **settings # of `explain`, as in the run that follows
             )->Estimate:
     "What `run` with the same arguments will take, on one process."
-    if not isinstance(probes, Integral) or isinstance(probes, bool) or probes < 1: raise ValueError(f"probes must be at least 1, got {probes!r}")
-    price, data = _read_price(price), samples_of(data, prompt).require()
-    found = run(model_of(model) if out is None else model, spread(data, probes), out, show_progress=False, **settings)
-    if not len(found): raise ValueError(f"none of {name_some([*found.failures])} could be explained: {next(iter(found.failures.values()))}")
-    rows = found.frame()
-    rows = rows.loc[list(found), [c for c in _COUNTED if c in rows]].astype(float)
-    return Estimate(len(data), rows, price, found.failures)
+    if probes is not None and (not isinstance(probes, Integral) or isinstance(probes, bool) or probes < 1):
+        raise ValueError(f"probes must be at least 1, or None, got {probes!r}")
+    if not isinstance(within, Real) or not 0 < within < 1: raise ValueError(f"within must lie between 0 and 1, got {within!r}: .05 is 5 %")
+    price, data, failures, rows = _read_price(price), samples_of(data, prompt).require(), {}, pd.DataFrame()
+    model, left = model_of(model), spread(data)
+    while left:
+        n = probes or max(_first(settings), len(rows)//2)
+        now, left = left[:n], left[n:]
+        found = run(model, Dataset(data.name, [data[i] for i in now]), out, show_progress=False, **settings)
+        rows, failures = pd.concat([rows, _counted(found)]), failures | found.failures
+        if probes or len(rows) + len(failures) >= 100 or _width(rows, len(data)) <= within: break
+    if not len(rows): raise ValueError(f"none of {name_some([*failures])} could be explained: {next(iter(failures.values()))}")
+    return Estimate(len(data), rows, price, failures)
+
+def _first(settings:dict)->int:
+    "Samples to begin with: more where searches stop by themselves, which some do early."
+    return 4 if isinstance(settings.get("budget"), Integral) else 16
+
+def _counted(found:Results)->pd.DataFrame: # one row per explanation
+    "What a run has counted."
+    if not len(found): return pd.DataFrame()
+    table = found.frame()
+    return table.loc[list(found), [c for c in _COUNTED if c in table]].astype(float)

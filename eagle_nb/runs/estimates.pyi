@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from ..core.models import Model
 from ..core.patching import patch
-from .runs import model_of, run
+from .runs import Results, model_of, run
 from .samples import Dataset, count_text, name_some
 from .tables import samples_of
 _COUNTED = ('forwards', 'seconds', 'bytes', 'requests', 'input_tokens', 'output_tokens')
@@ -44,14 +44,26 @@ def amount(x: float) -> str:
     """A number as people write it."""
     ...
 
-def spread(data: Dataset, n: int) -> Dataset:
-    """Some samples, evenly spread."""
+def spread(data: Dataset) -> list[int]:
+    """An order in which every beginning is evenly spread (steps of the golden ratio)."""
+    ...
+
+def _width(rows: pd.DataFrame, samples: int) -> float:
+    """Half of the interval of the total number of forwards, as a share of it."""
     ...
 
 def _read_price(price) -> tuple[float, float] | None:
     """Two prices from 0."""
     ...
 
-def estimate(model: Model | str | dict, data, out: str | Path | None=None, probes: int=3, price: tuple[float, float] | None=None, prompt: str | None=None, **settings) -> Estimate:
+def estimate(model: Model | str | dict, data, out: str | Path | None=None, probes: int | None=None, within: float=0.05, price: tuple[float, float] | None=None, prompt: str | None=None, **settings) -> Estimate:
     """What `run` with the same arguments will take, on one process."""
+    ...
+
+def _first(settings: dict) -> int:
+    """Samples to begin with: more where searches stop by themselves, which some do early."""
+    ...
+
+def _counted(found: Results) -> pd.DataFrame:
+    """What a run has counted."""
     ...

@@ -229,9 +229,18 @@ def path(self:Results, key:str)->Path: # for `Explanation.load`
 def __repr__(self:Results)->str:
     failed = self.failures
     text = f"{count_text(len(self), 'explanation')} by {self.about.get('model')}"
+    if warned := sum("warnings" in line for line in self.lines.values()): text += f", {warned} with warnings (see `frame`)"
     if not failed: return text
     first = next(iter(failed.items()))
     return f"{text}, {len(failed)} without: {first[0]}: {first[1]}" + (f", and {len(failed) - 1} more" if len(failed) > 1 else "")
+
+@patch
+def __reduce__(self:Results):
+    "For another process: the folder and the keys."
+    if self.store.out is None: raise ValueError("a run in memory cannot be sent to another process: give run(..., out=folder)")
+    return _read_some, (self.store.out, list(self.lines))
+
+def _read_some(out:Path, keys:list[str])->Results: return Results(read_run(out).store, keys)
 
 def read_run(out:str|Path # the folder of a run
             )->Results:

@@ -147,6 +147,13 @@ class Results(Mapping):
     def __repr__(self) -> str:
         ...
 
+    def __reduce__(self):
+        """For another process: the folder and the keys."""
+        ...
+
+def _read_some(out: Path, keys: list[str]) -> Results:
+    ...
+
 def read_run(out: str | Path) -> Results:
     """The explanations of a run, without its model."""
     ...

@@ -2,6 +2,7 @@
 
 Three things are put right there: torchaudio and torchcodec cannot load beside a CPU build of torch; torchvision declares
 two of its operators only in its CUDA part; a checkpoint of LLaVA has the names of weights that published ones have."""
+import json
 import os
 import shutil
 import signal
@@ -46,8 +47,9 @@ def install(folder):
 
 
 def as_published(source, target):
-    "A copy of a checkpoint, with the names of weights of a published one."
+    "A copy of a checkpoint; one of LLaVA with the names of weights of a published one."
     shutil.copytree(source, target)
+    if json.loads((target/"config.json").read_text())["model_type"] != "llava": return target
     weights = load_file(target/"model.safetensors")
     old, new = "vision_tower.", "vision_tower.vision_model."
     named = {k.replace(old, new) if k.startswith(old) and not k.startswith(new) else k: v for k, v in weights.items()}
