@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .. import __version__
+from ..core.arguments import MODEL_HELP, server_options, source_of
 from ..core.files import command, part
 
 # %% ../../nbs/apps/14_cli.ipynb #469e535e
@@ -20,21 +21,11 @@ def number_or_name(text:str)->int|str:
     return int(text) if text.lstrip("-").isdigit() else text
 
 def _model_options(p):
-    p.add_argument("--model", default="scenes-llava", help="embedded model, folder, hub id, or the address of a server such as "
-                                                           "http://127.0.0.1:8000/v1 (default: scenes-llava)")
-    _server_options(p)
+    p.add_argument("--model", default="scenes-llava", help=MODEL_HELP)
+    server_options(p)
     p.add_argument("--dtype", default="auto", help="auto, float32, bfloat16 or float16 (default: what the device computes natively)")
     p.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: a GPU where there is one)")
     p.add_argument("--revision", help="branch, tag or commit of a hub id")
-
-def _server_options(p):
-    "Only for a model behind a server."
-    p.add_argument("--served-model", metavar="NAME", help="of a server: the model, where it has several")
-    p.add_argument("--tokenizer", help="of a server: a hub id or a folder, where the name of the model does not tell")
-    p.add_argument("--way", help="of a server: prompt_logprobs, input_logprobs, top_logprobs or sampling (default: the first that is possible)")
-    p.add_argument("--key-env", metavar="VARIABLE", help="of a server: the environment variable that holds its key")
-    p.add_argument("--concurrency", type=int, help="of a server: requests on their way at once (default: 8)")
-    p.add_argument("--max-requests", type=int, metavar="N", help="of a server: stop after so many")
 
 def _search_options(p):
     p.add_argument("--regions", type=number_or_name, default=64, help="their number (superpixels), or a partition's name such as 'grid 64' (default: 64)")
@@ -43,20 +34,7 @@ def _search_options(p):
     p.add_argument("--budget", type=number_or_name, help="forwards, or a time such as 30s (default: the search's own)")
     p.add_argument("--seed", type=int, default=0, help="of regions, noise and search (default: 0)")
 
-_SOURCE = ("dtype", "device", "revision")
-_SERVER = ("tokenizer", "way", "key_env", "concurrency", "max_requests")
 _SETTINGS = ("regions", "fill", "search", "budget", "seed")
-
-def _source(a)->dict: # for `load`
-    "A model as the arguments name it."
-    from eagle_nb.core.servers import is_served
-    given = lambda names: {k: v for k in names if (v := getattr(a, k)) is not None}
-    if not is_served(a.model):
-        if wrong := given((*_SERVER, "served_model")):
-            raise ValueError(f"--{next(iter(wrong)).replace('_', '-')} is for a model behind a server: give its address, --model http://...")
-        return dict(source=a.model, **given(_SOURCE))
-    named = {} if a.served_model is None else dict(model=a.served_model)
-    return dict(source=a.model, **named, **given(_SERVER), **{k: v for k, v in given(_SOURCE).items() if v != "auto"})
 
 def _settings(a)->dict: return {k: getattr(a, k) for k in _SETTINGS}
 
@@ -91,13 +69,18 @@ def explain_command(a):
     from eagle_nb import explain, load
     from eagle_nb.core.images import open_image
     known, image = _check_outs(a.out), open_image(a.image)
-    e = explain(load(**_source(a)), image, a.question, a.answer, a.target, a.foil, **_settings(a))
+    e = explain(load(**source_of(a)), image, a.question, a.answer, a.target, a.foil, **_settings(a))
     print(e)
     for path in a.out:
         known[path.suffix.lower()](e, path)
         print(f"wrote    {path}")
 
 # %% ../../nbs/apps/14_cli.ipynb #824359a4
+def _probes(text:str)->int:
+    "A number of samples from 1."
+    if not text.isdigit() or int(text) < 1: raise argparse.ArgumentTypeError(f"must be a whole number from 1, got {text!r}")
+    return int(text)
+
 def _run_options(p):
     p.add_argument("data", nargs="+", help="a .csv, .jsonl or .json table with a column `image`, a folder of images, or images")
     p.add_argument("--out", required=True, help="the folder of the run; with the same one it goes on where it stopped; "
@@ -108,7 +91,7 @@ def _run_options(p):
     p.add_argument("--ray", type=int, metavar="ACTORS", help="actors on a Ray cluster instead")
     p.add_argument("--address", help="of the Ray cluster (default: the one of this machine, or a new one)")
     p.add_argument("--gpus", type=float, default=0, help="that each Ray actor reserves")
-    p.add_argument("--estimate", type=int, nargs="?", const=0, metavar="SAMPLES", help="explain only so many samples, and say what all will take "
+    p.add_argument("--estimate", type=_probes, nargs="?", const=0, metavar="SAMPLES", help="explain only so many samples, and say what all will take "
                                                                                          "(default: as many as are needed to know it to 5 %%)")
     p.add_argument("--price", type=float, nargs=2, metavar=("SENT", "RECEIVED"), help="of a million tokens of a server, for --estimate")
     p.add_argument("--leave-failed", action="store_true", help="do not try again what failed in an earlier run")
@@ -131,9 +114,9 @@ def run_command(a):
     if a.price and a.estimate is None: raise ValueError("--price is for an estimate: give --estimate, too")
     if a.estimate is not None:
         from eagle_nb.runs.estimates import estimate
-        print(estimate(_source(a), data, a.out, a.estimate or None, price=a.price, **_settings(a)))
+        print(estimate(source_of(a), data, a.out, a.estimate or None, price=a.price, **_settings(a)))
         return print(f"in       {a.out} (the same command without --estimate goes on)")
-    found = run(_source(a), data, a.out, _executor(a), retry_failed=not a.leave_failed,
+    found = run(source_of(a), data, a.out, _executor(a), retry_failed=not a.leave_failed,
                 show_progress="json" if a.json else True, **_settings(a))
     print(f"{found}\nin       {a.out} (from Python: eagle_nb.runs.runs.read_run({a.out!r}))")
     for key, error in found.failures.items(): print(f"failed   {key}: {error}", file=sys.stderr)
@@ -141,15 +124,15 @@ def run_command(a):
 
 # %% ../../nbs/apps/14_cli.ipynb #75f9498f
 def _doctor_options(p):
-    p.add_argument("model", nargs="?", default="scenes-llava", help="embedded model, folder, hub id, or the address of a server (default: scenes-llava)")
-    for name in _SOURCE: p.add_argument(f"--{name}")
-    _server_options(p)
+    p.add_argument("model", nargs="?", default="scenes-llava", help=MODEL_HELP)
+    for name in ("dtype", "device", "revision"): p.add_argument(f"--{name}")
+    server_options(p)
 
 def doctor_command(a):
     from eagle_nb import load
     from eagle_nb.core.costs import machine, versions
     from eagle_nb.core.selftest import self_test
-    m = load(**_source(a), check=False)
+    m = load(**source_of(a), check=False)
     report = self_test(m)
     print(f"{m}\n{report}\n")
     print("\n".join(f"{k:16} {v}" for k, v in dict(machine=machine(m.device), **versions()).items()))

@@ -6,27 +6,30 @@
 __all__ = ['OPENAI', 'Refused', 'Unanswered', 'CapReached', 'Garbled', 'read_url', 'is_local', 'read_key', 'Traffic',
            'Connection', 'json_error']
 
-# %% ../../nbs/core/12_connections.ipynb #33779819
-import contextlib, ipaddress, os, random, threading, time
+# %% ../../nbs/core/12_connections.ipynb #1647913a
+import contextlib, ipaddress, os, queue, random, threading, time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from numbers import Integral, Real
 from urllib.parse import urlsplit
 
 from .patching import patch
 
-# %% ../../nbs/core/12_connections.ipynb #ddea99b0
+# %% ../../nbs/core/12_connections.ipynb #7c8c53b1
 class Refused(ValueError):
     "The server understood the request and will not answer it."
-    def __init__(self, message:str, status:int # of HTTP
+    def __init__(self, message:str, status:int # of HTTP; 0 where nothing was answered
                 ):
         super().__init__(message)
-        self.status = status
+        self.status, self.ends_run = status, status in (401, 402, 403) # then no other request fares better
 
 class Unanswered(ConnectionError):
     "No answer that can be used, however often the server was asked."
-    ends_run = False # whether the server answers nothing at all, so that other samples have no better chance
+    def __init__(self, message:str, ends_run:bool=False, # whether other samples have no better chance: nothing is answered at all
+                 garbled:bool=False # whether there were answers, and the last could not be read
+                ):
+        super().__init__(message)
+        self.ends_run, self.garbled = ends_run, garbled
 
 class CapReached(ValueError):
     "All requests that were allowed are spent."
@@ -36,22 +39,26 @@ class Garbled(ValueError): "An answer that cannot be read; it is asked for again
 
 class _Again(Exception):
     "A failure that may pass."
-    def __init__(self, why:str, wait:float|None=None # seconds, where the server says how long
-                ): self.why, self.wait = why, wait
+    def __init__(self, why:str, wait:float|None=None, # seconds, where the server says how long
+                 garbled:bool=False # whether there was an answer
+                ): self.why, self.wait, self.garbled = why, wait, garbled
 
-# %% ../../nbs/core/12_connections.ipynb #5bec73fc
+# %% ../../nbs/core/12_connections.ipynb #1c4c49c9
 OPENAI = "https://api.openai.com"
 
 def read_url(url:str # of an API, such as http://127.0.0.1:8000/v1
             )->str: # without a slash at its end; with /v1 where there was no path
     "The address of a server, checked."
-    parts = urlsplit(url.strip())
+    try: parts = urlsplit(url.strip())
+    except ValueError as e: raise ValueError(f"{url!r} is no address ({e}): try http://127.0.0.1:8000/v1") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"the address of a server begins with http:// or https://, got {url!r}: "
                          "try http://127.0.0.1:8000/v1")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError(f"an address is kept in records, so it must hold no key, name or query: give {parts.scheme}://"
                          f"{parts.hostname}{parts.path}, and the key in an environment variable that key_env names")
+    try: parts.port
+    except ValueError: raise ValueError(f"the port in {url!r} must be a number from 0 to 65535") from None
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/v1'}"
 
 def is_local(url:str)->bool:
@@ -63,15 +70,20 @@ def is_local(url:str)->bool:
 def read_key(url:str, key_env:str|None # name of an environment variable; None: OPENAI_API_KEY, for OpenAI alone
             )->str|None: # the key
     "The key for a server, from the environment."
-    if key_env is None: return os.environ.get("OPENAI_API_KEY") if url.startswith(f"{OPENAI}/") else None
-    key = os.environ.get(key_env, "").strip()
+    if key_env is not None and not isinstance(key_env, str): raise ValueError(f"key_env names an environment variable, got {key_env!r}")
+    if key_env is None and not url.startswith(f"{OPENAI}/"): return None
+    key = os.environ.get(key_env or "OPENAI_API_KEY", "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError(f"the key in the environment variable {key_env or 'OPENAI_API_KEY'!r} has characters that no key has, such as a line "
+                         "break: set it again")
+    if key_env is None: return key or None
     if not key: raise ValueError(f"the environment variable {key_env!r} is not set, in which the key of {url!r} is expected: "
                                  "set it, or leave key_env out")
     if not url.startswith("https://") and not is_local(url):
         raise ValueError(f"a key would travel unencrypted to {url!r}: use https, or a tunnel to this machine")
     return key
 
-# %% ../../nbs/core/12_connections.ipynb #75d1c992
+# %% ../../nbs/core/12_connections.ipynb #68bfa46d
 @dataclass
 class Traffic:
     "What has been sent and answered."
@@ -79,6 +91,7 @@ class Traffic:
     answers:int=0 # that could be used
     input_tokens:int=0 # of the answers, as the server counts them
     output_tokens:int=0
+    untold:int=0 # answers of which the server did not count the tokens
 
     def since(self, before:"Traffic")->"Traffic":
         "What came after a copy was made."
@@ -105,6 +118,7 @@ class Connection:
         self.concurrency, self.timeout, self.retries, self.rate = concurrency, timeout, retries, rate
         self.max_requests, self.traffic = max_requests, Traffic()
         self._lock, self._next, self._own = threading.Lock(), 0., threading.local()
+        self._room = threading.BoundedSemaphore(concurrency) # of all threads
         read_key(self.url, key_env) # refused here rather than by the first request
         self._client = _http_client(self.url, timeout)
 
@@ -130,34 +144,52 @@ def _http_client(url:str, timeout:float):
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
     return httpx.Client(timeout=httpx.Timeout(timeout, connect=min(timeout, 10.)), limits=limits, trust_env=not is_local(url))
 
-# %% ../../nbs/core/12_connections.ipynb #4555a64c
+# %% ../../nbs/core/12_connections.ipynb #bc767b73
 _PASSING = {408, 409, 425, 429} # and 500 to 599, without these:
 _LASTING = {501, 505}
+
+class _Key:
+    "Sets the header of a request, so that no key is among the variables of a traceback."
+    def __init__(self, connection:Connection): self.connection = connection
+
+    def __call__(self, request):
+        key = read_key(self.connection.url, self.connection.key_env)
+        if key: request.headers["Authorization"] = f"Bearer {key}"
+        return request
 
 @patch
 def _once(self:Connection, method:str, url:str, body:dict|None, read:Callable):
     "Send a request and read its answer."
     import httpx
-    key = read_key(self.url, self.key_env)
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    try: r = self._client.request(method, url, json=body, headers=headers)
-    except httpx.HTTPError as e: raise _Again(_clean(f"{type(e).__name__}: {e}", key)) from e
-    said = _clean(f"HTTP {r.status_code}: {' '.join(r.text.split())[:300]}", key)
+    try: r = self._client.request(method, url, json=body, auth=_Key(self))
+    except httpx.HTTPError as e: raise self._no_answer(e) from e
+    said = self.clean(f"HTTP {r.status_code}: {' '.join(r.text.split())}")[:300]
     if r.status_code in _PASSING or r.status_code >= 500 and r.status_code not in _LASTING: raise _Again(said, _asked_wait(r))
-    if r.is_redirect: raise Refused(f"{url} has moved to {r.headers.get('location')!r}: give that address", r.status_code)
+    if r.is_redirect: raise Refused(self.clean(f"{url} has moved to {r.headers.get('location')!r}: give that address"), r.status_code)
     if r.status_code >= 300: raise Refused(f"{url} answers {said}{_hint(r.status_code)}", r.status_code)
     try:
         answer = r.json()
         return self._counted(read(answer), answer)
-    except (Garbled, LookupError, TypeError, AttributeError, UnicodeError, json_error()) as e:
-        raise _Again(_clean(f"an answer that cannot be read ({type(e).__name__}: {str(e)[:200]})", key)) from e
+    except (Garbled, LookupError, TypeError, AttributeError, UnicodeError, RecursionError, json_error()) as e:
+        raise _Again(self.clean(f"an answer that cannot be read ({type(e).__name__}: {e})")[:300], garbled=True) from e
+
+@patch
+def _no_answer(self:Connection, e)->Exception:
+    "A failure of the transport: one of encryption does not pass."
+    said = self.clean(f"{type(e).__name__}: {e}")
+    if "SSL" not in said and "CERTIFICATE" not in said: return _Again(said)
+    return Refused(f"{self.url} cannot be reached safely ({said}): is it http or https, and is its certificate known here?", 0)
 
 def json_error()->type[Exception]:
     "What a text raises that is no JSON."
     from json import JSONDecodeError
     return JSONDecodeError
 
-def _clean(text:str, key:str|None)->str: return text.replace(key, "***") if key else text
+@patch
+def clean(self:Connection, text:str)->str:
+    "A text without the key."
+    key = read_key(self.url, self.key_env)
+    return text.replace(key, "***") if key else text
 
 def _hint(status:int)->str:
     "What to do about a refusal."
@@ -171,26 +203,41 @@ def _asked_wait(r)->float|None: # seconds
 @patch
 def _counted(self:Connection, value, answer:dict):
     "Count an answer that could be read."
-    usage = answer.get("usage") or {} if isinstance(answer, dict) else {}
+    usage = (answer.get("usage") or answer.get("meta_info")) if isinstance(answer, dict) else None # of OpenAI, of SGLang
+    counts = [usage.get(f"{kind}_tokens") if isinstance(usage, dict) else None for kind in ("prompt", "completion")]
+    told = all(isinstance(n, int) for n in counts)
     with self._lock:
         self.traffic.answers += 1
-        self.traffic.input_tokens += int(usage.get("prompt_tokens") or 0)
-        self.traffic.output_tokens += int(usage.get("completion_tokens") or 0)
+        self.traffic.untold += not told
+        if told:
+            self.traffic.input_tokens += counts[0]
+            self.traffic.output_tokens += counts[1]
     return value
 
-# %% ../../nbs/core/12_connections.ipynb #923cc845
+# %% ../../nbs/core/12_connections.ipynb #16c81917
 @patch
 def _take_turn(self:Connection):
     "Wait for the rate, and refuse what is over the cap."
     with self._lock:
-        if self.max_requests is not None and self.traffic.requests >= self.max_requests:
-            raise CapReached(f"all {self.max_requests} requests to {self.url} that max_requests allows are spent: what was found is "
-                             "kept; to go on, raise `connection.max_requests` of the model, or load it with a larger one")
-        self.traffic.requests += 1
+        self._check_cap()
         now = time.monotonic()
         start = max(now, self._next)
         if self.rate is not None: self._next = start + 1/self.rate
-    if start > now: self._pause(start - now)
+    try:
+        if start > now: self._pause(start - now)
+    except Unanswered: # what was not sent leaves its turn to others
+        with self._lock: self._next -= 1/self.rate
+        raise
+    with self._lock:
+        self._check_cap()
+        self.traffic.requests += 1
+
+@patch
+def _check_cap(self:Connection):
+    "Refuse a request too many."
+    if self.max_requests is None or self.traffic.requests < self.max_requests: return
+    raise CapReached(f"all {self.max_requests} requests to {self.url} that max_requests allows are spent: to go on, raise "
+                     "`connection.max_requests` of the model, which keeps what was answered, or load it with a larger one")
 
 @patch
 def _pause(self:Connection, seconds:float):
@@ -205,20 +252,26 @@ def ask(self:Connection, path:str, # below the address; from "//" below its root
        ):
     "The answer to a request, as `read` gives it."
     root = self.url.rsplit("/", 1)[0] if path.startswith("//") else self.url
-    method, url, why = "GET" if body is None else "POST", root + path.replace("//", "/", 1), ""
+    method, url, last = "GET" if body is None else "POST", root + path.replace("//", "/", 1), None
     for attempt in range(self.retries + 1):
-        self._take_turn()
-        try: return self._once(method, url, body, read)
-        except _Again as e: why, wait = e.why, e.wait
+        try:
+            with self._room:
+                self._take_turn()
+                return self._once(method, url, body, read)
+        except _Again as e: last = e
         if attempt == self.retries: break
-        if wait is not None and wait > self.patience:
-            raise Unanswered(f"{url} asks us to wait {wait:.0f} s ({why}): what was found is kept, go on after that")
-        longest = min(self.waits[1], self.waits[0]*2**attempt)
-        self._pause(longest*random.uniform(.5, 1) if wait is None else wait + random.uniform(0, .1*longest))
-    e = Unanswered(f"{url} gives no answer in {self.retries + 1} tries, the last with {why}: is the server running, and "
-                   "what does its log say? What was found is kept")
-    e.ends_run = not self.is_up()
-    raise e
+        self._wait(url, last, attempt)
+    raise Unanswered(f"{url} gives no answer in {self.retries + 1} tries, the last with {last.why}: is the server running, and "
+                     "what does its log say? What was answered is kept, as long as this model is", not self.is_up(), last.garbled)
+
+@patch
+def _wait(self:Connection, url:str, last:_Again, attempt:int):
+    "Wait before a request is sent again: as long as the server asks, or twice as long as before."
+    if last.wait is not None and last.wait > self.patience:
+        raise Unanswered(f"{url} asks us to wait {last.wait:.0f} s ({last.why}): go on after that; what was answered is kept, as long as "
+                         "this model is", ends_run=True)
+    longest = min(self.waits[1], self.waits[0]*2**attempt)
+    self._pause(longest*random.uniform(.5, 1) if last.wait is None else last.wait + random.uniform(0, .1*longest))
 
 @patch
 def is_up(self:Connection)->bool:
@@ -227,23 +280,26 @@ def is_up(self:Connection)->bool:
     try: return self._client.get(f"{self.url}/models", timeout=min(self.timeout, 10.)).status_code < 500
     except httpx.HTTPError: return False
 
-# %% ../../nbs/core/12_connections.ipynb #d092bf66
+# %% ../../nbs/core/12_connections.ipynb #0b4656a5
 @patch
 def each(self:Connection, jobs:list[Callable[[], object]], # calls that ask
          found:Callable[[int, object], None]=lambda i, value: None # is told each result as it comes
         )->list:
     "The results of jobs, several of which run at once."
-    stop, results = threading.Event(), [None]*len(jobs)
-    def work(job):
+    stop, results, done, lock = threading.Event(), [None]*len(jobs), queue.SimpleQueue(), threading.Lock()
+    left = iter(enumerate(jobs))
+    def work():
         self._own.stop = stop
-        if not stop.is_set(): return job()
-    pool = ThreadPoolExecutor(min(self.concurrency, len(jobs)) or 1)
+        while not stop.is_set():
+            with lock: i, job = next(left, (None, None))
+            if job is None: return
+            try: done.put((i, job(), None))
+            except BaseException as e: done.put((i, None, e))
+    for _ in range(min(self.concurrency, len(jobs))): threading.Thread(target=work, daemon=True).start() # the end of Python waits for none
     try:
-        numbers = {pool.submit(work, job): i for i, job in enumerate(jobs)}
-        for f in as_completed(numbers):
-            results[numbers[f]] = f.result()
-            found(numbers[f], f.result())
+        for _ in jobs:
+            i, results[i], error = done.get()
+            if error is not None: raise error
+            found(i, results[i])
         return results
-    finally:
-        stop.set()
-        pool.shutdown(wait=False, cancel_futures=True)
+    finally: stop.set()

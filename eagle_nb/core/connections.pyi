@@ -1,8 +1,7 @@
 """Generated from connections.py by .ci/stubs.py; do not edit."""
 __all__ = ['OPENAI', 'Refused', 'Unanswered', 'CapReached', 'Garbled', 'read_url', 'is_local', 'read_key', 'Traffic', 'Connection', 'json_error']
-import contextlib, ipaddress, os, random, threading, time
+import contextlib, ipaddress, os, queue, random, threading, time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from numbers import Integral, Real
 from urllib.parse import urlsplit
@@ -16,7 +15,9 @@ class Refused(ValueError):
 
 class Unanswered(ConnectionError):
     """No answer that can be used, however often the server was asked."""
-    ends_run = False
+
+    def __init__(self, message: str, ends_run: bool=False, garbled: bool=False):
+        ...
 
 class CapReached(ValueError):
     """All requests that were allowed are spent."""
@@ -28,7 +29,7 @@ class Garbled(ValueError):
 class _Again(Exception):
     """A failure that may pass."""
 
-    def __init__(self, why: str, wait: float | None=None):
+    def __init__(self, why: str, wait: float | None=None, garbled: bool=False):
         ...
 OPENAI = 'https://api.openai.com'
 
@@ -51,6 +52,7 @@ class Traffic:
     answers: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    untold: int = 0
 
     def since(self, before: 'Traffic') -> 'Traffic':
         """What came after a copy was made."""
@@ -74,6 +76,14 @@ class Connection:
         """Send a request and read its answer."""
         ...
 
+    def _no_answer(self, e) -> Exception:
+        """A failure of the transport: one of encryption does not pass."""
+        ...
+
+    def clean(self, text: str) -> str:
+        """A text without the key."""
+        ...
+
     def _counted(self, value, answer: dict):
         """Count an answer that could be read."""
         ...
@@ -82,12 +92,20 @@ class Connection:
         """Wait for the rate, and refuse what is over the cap."""
         ...
 
+    def _check_cap(self):
+        """Refuse a request too many."""
+        ...
+
     def _pause(self, seconds: float):
         """Wait, unless the others of this batch have failed meanwhile."""
         ...
 
     def ask(self, path: str, body: dict | None=None, read: Callable=lambda answer: answer):
         """The answer to a request, as `read` gives it."""
+        ...
+
+    def _wait(self, url: str, last: _Again, attempt: int):
+        """Wait before a request is sent again: as long as the server asks, or twice as long as before."""
         ...
 
     def is_up(self) -> bool:
@@ -112,11 +130,17 @@ def _http_client(url: str, timeout: float):
 _PASSING = {408, 409, 425, 429}
 _LASTING = {501, 505}
 
+class _Key:
+    """Sets the header of a request, so that no key is among the variables of a traceback."""
+
+    def __init__(self, connection: Connection):
+        ...
+
+    def __call__(self, request):
+        ...
+
 def json_error() -> type[Exception]:
     """What a text raises that is no JSON."""
-    ...
-
-def _clean(text: str, key: str | None) -> str:
     ...
 
 def _hint(status: int) -> str:

@@ -7,11 +7,12 @@ __all__ = ['PREFILLS', 'Read', 'WAYS', 'image_url', 'messages', 'HttpBackend', '
            'ServedModel', 'ForcedAnswer', 'InputLogprobs', 'NextToken', 'TopLogprobs', 'Sampling', 'ServerScorer',
            'make_scorer', 'find_way', 'ServerReport', 'examine', 'is_served', 'connect']
 
-# %% ../../nbs/core/13_servers.ipynb #5821be65
-import base64, contextlib, hashlib, math, re, time, warnings
+# %% ../../nbs/core/13_servers.ipynb #cc8ddca7
+import base64, contextlib, hashlib, inspect, math, re, time, warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 
 import cv2
@@ -22,7 +23,7 @@ from torch import Tensor
 from .. import DATA
 from .answers import Answer, conversation, same_text
 from .checkpoints import EMBEDDED
-from .connections import Connection, Garbled, Refused, Unanswered
+from .connections import CapReached, Connection, Garbled, Refused, Unanswered
 from .costs import spent
 from .files import error_text
 from .images import DROP, fill_image, mask_image, open_image
@@ -56,7 +57,7 @@ def _content(parts:list[dict], shown:Iterator[np.ndarray])->str|list[dict]:
     if all(p["type"] == "text" for p in parts): return "\n".join(p["text"] for p in parts)
     return [dict(type="image_url", image_url=dict(url=image_url(next(shown)))) if p["type"] == "image" else p for p in parts]
 
-# %% ../../nbs/core/13_servers.ipynb #7de06a4b
+# %% ../../nbs/core/13_servers.ipynb #5049a9cf
 @dataclass
 class HttpBackend:
     "A server with the interface of OpenAI."
@@ -85,13 +86,17 @@ class HttpBackend:
 @patch
 def same(self:HttpBackend, answer:dict)->dict: # itself
     "Refuse an answer of another model than before."
-    if "choices" not in answer: raise Garbled(f"no choices: {str(answer)[:200]}")
-    now = answer.get("model"), answer.get("system_fingerprint")
+    if not answer.get("choices"): raise Garbled(f"no choices: {str(answer)[:200]}")
+    now = answer.get("model") or (self.known or [None])[0], answer.get("system_fingerprint")
     if self.known is None: self.known = now
     if now[0] != self.known[0]:
         raise ValueError(f"the server answered as {self.known[0]!r} and now as {now[0]!r}: curves of two models are not one "
                          "explanation; load the model again")
-    if now[1] not in (self.known[1], *self.others): self.others += (now[1],)
+    if now[1] in (self.known[1], *self.others): return answer
+    if self.about.startswith("vllm"):
+        raise ValueError(f"the server has the fingerprint {now[1]!r} and had {self.known[1]!r}: it was started again in another way; load the "
+                         "model again")
+    self.others += (now[1],) # somebody's many machines
     return answer
 
 # %% ../../nbs/core/13_servers.ipynb #49941a76
@@ -190,7 +195,7 @@ def find_tokenizer(tokenizer, # of transformers, or a processor, a folder, a hub
     if tokenizer is not None: raise ValueError(f"cannot load the tokenizer {why}: give a folder or a hub id of the served model")
     return None, why or "its name is no hub id"
 
-# %% ../../nbs/core/13_servers.ipynb #1a036ab1
+# %% ../../nbs/core/13_servers.ipynb #04ea43e0
 class ServedModel(Model):
     "A multimodal LLM behind a server, or in vLLM's engine; made by `load`."
     def __init__(self, backend:HttpBackend|VllmBackend, name:str,
@@ -202,14 +207,16 @@ class ServedModel(Model):
         self.top, self.samples, self.choices = top, samples, samples # the last: samples that one request gives
         self.system, self.chat_template, self.chat_template_kwargs = system, chat_template, chat_template_kwargs
         self.prefill = 0 # how the beginning of an answer is given, in `PREFILLS`; None if it cannot be
-        self.unsafe_shortcuts, self.report, self.fingerprint = frozenset(), None, None
+        self.unsafe_shortcuts, self.report = frozenset(), None
         self.seen_tokenizer, self.shows_likely = tokenizer, True # the last: while it answers, the probabilities of what it says
+        self.tells_space = False # whether tokens are named with the space before them, as far as was heard
+        self.trial, self.unfinished = None, {} # see `find_way`; what scorers had read when something failed
 
     def __repr__(self): return f"ServedModel({self.name!r}, {self.backend.about}, by {self.way})"
 
     tokenizer = property(lambda self: self.seen_tokenizer)
     processor = property(lambda self: self.seen_tokenizer) # which writes the chat template, where there is one
-    fingerprint = None # of what it says, set by the self-test: a server shows no weights
+    fingerprint = None # of what it says, set by `find_way`: a server shows no weights
     device, dtype, architecture, memory = torch.device("cpu"), None, "served", None
     knows_tokens = property(lambda self: not isinstance(self.seen_tokenizer, SaidTokens))
 
@@ -243,7 +250,7 @@ class ServedModel(Model):
 
     def followed(self, look): return contextlib.nullcontext() # an answer comes as a whole
 
-# %% ../../nbs/core/13_servers.ipynb #9cd972a2
+# %% ../../nbs/core/13_servers.ipynb #93e101c7
 PREFILLS = (dict(add_generation_prompt=False, continue_final_message=True), dict(prefix=True), {}) # vLLM and SGLang; Mistral and others; silent
 
 @patch
@@ -252,12 +259,15 @@ def asks(self:ServedModel, image:np.ndarray, prompt:str|list[dict],
          **options # of the request
         )->dict:
     "The body of a request."
+    self._check_words([prompt])
     turns, flags = messages(image, prompt, self.system, said or None), {}
-    if said: 
+    if said:
         flags = dict(PREFILLS[self.prefill])
         if flags.pop("prefix", None): turns[-1]["prefix"] = True
     custom = {k: v for k in ("chat_template", "chat_template_kwargs") if (v := getattr(self, k)) is not None}
     return dict(messages=turns, **flags, **custom, **options)
+
+_NEUTRAL = dict(repetition_penalty=1., presence_penalty=0., frequency_penalty=0., min_p=0.) # vLLM takes others from a checkpoint
 
 @patch
 def answers(self:ServedModel, images:list, prompts:list, max_new_tokens:int|None=None, batch_size:int=32)->list[Answer]:
@@ -275,7 +285,7 @@ def _answered(self:ServedModel, images, prompts, limit:int,
               likely:bool # ask for the probability of each token as it is said
              )->list[tuple[Answer, list[float]]]:
     "Answers with the probabilities of their tokens; empty where the server does not tell."
-    more = dict(return_token_ids=True) if self.names_ids else {}
+    more = dict(return_token_ids=True, **_NEUTRAL) if self.names_ids else {}
     if likely: more |= dict(logprobs=True, top_logprobs=min(self.top, 5))
     bodies = [partial(self.asks, open_image(i), p, max_tokens=limit, temperature=0, **more) for i, p in zip(images, prompts)]
     return self.backend.chats(bodies, lambda i, answer: self._heard(answer, limit))
@@ -285,13 +295,14 @@ def _heard(self:ServedModel, answer:dict, limit:int)->tuple[Answer, list[float]]
     "An answer from what the server sends."
     choice = answer["choices"][0]
     text, steps = choice["message"]["content"] or "", (choice.get("logprobs") or {}).get("content") or []
+    self.tells_space |= any(t["token"][:1] in (" ", "▁") for s in steps for t in (s, *(s.get("top_logprobs") or [])))
     if not isinstance(text, str): raise Garbled(f"the content is no text: {text!r:.80}")
     if not self.knows_tokens: read = self._by_its_tokens(text, steps)
     else: read = self._by_ids(text, choice.get("token_ids"))
     complete = choice.get("finish_reason") != "length"
     return replace(read, complete=complete), [math.exp(s["logprob"]) for s in steps][:len(read)]
 
-# %% ../../nbs/core/13_servers.ipynb #0c8568d8
+# %% ../../nbs/core/13_servers.ipynb #fd701e81
 @patch
 def _by_ids(self:ServedModel, text:str, ids:list[int]|None)->Answer:
     "An answer in the tokens in which a server reads it."
@@ -312,7 +323,10 @@ def _by_its_tokens(self:ServedModel, text:str, steps:list[dict])->Answer:
     "An answer in the tokens that the endpoint names, or in words where it names none."
     texts = [s["token"] for s in steps]
     while texts and "".join(texts) != text: texts.pop() # an end of turn
-    if not texts: texts = re.findall(r"\s*\S+|\s+$", text)
+    if steps and not texts and text:
+        raise ValueError(f"the tokens that {self.name!r} names ({', '.join(repr(s['token']) for s in steps[:6])}, ...) do not give its text "
+                         f"{text[:40]!r}: load with tokenizer=..., the hub id or the folder of the model")
+    if not texts: texts = re.findall(r"\s*\S+|\s+$", text) # words, for samples
     ids = self.tokenizer.add(texts)
     self.tokenizer.add([t["token"] for s in steps for t in s.get("top_logprobs") or []])
     return Answer(text, ids, texts)
@@ -329,7 +343,7 @@ def follow(self:ServedModel, answer:str|list[int]|Answer)->Answer:
     "See `Model.follow`."
     return super(ServedModel, self).follow(answer) if self.knows_tokens else self.read(answer)
 
-# %% ../../nbs/core/13_servers.ipynb #e147c03b
+# %% ../../nbs/core/13_servers.ipynb #0c9751bb
 Read = tuple[np.ndarray, np.ndarray, np.ndarray] # probability, lower and upper bound, (tokens,) each
 
 def _sure(p:list[float])->Read: return (np.array(p),)*3
@@ -340,22 +354,50 @@ def _probability(logprob:float)->float:
         raise Garbled(f"a log-probability of {logprob!r}")
     return math.exp(min(0., logprob))
 
-def _check_ids(model:ServedModel, got:list[int], ids:list[int]):
-    "Refuse probabilities of other tokens than those that were meant."
-    if got == ids: return
-    raise ValueError(f"the server reads the answer {model.tokenizer.decode(ids)[:60]!r} as the tokens {got[:8]}, the tokenizer here as "
-                     f"{ids[:8]}: load with tokenizer=..., the hub id or the folder of the served model; where it is the same, its "
-                     "chat template changes the answer: give the answer as text, as the model would write it")
+def _refuse_ids(model:ServedModel, got:list[int], ids:list[int]):
+    "Refuse probabilities of other tokens than those that were meant, or after another prompt."
+    read = lambda ids: f"{ids[:8]} ({model.tokenizer.decode(ids)[:40]!r})"
+    raise ValueError(f"the server reads the answer as the tokens {read(got)}, the tokenizer here as {read(ids)}: load with tokenizer=..., the hub "
+                     "id or the folder of the served model. Where it is that one, the chat template of the server changes the answer's beginning "
+                     "or end, or joins it with the prompt: give the answer without space around it")
+
+def _whole_characters(model:ServedModel, target:Target)->list[int]:
+    "The ids of an answer up to the last target token, and on to the end of a character."
+    n = max(target.positions) + 1
+    while n < len(target.forced) and model.read(list(target.forced[:n])).text.endswith("\ufffd"): n += 1
+    if model.read(list(target.forced[:n])).text.endswith("\ufffd"):
+        raise ValueError("a target token holds only a part of a character, which text cannot tell: choose a longer target")
+    return list(target.forced[:n])
 
 class ForcedAnswer:
     "The log-probabilities of all tokens of an answer that is forced (vLLM)."
     requests, exact = 1, True
     def __init__(self, model:ServedModel, prompt:str|list[dict], target:Target):
-        self.model, self.prompt = model, prompt
-        self.ids = list(target.forced[:max(target.positions) + 1])
+        self.model, self.prompt, self.begin = model, prompt, None # the last: ids before the answer
+        self.ids = _whole_characters(model, target)
         self.text, self.columns = model.read(self.ids).text, tuple(target.positions)
 
     send = property(lambda self: self.model.backend.chats)
+
+    def prepare(self, image:np.ndarray):
+        "Find the text that the server reads as the answer's tokens, right after the prompt."
+        self.begin, got = self._ids_of(image, None), []
+        for text in dict.fromkeys([self.text, self.text.lstrip()]): # some templates write a space of their own
+            got = self._ids_of(image, text)
+            if got == self.begin + self.ids:
+                self.text = text
+                return
+        _refuse_ids(self.model, got[len(self.begin):] if got[:len(self.begin)] == self.begin else got[-len(self.ids) - 2:], self.ids)
+
+    def _ids_of(self, image:np.ndarray, said:str|None)->list[int]:
+        "What the server reads."
+        body = partial(self.model.asks, image, self.prompt, said, prompt_logprobs=0, max_tokens=1, return_token_ids=True)
+        return self.send([body], lambda i, answer: self._told(answer)[1])[0]
+
+    def _told(self, answer:dict)->tuple[list, list[int]]: # rows, ids
+        rows, ids = answer.get("prompt_logprobs"), answer.get("prompt_token_ids")
+        if not rows: raise Garbled("the answer has no prompt_logprobs")
+        return rows, list(ids) if ids else [-1, *(int(next(iter(row))) for row in rows[1:])] # the first has none
 
     def body(self, image:np.ndarray, k:int)->dict:
         return self.model.asks(image, self.prompt, self.text, prompt_logprobs=0, max_tokens=1, temperature=1, return_token_ids=True)
@@ -363,14 +405,11 @@ class ForcedAnswer:
     def together(self, parts:list[Read])->Read: return parts[0]
 
     def read(self, answer:dict, k:int)->Read:
-        rows = answer.get("prompt_logprobs")
-        if not rows: raise Garbled("the answer has no prompt_logprobs")
-        rows, got = rows[-len(self.ids):], answer.get("prompt_token_ids")
-        got = got[-len(self.ids):] if got else [int(i) for row in rows for i in row]
-        _check_ids(self.model, got, self.ids)
-        return _sure([_probability(row[str(i)]["logprob"]) for row, i in zip(rows, self.ids)])
+        rows, got = self._told(answer)
+        if got != self.begin + self.ids: _refuse_ids(self.model, got[-len(self.ids):], self.ids)
+        return _sure([_probability(row[str(i)]["logprob"]) for row, i in zip(rows[-len(self.ids):], self.ids)])
 
-# %% ../../nbs/core/13_servers.ipynb #cc3a1bd4
+# %% ../../nbs/core/13_servers.ipynb #6382a891
 class InputLogprobs(ForcedAnswer):
     "The same as SGLang's `/generate` gives it."
     def __init__(self, model:ServedModel, prompt:str|list[dict], target:Target):
@@ -378,24 +417,35 @@ class InputLogprobs(ForcedAnswer):
         if not hasattr(model.backend, "generates"): raise Refused("only a server has this interface", 404)
         if any(i is not None for i in conversation(prompt)[1]):
             raise ValueError("way='input_logprobs' takes one image, this conversation has further ones: serve the model by vLLM")
-        self.whole = model.chat(prompt) + self.text
+        self.chat = model.chat(prompt)
         self.start = 0 # of the log-probabilities that are asked for, in tokens; known after the first answer
 
     send = property(lambda self: self.model.backend.generates)
 
-    def body(self, image:np.ndarray, k:int)->dict:
-        sampling = dict(max_new_tokens=1, temperature=1.)
-        return dict(text=self.whole, image_data=[image_url(image)], sampling_params=sampling, return_logprob=True,
-                    logprob_start_len=self.start)
+    def prepare(self, image:np.ndarray):
+        super().prepare(image)
+        self.start = len(self.begin) - 1
+
+    def _ids_of(self, image:np.ndarray, said:str|None)->list[int]:
+        return self.send([partial(self._body, image, said or "", 0)], lambda i, answer: self._told(answer)[1])[0]
+
+    def _told(self, answer:dict)->tuple[list, list[int]]:
+        rows = answer["meta_info"]["input_token_logprobs"]
+        return rows, [int(i) for _, i, *_ in rows]
+
+    def _body(self, image:np.ndarray, said:str, start:int)->dict:
+        return dict(text=self.chat + said, image_data=[image_url(image)], sampling_params=dict(max_new_tokens=1, temperature=1.),
+                    return_logprob=True, logprob_start_len=start)
+
+    def body(self, image:np.ndarray, k:int)->dict: return self._body(image, self.text, self.start)
 
     def read(self, answer:dict, k:int)->Read:
-        told = answer["meta_info"]
-        rows = told["input_token_logprobs"][-len(self.ids):]
-        _check_ids(self.model, [int(i) for _, i, *_ in rows], self.ids)
-        self.start = max(0, int(told["prompt_tokens"]) - len(self.ids) - 1)
-        return _sure([_probability(logprob) for logprob, *_ in rows])
+        rows, got = self._told(answer)
+        if got[-len(self.ids):] != self.ids or int(answer["meta_info"]["prompt_tokens"]) != len(self.begin) + len(self.ids):
+            _refuse_ids(self.model, got[-len(self.ids):], self.ids)
+        return _sure([_probability(logprob) for logprob, *_ in rows[-len(self.ids):]])
 
-# %% ../../nbs/core/13_servers.ipynb #22d31c64
+# %% ../../nbs/core/13_servers.ipynb #2b12188e
 class NextToken:
     "One request for each target token; a subclass reads its probability."
     exact, columns = False, None
@@ -406,6 +456,8 @@ class NextToken:
         self.texts = [whole.tokens[k] for k in target.positions]
         if any(not t for t in self.texts):
             raise ValueError("a target token holds only a part of a character, which text cannot tell: choose a longer target")
+        self.begin, self.parts = None, [list(target.forced[:k]) for k in target.positions]
+        for said, ids in zip(self.said, self.parts): self._check_begun(said, ids)
         if any(self.said) and model.prefill is None:
             raise ValueError(f"{model.name!r} does not go on with an answer that is begun, so that only its first token can be explained: "
                              "choose target=0, or the first word, or ask a question whose answer begins with the word")
@@ -415,32 +467,71 @@ class NextToken:
 
     def together(self, parts:list[Read])->Read: return tuple(np.concatenate(column) for column in zip(*parts))
 
-    def is_it(self, text:str, k:int)->bool:
-        "Whether the text of a token is that of a target token; space around it does not count where text is all that is told."
-        return text.replace("▁", " ").strip() == self.texts[k].strip()
+    def _check_begun(self, said:str, ids:list[int]):
+        "Refuse the beginning of an answer that text cannot tell."
+        if "\ufffd" in said: raise ValueError("the answer before a target token ends within a character, which text cannot tell: choose another target")
+        if self.model.names_ids or not said or not self.model.knows_tokens: return # the server tells what it reads, or nobody knows
+        if said != said.rstrip() or ids not in (self.model.follow(said).ids, self.model.read(said).ids):
+            raise ValueError(f"the answer before a target token, {said[-40:]!r}, is not surely read as it was said: {self.model.backend.about} does not "
+                             "tell its tokens; choose another target")
+
+    def prepare(self, image:np.ndarray):
+        "Know what the server reads before an answer, where it tells."
+        if not self.model.names_ids: return
+        body = partial(self.model.asks, image, self.prompt, max_tokens=1, return_token_ids=True)
+        self.begin = self.send([body], lambda i, answer: list(answer["prompt_token_ids"]))[0]
+
+    def check(self, answer:dict, k:int):
+        "Refuse the next token after something else."
+        if self.begin is None: return
+        got = list(answer["prompt_token_ids"])
+        if got != self.begin + self.parts[k]: _refuse_ids(self.model, got[len(self.begin):], self.parts[k])
+
+    def forms(self, k:int)->set[str]:
+        "How a server may write a target token: with the space before it, where the server tells such spaces."
+        if not self.model.knows_tokens: return {self.texts[k]}
+        tokenizer = self.model.tokenizer
+        piece, text = tokenizer.convert_ids_to_tokens(self.ids[k]), tokenizer.decode([self.ids[k]])
+        spelled = {piece, piece.replace("▁", " ")}
+        if self.model.tells_space: return spelled if "▁" in piece else spelled | {text}
+        return spelled | {text, self.texts[k]}
+
+    def has_twin(self, k:int)->bool:
+        "Whether a server that tells no spaces writes another token in the same way."
+        if self.model.tells_space or not self.model.knows_tokens: return False
+        tokenizer, piece = self.model.tokenizer, self.model.tokenizer.convert_ids_to_tokens(self.ids[k])
+        twin = tokenizer.convert_tokens_to_ids(piece[1:] if piece.startswith("▁") else f"▁{piece}")
+        return twin not in (None, tokenizer.unk_token_id) and tokenizer.decode([twin]) == tokenizer.decode([self.ids[k]])
 
 class TopLogprobs(NextToken):
     "The likeliest next tokens."
     def body(self, image:np.ndarray, k:int)->dict:
-        named = dict(return_tokens_as_token_ids=True) if self.model.names_ids else {}
+        named = dict(return_tokens_as_token_ids=True, return_token_ids=True) if self.model.names_ids else {}
         return self.model.asks(image, self.prompt, self.said[k], max_tokens=1, temperature=1, logprobs=True, top_logprobs=self.model.top, **named)
 
     def read(self, answer:dict, k:int)->Read:
         steps = (answer["choices"][0].get("logprobs") or {}).get("content")
         if not steps: raise Garbled("the answer has no logprobs")
-        listed = {t["token"]: _probability(t["logprob"]) for t in [steps[0], *steps[0]["top_logprobs"]]}
-        p = self._find(listed, k)
-        if p is not None: return _sure([p])
-        top = [_probability(t["logprob"]) for t in steps[0]["top_logprobs"]]
-        most = max(0., min(min(top), 1 - sum(top))) if top else 1.
-        return np.array([most/2]), np.zeros(1), np.array([most])
+        self.check(answer, k)
+        top = [(t["token"], _probability(t["logprob"])) for t in steps[0]["top_logprobs"]]
+        said = steps[0]["token"], _probability(steps[0]["logprob"])
+        p = [p for _, p in top]
+        if sum(p) > 1.01: raise Garbled(f"the likeliest tokens have a probability of {sum(p):.3f} together")
+        rest = max(0., min(min(p), 1 - sum(p))) if p else 1. # of any other
+        return self._find(top if said in top else [*top, said], rest, k)
 
-    def _find(self, listed:dict[str, float], k:int)->float|None:
-        "The probability of a target token, if it is listed."
-        if next(iter(listed)).startswith("token_id:"): return listed.get(f"token_id:{self.ids[k]}")
-        return listed.get(self.texts[k], max((p for t, p in listed.items() if self.is_it(t, k)), default=None))
+    def _find(self, listed:list[tuple[str, float]], rest:float, k:int)->Read:
+        "The probability of a target token: its own, if one that is listed is surely it."
+        if listed[0][0].startswith("token_id:"): same, alike = [p for t, p in listed if t == f"token_id:{self.ids[k]}"], []
+        else:
+            same = [p for t, p in listed if t in self.forms(k)]
+            alike = [p for t, p in listed if t.strip() == self.texts[k].strip() != "" and self.model.knows_tokens]
+        if len(same) == 1 and (listed[0][0].startswith("token_id:") or not self.has_twin(k)): return _sure(same)
+        high = max([rest, *same, *alike]) # several of one text, or one with other space: the token is one of them, or none
+        low = min(same) if len(same) > 1 else 0.
+        return np.array([(low + high)/2]), np.array([low]), np.array([high])
 
-# %% ../../nbs/core/13_servers.ipynb #8a1888d2
+# %% ../../nbs/core/13_servers.ipynb #0493977d
 class Sampling(NextToken):
     "How often a target token is said."
     @property
@@ -451,16 +542,21 @@ class Sampling(NextToken):
         n = min(self.model.choices, self.model.samples - turn*self.model.choices)
         length = 1 if self.model.knows_tokens else len(self.texts[token]) + 1 # a word is at most so many tokens
         # no seed: it ends the CPU engine of vLLM 0.32, and promises nothing elsewhere
-        return self.model.asks(image, self.prompt, self.said[token], max_tokens=length, temperature=1, top_p=1, n=n)
+        more = dict(return_token_ids=True, **_NEUTRAL) if self.model.names_ids else {}
+        return self.model.asks(image, self.prompt, self.said[token], max_tokens=length, temperature=1, top_p=1, n=n, **more)
 
     def read(self, answer:dict, k:int)->tuple[int, int]: # samples that say the token, all samples
-        said = [c["message"]["content"] or "" for c in answer["choices"]]
-        return sum(self._says(text, k % len(self.ids)) for text in said), len(said)
+        token = k % len(self.ids)
+        self.check(answer, token)
+        return sum(self._says(c, token) for c in answer["choices"]), len(answer["choices"])
 
-    def _says(self, text:str, token:int)->bool:
-        if self.model.knows_tokens: return self.is_it(text, token)
-        word = self.texts[token].strip()
-        return re.match(re.escape(word) + r"(?!\w)", text.strip()) is not None
+    def _says(self, choice:dict, token:int)->bool:
+        "By its id where that is told; otherwise by its text, in which space does not count."
+        if choice.get("token_ids"): return choice["token_ids"][0] == self.ids[token]
+        said, wanted = choice["message"]["content"] or "", self.texts[token]
+        if not wanted.strip(): return said == wanted
+        if self.model.knows_tokens: return said.strip() == wanted.strip()
+        return re.match(re.escape(wanted.strip()) + r"(?!\w)", said.strip()) is not None
 
     def together(self, parts:list[tuple[int, int]])->Read:
         "Shares with the interval of Clopper and Pearson, which holds the truth in at least 95 % of cases."
@@ -476,7 +572,9 @@ def names_ids(self:ServedModel)->bool:
     "Does the server name tokens by their ids where it is asked to? vLLM does."
     return self.knows_tokens and self.backend.about.startswith("vllm")
 
-# %% ../../nbs/core/13_servers.ipynb #515dc9b7
+# %% ../../nbs/core/13_servers.ipynb #7c9ddd6f
+_NEAR = .05 # of a probability: rounding in half precision, which differs with what else is in a batch
+
 class ServerScorer(Scorer):
     "Probabilities of an answer's tokens from a served model."
     remedy = "look at the server's log"
@@ -497,27 +595,34 @@ class ServerScorer(Scorer):
         super().__init__(len(regions), batch_size or max(1, room//self.way.requests), self.way.columns)
         self.model, self.image, self.prompt, self.target, self.regions = model, image, prompt, target, regions
         self.fill, self.unseen = fill_image(image, fill, seed), np.array([], int)
-        self._heard, self._bounds = {}, {} # (set, request) -> what was read; set -> lower and upper bounds
+        self._question = self._digest()
+        self._heard = model.unfinished.pop(self._question, {}) # (set, request) -> what was read
+        self._bounds = {} # set -> lower and upper bounds
+        self.way.prepare(self.image)
 
     def compute(self, keep:Tensor # (B, N) bool
                )->Tensor: # (B, tokens)
         "One batch of requests."
         sets, each = packed(keep.numpy()), range(self.way.requests)
-        wanted = [(key, r, row) for key, row in zip(sets, keep.numpy()) for r in each]
-        found = {(key, r): self._heard[key, r] for key, r, _ in wanted if (key, r) in self._heard}
-        asked = [(key, r, row) for key, r, row in wanted if (key, r) not in found]
-        note = lambda i, value: self._heard.__setitem__(asked[i][:2], value) # kept if another request of this batch fails
-        results = self.way.send([partial(self._body, row, r) for _, r, row in asked], lambda i, answer: self.way.read(answer, asked[i][1]), note)
-        found.update(zip([pair[:2] for pair in asked], results))
+        asked = [(key, r, row) for key, row in zip(sets, keep.numpy()) for r in each if (key, r) not in self._heard]
+        note = lambda i, value: self._heard.__setitem__(asked[i][:2], value)
+        try: self.way.send([partial(self._body, row, r) for _, r, row in asked], lambda i, answer: self.way.read(answer, asked[i][1]), note)
+        except BaseException: # the same question goes on from here
+            self.model.unfinished = {self._question: self._heard}
+            raise
         spent["forwards"] += len(sets)
-        rows = [self._together(key, [found[key, r] for r in each]) for key in sets]
-        for key, r, _ in wanted: self._heard.pop((key, r), None)
-        return torch.stack(rows)
+        return torch.stack([self._together(key, [self._heard[key, r] for r in each]) for key in sets])
+
+    def _digest(self)->str:
+        "What is asked, apart from the sets."
+        told = (self.model.way, self.way.__dict__.get("text"), self.target, str(self.prompt), self.image.shape, self.regions.labels.tobytes(),
+                self.image.tobytes(), self.fill.tobytes())
+        return hashlib.sha256(repr(told).encode()).hexdigest()
 
     def _body(self, row:np.ndarray, r:int)->dict:
         return self.way.body(mask_image(self.image, self.regions.mask(row), self.fill), r)
 
-# %% ../../nbs/core/13_servers.ipynb #1d5ba426
+# %% ../../nbs/core/13_servers.ipynb #9e667f55
 @patch
 def _together(self:ServerScorer, key:bytes, parts:list[Read])->Tensor: # (tokens,)
     "All tokens of one image from the answers to its requests."
@@ -536,10 +641,23 @@ def bounds(self:ServerScorer, keep:Tensor # (B, N) bool
 
 @patch
 def uncertainty(self:ServerScorer)->dict: # way; mean and largest half width; share of probabilities that have one; fingerprints
-    "How sure the probabilities are that were scored."
+    "How sure the probabilities are that were scored; an error where the server has become another one meanwhile."
     half = np.array([(high - low)/2 for low, high in self._bounds.values()])
     found = dict(way=self.model.way, mean=float(half.mean()), most=float(half.max()), share=float((half > 0).mean())) if len(half) else {}
+    if self._known and self.model.way != "sampling": self._check_same()
     return found | (dict(fingerprints=len(self.model.backend.others) + 1) if self.model.backend.others else {})
+
+@patch
+def _check_same(self:ServerScorer):
+    "Ask for a set again, and refuse another answer than before."
+    key, before = next(iter(self._known.items()))
+    row = np.unpackbits(np.frombuffer(key, np.uint8))[:self.n].astype(bool)
+    parts = self.way.send([partial(self._body, row, r) for r in range(self.way.requests)], lambda i, answer: self.way.read(answer, i))
+    p, low, high = self.way.together(parts)
+    gap = float(np.abs(p - before.numpy()).max())
+    if gap > _NEAR + 2*float((high - low).max()):
+        raise ValueError(f"the server gives other probabilities for the same image than it did before ({gap:.2g}): another model may have taken "
+                         "its place; load the model again and repeat this")
 
 def make_scorer(model:Model, image:np.ndarray, # (H, W, 3) uint8
                 prompt:str|list[dict], target:Target, regions:Regions, # of this image
@@ -590,7 +708,7 @@ def _first_answer(model:ServedModel, image:np.ndarray)->tuple[Answer, list[float
         model.shows_likely = False
         return model._answered([image], [_PROMPT], 8, likely=False)[0]
 
-# %% ../../nbs/core/13_servers.ipynb #ae2f8e57
+# %% ../../nbs/core/13_servers.ipynb #c947e153
 def _goes_on(model:ServedModel, trial:_Trial)->bool:
     "Is the next token after half of an answer the one that the answer has there?"
     a, k = trial.answer, next((k for k in range(len(trial.answer) - 1, 0, -1) if trial.answer.tokens[k].strip() != trial.answer.tokens[0].strip()), 0)
@@ -603,7 +721,7 @@ def _goes_on(model:ServedModel, trial:_Trial)->bool:
 def _find_prefill(model:ServedModel, trial:_Trial):
     "How this server is given the beginning of an answer; none if it does not go on with it."
     for model.prefill in range(len(PREFILLS)):
-        with contextlib.suppress(Refused, Unanswered):
+        with contextlib.suppress(Refused):
             if _goes_on(model, trial): return
     model.prefill = None
 
@@ -621,7 +739,10 @@ def _try_way(model:ServedModel, name:str, trial:_Trial)->str: # why it is not po
         if name == "sampling": _count_choices(model, trial)
         target = _whole_target(trial.answer, 1 if model.prefill is None else 4)
         make_scorer(model, trial.image, _PROMPT, target, grid(trial.image, 2, 2))(torch.ones(1, 4, dtype=torch.bool))
-    except Unanswered as e: return error_text(e)
+    except CapReached: raise
+    except Unanswered as e:
+        if not e.garbled: raise
+        return error_text(e)
     except (ValueError, LookupError, TypeError, AttributeError, ImportError) as e: return error_text(e)
     return ""
 
@@ -634,7 +755,12 @@ def find_way(model:ServedModel, wanted:str|None=None # one of `WAYS`; None for t
         trial = _Trial(image, *_first_answer(model, image), {})
         if not len(trial.answer): raise ValueError(f"{model.name!r} says nothing about a small image of patches: is it a model that takes images?")
         for name in [wanted] if wanted else [w for w in WAYS if w != "sampling"]:
-            if not (why := _try_way(model, name, trial)): return trial
+            try: why = _try_way(model, name, trial)
+            except Unanswered as e:
+                raise Unanswered(f"{e}. This was way={name!r}: where the server fails at it alone, choose another one", e.ends_run) from e
+            if not why:
+                model.trial, model.fingerprint = trial, hashlib.sha256(f"{model.name}|{trial.answer.text}".encode()).hexdigest()[:12]
+                return trial
             trial.unable[name] = why
     reasons = "; ".join(f"{k}: {v}" for k, v in trial.unable.items())
     raise ValueError(f"{model.backend.about} tells no probabilities of {model.name!r} that could be used ({reasons}). With way='sampling' they "
@@ -716,7 +842,7 @@ def _without_images(model:ServedModel, ids:list[int])->set[tuple[int, ...]]:
     plain = lambda drop: tuple(i for k, i in enumerate(ids) if k not in drop and i not in {*images, model.tokenizer.bos_token_id})
     return {plain(set()), plain(beside)}
 
-# %% ../../nbs/core/13_servers.ipynb #63dc13c9
+# %% ../../nbs/core/13_servers.ipynb #a70b802b
 def _tested(model:ServedModel, trial:_Trial)->dict:
     "All that a report says."
     n = 1 if model.prefill is None and issubclass(WAYS[model.way], NextToken) else 4
@@ -739,8 +865,6 @@ def _tested(model:ServedModel, trial:_Trial)->dict:
 
 _LACKING = ("prompt_words, regions='tokens', fill='drop', screen=... (they need the model's own inputs)",
             "methods that read gradients, attention or hidden states")
-_NEAR = .05 # of a probability: rounding in half precision, which differs with what else is in a batch
-
 def _server_errors(found:dict)->list[str]:
     "Why probabilities would be wrong."
     errors = []
@@ -768,14 +892,13 @@ def examine(model:ServedModel # its report and fingerprint are set
            )->ServerReport:
     "Compare what a server tells with what it says, and look for what a comparison can miss."
     start, before = time.perf_counter(), model.connection.traffic.copy() if model.connection else None
-    trial = find_way(model, model.way)
+    trial = model.trial or find_way(model, model.way)
     found = _tested(model, trial)
-    model.fingerprint = hashlib.sha256(f"{model.name}|{trial.answer.text}".encode()).hexdigest()[:12]
     requests = model.connection.traffic.since(before).requests if model.connection else 0
     model.report = ServerReport(backend=model.backend.about, way=model.way, requests=requests, seconds=time.perf_counter() - start, **found)
     return model.report
 
-# %% ../../nbs/core/13_servers.ipynb #6cefc79a
+# %% ../../nbs/core/13_servers.ipynb #0e946316
 def is_served(source)->bool:
     "Is it the address of a server, or an `LLM` of vLLM?"
     if isinstance(source, str): return source.strip().lower().startswith(("http://", "https://"))
@@ -789,7 +912,7 @@ def _served_name(connection:Connection, wanted:str|None)->tuple[str, dict]: # na
         return wanted, {}
     if wanted is None and len(served) == 1: return next(iter(served.items()))
     if wanted in served: return wanted, served[wanted]
-    names = ", ".join(list(served)[:12]) or "none"
+    names = connection.clean(", ".join(list(served)[:12]) or "none")
     raise ValueError(f"{connection.url} serves no model {wanted!r}: choose one of {names}" if wanted else
                      f"{connection.url} serves {len(served)} models: name one, load({connection.url!r}, model=...), of {names}")
 
@@ -813,6 +936,7 @@ def connect(source:str|object, # the address of a server, or an `LLM` of vLLM
             **settings # of `Connection`: key_env, concurrency, timeout, retries, rate, max_requests
            )->ServedModel:
     "A model behind a server, with the way in which it tells probabilities."
+    _check_connect(top, samples, system, tokenizer, settings)
     own = dict(top=top, samples=samples, system=system, chat_template=chat_template, chat_template_kwargs=chat_template_kwargs)
     if isinstance(source, str): backend, names = _http(source, model, settings)
     else: backend, names = _in_process(source, model, settings)
@@ -823,6 +947,18 @@ def connect(source:str|object, # the address of a server, or an `LLM` of vLLM
         if found: raise
         raise ValueError(f"{e} (the tokenizer is not known: {why})") from e
     return served
+
+def _check_connect(top, samples, system, tokenizer, settings:dict):
+    "Refuse settings that make no sense."
+    for name, value in dict(top=top, samples=samples).items():
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1: raise ValueError(f"{name} must be a whole number from 1, got {value!r}")
+    if system is not None and not isinstance(system, str): raise ValueError(f"system must be a text, got {system!r}")
+    known = tuple(inspect.signature(Connection).parameters)[1:]
+    if unknown := [k for k in settings if k not in known]:
+        raise ValueError(f"unknown setting {unknown[0]!r}: a served model takes model, tokenizer, way, top, samples, system, chat_template, "
+                         f"chat_template_kwargs, {', '.join(known)}")
+    if tokenizer is not None and not isinstance(tokenizer, (str, Path)) and not hasattr(getattr(tokenizer, "tokenizer", tokenizer), "convert_ids_to_tokens"):
+        raise ValueError(f"tokenizer must be a folder, a hub id, a tokenizer or a processor of transformers, got {tokenizer!r:.80}")
 
 def _http(url:str, model:str|None, settings:dict)->tuple[HttpBackend, list[str]]:
     "A back end for a server, and names under which its tokenizer may be found."

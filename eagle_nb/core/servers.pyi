@@ -1,9 +1,10 @@
 """Generated from servers.py by .ci/stubs.py; do not edit."""
 __all__ = ['PREFILLS', 'Read', 'WAYS', 'image_url', 'messages', 'HttpBackend', 'VllmBackend', 'SaidTokens', 'find_tokenizer', 'ServedModel', 'ForcedAnswer', 'InputLogprobs', 'NextToken', 'TopLogprobs', 'Sampling', 'ServerScorer', 'make_scorer', 'find_way', 'ServerReport', 'examine', 'is_served', 'connect']
-import base64, contextlib, hashlib, math, re, time, warnings
+import base64, contextlib, hashlib, inspect, math, re, time, warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 from .. import DATA
 from .answers import Answer, conversation, same_text
 from .checkpoints import EMBEDDED
-from .connections import Connection, Garbled, Refused, Unanswered
+from .connections import CapReached, Connection, Garbled, Refused, Unanswered
 from .costs import spent
 from .files import error_text
 from .images import DROP, fill_image, mask_image, open_image
@@ -191,6 +192,7 @@ class ServedModel(Model):
         """Does the server name tokens by their ids where it is asked to? vLLM does."""
         ...
 PREFILLS = (dict(add_generation_prompt=False, continue_final_message=True), dict(prefix=True), {})
+_NEUTRAL = dict(repetition_penalty=1.0, presence_penalty=0.0, frequency_penalty=0.0, min_p=0.0)
 Read = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def _sure(p: list[float]) -> Read:
@@ -200,8 +202,12 @@ def _probability(logprob: float) -> float:
     """A probability from its logarithm."""
     ...
 
-def _check_ids(model: ServedModel, got: list[int], ids: list[int]):
-    """Refuse probabilities of other tokens than those that were meant."""
+def _refuse_ids(model: ServedModel, got: list[int], ids: list[int]):
+    """Refuse probabilities of other tokens than those that were meant, or after another prompt."""
+    ...
+
+def _whole_characters(model: ServedModel, target: Target) -> list[int]:
+    """The ids of an answer up to the last target token, and on to the end of a character."""
     ...
 
 class ForcedAnswer:
@@ -211,6 +217,17 @@ class ForcedAnswer:
     def __init__(self, model: ServedModel, prompt: str | list[dict], target: Target):
         ...
     send = property(lambda self: self.model.backend.chats)
+
+    def prepare(self, image: np.ndarray):
+        """Find the text that the server reads as the answer's tokens, right after the prompt."""
+        ...
+
+    def _ids_of(self, image: np.ndarray, said: str | None) -> list[int]:
+        """What the server reads."""
+        ...
+
+    def _told(self, answer: dict) -> tuple[list, list[int]]:
+        ...
 
     def body(self, image: np.ndarray, k: int) -> dict:
         ...
@@ -227,6 +244,18 @@ class InputLogprobs(ForcedAnswer):
     def __init__(self, model: ServedModel, prompt: str | list[dict], target: Target):
         ...
     send = property(lambda self: self.model.backend.generates)
+
+    def prepare(self, image: np.ndarray):
+        ...
+
+    def _ids_of(self, image: np.ndarray, said: str | None) -> list[int]:
+        ...
+
+    def _told(self, answer: dict) -> tuple[list, list[int]]:
+        ...
+
+    def _body(self, image: np.ndarray, said: str, start: int) -> dict:
+        ...
 
     def body(self, image: np.ndarray, k: int) -> dict:
         ...
@@ -246,8 +275,24 @@ class NextToken:
     def together(self, parts: list[Read]) -> Read:
         ...
 
-    def is_it(self, text: str, k: int) -> bool:
-        """Whether the text of a token is that of a target token; space around it does not count where text is all that is told."""
+    def _check_begun(self, said: str, ids: list[int]):
+        """Refuse the beginning of an answer that text cannot tell."""
+        ...
+
+    def prepare(self, image: np.ndarray):
+        """Know what the server reads before an answer, where it tells."""
+        ...
+
+    def check(self, answer: dict, k: int):
+        """Refuse the next token after something else."""
+        ...
+
+    def forms(self, k: int) -> set[str]:
+        """How a server may write a target token: with the space before it, where the server tells such spaces."""
+        ...
+
+    def has_twin(self, k: int) -> bool:
+        """Whether a server that tells no spaces writes another token in the same way."""
         ...
 
 class TopLogprobs(NextToken):
@@ -259,8 +304,8 @@ class TopLogprobs(NextToken):
     def read(self, answer: dict, k: int) -> Read:
         ...
 
-    def _find(self, listed: dict[str, float], k: int) -> float | None:
-        """The probability of a target token, if it is listed."""
+    def _find(self, listed: list[tuple[str, float]], rest: float, k: int) -> Read:
+        """The probability of a target token: its own, if one that is listed is surely it."""
         ...
 
 class Sampling(NextToken):
@@ -276,13 +321,15 @@ class Sampling(NextToken):
     def read(self, answer: dict, k: int) -> tuple[int, int]:
         ...
 
-    def _says(self, text: str, token: int) -> bool:
+    def _says(self, choice: dict, token: int) -> bool:
+        """By its id where that is told; otherwise by its text, in which space does not count."""
         ...
 
     def together(self, parts: list[tuple[int, int]]) -> Read:
         """Shares with the interval of Clopper and Pearson, which holds the truth in at least 95 % of cases."""
         ...
 WAYS = dict(prompt_logprobs=ForcedAnswer, input_logprobs=InputLogprobs, top_logprobs=TopLogprobs, sampling=Sampling)
+_NEAR = 0.05
 
 class ServerScorer(Scorer):
     """Probabilities of an answer's tokens from a served model."""
@@ -294,6 +341,10 @@ class ServerScorer(Scorer):
 
     def compute(self, keep: Tensor) -> Tensor:
         """One batch of requests."""
+        ...
+
+    def _digest(self) -> str:
+        """What is asked, apart from the sets."""
         ...
 
     def _body(self, row: np.ndarray, r: int) -> dict:
@@ -308,7 +359,11 @@ class ServerScorer(Scorer):
         ...
 
     def uncertainty(self) -> dict:
-        """How sure the probabilities are that were scored."""
+        """How sure the probabilities are that were scored; an error where the server has become another one meanwhile."""
+        ...
+
+    def _check_same(self):
+        """Ask for a set again, and refuse another answer than before."""
         ...
 
 def make_scorer(model: Model, image: np.ndarray, prompt: str | list[dict], target: Target, regions: Regions, fill: str | np.ndarray='black', mode: str='nearest', batch_size: int | None=None, seed: int=0) -> Scorer:
@@ -414,7 +469,6 @@ def _tested(model: ServedModel, trial: _Trial) -> dict:
     """All that a report says."""
     ...
 _LACKING = ("prompt_words, regions='tokens', fill='drop', screen=... (they need the model's own inputs)", 'methods that read gradients, attention or hidden states')
-_NEAR = 0.05
 
 def _server_errors(found: dict) -> list[str]:
     """Why probabilities would be wrong."""
@@ -442,6 +496,10 @@ def _software(connection: Connection, told: dict) -> str:
 
 def connect(source: str | object, model: str | None=None, tokenizer=None, way: str | None=None, top: int=20, samples: int=100, system: str | None=None, chat_template: str | None=None, chat_template_kwargs: dict | None=None, **settings) -> ServedModel:
     """A model behind a server, with the way in which it tells probabilities."""
+    ...
+
+def _check_connect(top, samples, system, tokenizer, settings: dict):
+    """Refuse settings that make no sense."""
     ...
 
 def _http(url: str, model: str | None, settings: dict) -> tuple[HttpBackend, list[str]]:

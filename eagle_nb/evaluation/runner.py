@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
+from ..core.arguments import MODEL_HELP, server_options, source_of
 from ..core.images import DROP
 from ..core.answers import Answer
 from ..core.files import command, error_text, part
@@ -34,7 +35,7 @@ from .results import (AGREEMENT, CORRECTIONS, METRICS, OWN, Evaluation, ResultSt
                                          pick_metrics)
 from ..runs import lists
 from ..runs.executors import Processes, executor_of, until_end
-from ..runs.runs import (Progress, Results, asked_of, check_hiding, found_anywhere, model_head, model_of,
+from ..runs.runs import (Progress, Results, asked_of, check_hiding, check_limits, found_anywhere, model_head, model_of,
                                        short_digest, told)
 from ..runs.samples import Dataset, Sample
 from ..runs.store import plain_json
@@ -248,6 +249,7 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
     data.require()
     settings = dict(regions=regions, fill=fill, mode=mode, seed=seed, max_new_tokens=max_new_tokens)
     asked = (labels, chosen, settings | dict(batch_size=batch_size), recorded, orders, out is not None)
+    check_limits(model, executor)
     with executor_of(executor).open(partial(_make_judge, model, *asked), len(data)) as pool:
         head = _head(pool.about, data, name or data.name, settings)
         path = None if out is None else Path(out)/f"{_file_name(head['model'])}-{_file_name(head['data'])}.jsonl"
@@ -327,6 +329,7 @@ def judge_sample(self:_Run, sample, done, bar)->dict: # see `_digests`
         if not todo: return digests
         case = prepare_case(self.model, sample, **self.settings)
     except (ValueError, OSError) as e:
+        if getattr(e, "ends_run", False): raise # a server is gone: no other sample fares better
         self.store.add(key=sample.key, out=error_text(e))
         bar.update(len(todo))
         return digests
@@ -358,7 +361,9 @@ def judge_method(self:_Run, case, label, digests)->dict:
         row |= {k: None if math.isnan(v) else round(v, 6) for k, v in scores.items()}
         if self.orders: row["order"] = found.order.tolist()
         if np.ptp(found.saliency) == 0: row["note"] = "the map is all equal"
-    except Exception as e: row["note"] = error_text(e)
+    except Exception as e:
+        if getattr(e, "ends_run", False): raise
+        row["note"] = error_text(e)
     return row
 
 # %% ../../nbs/evaluation/09_runner.ipynb #e15e0002
@@ -427,7 +432,7 @@ def _judge(a):
     label_methods(a.methods)
     pick_metrics(a.metrics)
     if a.metrics is None and a.data == "questions": a.metrics = [m for m in METRICS if m not in OWN + AGREEMENT]
-    source = dict(source=a.model, dtype=a.dtype, device=a.device)
+    source = source_of(a)
     model = load(**source)
     data = _data(a, model)
     if a.part: data = data.part(*a.part)
@@ -457,7 +462,8 @@ def _parser(prog:str="runner")->argparse.ArgumentParser:
     add = parser.add_argument
     add("data", choices=("captions", "words", "questions", "list", "own"),
         help="scenes with captions, object words or planted questions; an evaluation list; your own CSV or JSON lines")
-    add("--model", default="scenes-llava", help="embedded model, folder or hub id")
+    add("--model", default="scenes-llava", help=MODEL_HELP)
+    server_options(parser)
     add("--methods", nargs="*", default=list(_METHODS), metavar="METHOD", help=", ".join(METHODS))
     add("--metrics", nargs="*", metavar="METRIC", help="; ".join(METRICS))
     add("--n", type=int, help="samples (scenes: 100)")

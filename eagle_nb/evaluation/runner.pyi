@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
+from ..core.arguments import MODEL_HELP, server_options, source_of
 from ..core.images import DROP
 from ..core.answers import Answer
 from ..core.files import command, error_text, part
@@ -25,7 +26,7 @@ from .metrics import Curves, as_mask, energy, evaluate_order, iou, pixel_regions
 from .results import AGREEMENT, CORRECTIONS, METRICS, OWN, Evaluation, ResultStore, evaluation_of, pick_metrics
 from ..runs import lists
 from ..runs.executors import Processes, executor_of, until_end
-from ..runs.runs import Progress, Results, asked_of, check_hiding, found_anywhere, model_head, model_of, short_digest, told
+from ..runs.runs import Progress, Results, asked_of, check_hiding, check_limits, found_anywhere, model_head, model_of, short_digest, told
 from ..runs.samples import Dataset, Sample
 from ..runs.store import plain_json
 from ..explanation.hallucination import amcr, answers_while_masking, correction_region, csr, matches_foil, removed_area

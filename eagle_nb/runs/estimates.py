@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Estimate', 'amount', 'spread', 'estimate']
 
-# %% ../../nbs/runs/05_estimates.ipynb #4c59f34d
+# %% ../../nbs/runs/05_estimates.ipynb #d79ff35d
 import math
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -14,22 +14,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..core.connections import Traffic
 from ..core.models import Model
 from ..core.patching import patch
 from .runs import Results, model_of, run
 from .samples import Dataset, count_text, name_some
 from .tables import samples_of
 
-# %% ../../nbs/runs/05_estimates.ipynb #3092627f
+# %% ../../nbs/runs/05_estimates.ipynb #73a930d4
 _COUNTED = ("forwards", "seconds", "bytes", "requests", "input_tokens", "output_tokens")
 
 @dataclass(frozen=True)
 class Estimate:
     "What a data set takes, from some of its samples."
     samples:int # in all
-    measured:pd.DataFrame # one row per sample that was explained: forwards, seconds, bytes, requests, tokens
+    measured:pd.DataFrame # one row per sample that was tried: forwards, seconds, bytes, requests, tokens
     price:tuple[float, float]|None = None # of a million tokens, sent and received
     failures:dict = field(default_factory=dict) # sample that was tried and failed -> why
+    to_load:int=0 # requests of each process that loads the model, besides
 
     @property
     def frame(self)->pd.DataFrame: # rows: what is counted; columns: total, lower, upper
@@ -41,12 +43,14 @@ class Estimate:
         "The money."
         if self.price is None or "input_tokens" not in self.measured: return None
         totals = self.frame["total"]
-        return float(totals["input_tokens"]*self.price[0] + totals["output_tokens"]*self.price[1])/1e6
+        cost = float(totals["input_tokens"]*self.price[0] + totals["output_tokens"]*self.price[1])/1e6
+        return None if math.isnan(cost) else cost
 
 def _total(measured:pd.Series, samples:int)->list[float]: # total, lower, upper
     "The total of all samples from some of them."
     from scipy.stats import t
     n, mean = len(measured), float(measured.mean())
+    if measured.isna().any(): return [math.nan]*3 # not all was counted
     if n >= samples: return [float(measured.sum())]*3
     if n < 2: return [mean*samples, math.nan, math.nan]
     left = samples - n # those that were measured are known
@@ -54,7 +58,7 @@ def _total(measured:pd.Series, samples:int)->list[float]: # total, lower, upper
     total = float(measured.sum()) + mean*left
     return [total, max(float(measured.sum()), total - wide), total + wide]
 
-# %% ../../nbs/runs/05_estimates.ipynb #d2837f3a
+# %% ../../nbs/runs/05_estimates.ipynb #29f9aaee
 _WORDS = dict(forwards="forwards", requests="requests", seconds="hours", bytes="MB", input_tokens="tokens sent", output_tokens="tokens received")
 _UNITS = dict(seconds=3600., bytes=1e6)
 
@@ -68,13 +72,19 @@ def __repr__(self:Estimate)->str:
     lines = [f"{count_text(self.samples, 'sample')}, estimated from {len(self.measured)}"]
     for name, row in self.frame.iterrows():
         total, low, high = row/_UNITS.get(name, 1.)
+        if math.isnan(total):
+            lines.append(f"       unknown {_WORDS[name]}: the server does not count them")
+            continue
         interval = "" if math.isnan(low) or low == high else f"   [{amount(low)}, {amount(high)}]"
         lines.append(f"  {amount(total):>12} {_WORDS[name]}{interval}")
     if self.cost is not None: lines.append(f"  {self.cost:>12,.2f} to pay, at {self.price[0]:g} and {self.price[1]:g} per million tokens")
-    if self.failures: lines.append(f"  failed: {next(iter(self.failures.items()))}")
+    if self.to_load: lines.append(f"  {self.to_load:>12,} requests more for each process that loads the model")
+    if self.failures:
+        key, why = next(iter(self.failures.items()))
+        lines.append(f"  {len(self.failures)} of {len(self.measured)} failed, such as {key!r}: {why}")
     return "\n".join(lines)
 
-# %% ../../nbs/runs/05_estimates.ipynb #4bea5393
+# %% ../../nbs/runs/05_estimates.ipynb #cecc9952
 def spread(data:Dataset)->list[int]: # all of its places
     "An order in which every beginning is evenly spread (steps of the golden ratio)."
     return np.argsort(np.arange(len(data))*(math.sqrt(5) - 1)/2 % 1, kind="stable").tolist()
@@ -111,18 +121,26 @@ def estimate(model:Model|str|dict, # see `run`
     while left:
         n = probes or max(_first(settings), len(rows)//2)
         now, left = left[:n], left[n:]
+        before = model.connection and model.connection.traffic.copy()
         found = run(model, Dataset(data.name, [data[i] for i in now]), out, show_progress=False, **settings)
-        rows, failures = pd.concat([rows, _counted(found)]), failures | found.failures
-        if probes or len(rows) + len(failures) >= 100 or _width(rows, len(data)) <= within: break
-    if not len(rows): raise ValueError(f"none of {name_some([*failures])} could be explained: {next(iter(failures.values()))}")
-    return Estimate(len(data), rows, price, failures)
+        rows, failures = pd.concat([rows, _counted(found, before and model.connection.traffic.since(before))]), failures | found.failures
+        if probes or len(rows) >= 100 or _width(rows, len(data)) <= within: break
+    if len(failures) == len(rows): raise ValueError(f"none of {name_some([*failures])} could be explained: {next(iter(failures.values()))}")
+    return Estimate(len(data), rows, price, failures, getattr(model.report, "requests", 0))
 
 def _first(settings:dict)->int:
     "Samples to begin with: more where searches stop by themselves, which some do early."
     return 4 if isinstance(settings.get("budget"), Integral) else 16
 
-def _counted(found:Results)->pd.DataFrame: # one row per explanation
-    "What a run has counted."
-    if not len(found): return pd.DataFrame()
-    table = found.frame()
-    return table.loc[list(found), [c for c in _COUNTED if c in table]].astype(float)
+def _counted(found:Results, sent:Traffic|None # to a server, in all
+            )->pd.DataFrame: # one row per sample
+    "What a run has counted; samples that failed share what nobody else has sent."
+    table = pd.DataFrame(list(found.lines.values())).set_index("key")
+    rows = table.reindex(columns=[c for c in _COUNTED if c in table]).astype(float)
+    failed = list(found.failures)
+    rows.loc[failed, [c for c in ("forwards", "seconds", "bytes") if c in rows]] = 0.
+    if sent is None or not failed: return rows
+    for name in ("requests", "input_tokens", "output_tokens"):
+        known = rows[name].sum() if name in rows else 0.
+        rows.loc[failed, name] = math.nan if sent.untold and name != "requests" else max(0., getattr(sent, name) - known)/len(failed)
+    return rows

@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from pathlib import Path
 import numpy as np
 import pandas as pd
+from ..core.connections import Traffic
 from ..core.models import Model
 from ..core.patching import patch
 from .runs import Results, model_of, run
@@ -20,6 +21,7 @@ class Estimate:
     measured: pd.DataFrame
     price: tuple[float, float] | None = None
     failures: dict = field(default_factory=dict)
+    to_load: int = 0
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -64,6 +66,6 @@ def _first(settings: dict) -> int:
     """Samples to begin with: more where searches stop by themselves, which some do early."""
     ...
 
-def _counted(found: Results) -> pd.DataFrame:
-    """What a run has counted."""
+def _counted(found: Results, sent: Traffic | None) -> pd.DataFrame:
+    """What a run has counted; samples that failed share what nobody else has sent."""
     ...

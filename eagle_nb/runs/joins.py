@@ -5,14 +5,13 @@
 # %% auto #0
 __all__ = ['join_runs']
 
-# %% ../../nbs/runs/05_joins.ipynb #c83fbe9f
-from collections.abc import Iterable
+# %% ../../nbs/runs/05_joins.ipynb #457882f3
 from pathlib import Path
 
 from .runs import Results, RunStore, read_run
 from .store import plain_json
 
-# %% ../../nbs/runs/05_joins.ipynb #a189ce36
+# %% ../../nbs/runs/05_joins.ipynb #bdce808e
 _OF_A_MACHINE = ("machine", "versions", "batch_size")
 
 def _same_question(first:Results, other:Results, where:Path):
@@ -24,16 +23,19 @@ def _same_question(first:Results, other:Results, where:Path):
         k = differ[0]
         raise ValueError(f"{str(where)!r} is a run of another question: its {k} is {b.get(k)!r}, that of the first run {a.get(k)!r}")
 
-def join_runs(folders:Iterable[str|Path], # of runs
+def join_runs(folders:list[str|Path], # of runs
               out:str|Path # a new folder, or one that was joined before
              )->Results:
     """One run of several: every sample once, in the sequence of the folders.
 
     A sample that failed in one and was explained in another is explained. One that was explained twice must have been the same
     sample; the first explanation stays."""
-    folders = [Path(f).absolute() for f in folders]
+    if isinstance(folders, (str, Path)): raise ValueError(f"folders must be a list of several, got {str(folders)!r}: give [folder, folder, ...]")
+    if wrong := [f for f in folders if not isinstance(f, (str, Path))]: raise ValueError(f"a run is given as its folder, got {wrong[0]!r:.80}")
+    folders = [Path(f).resolve() for f in folders]
     if not folders: raise ValueError("there is nothing to join: give the folders of runs")
-    if Path(out).absolute() in folders: raise ValueError(f"{str(out)!r} is among the runs to be joined: choose a folder of its own")
+    if Path(out).exists() and not Path(out).is_dir(): raise ValueError(f"out must be a folder, {str(out)!r} is a file: name another one")
+    if Path(out).resolve() in folders: raise ValueError(f"{str(out)!r} is among the runs to be joined: choose a folder of its own")
     found = [read_run(f) for f in folders]
     for where, other in zip(folders, found): _same_question(found[0], other, where)
     head = {k: v for k, v in found[0].about.items() if k != "format"}

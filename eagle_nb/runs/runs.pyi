@@ -1,5 +1,5 @@
 """Generated from runs.py by .ci/stubs.py; do not edit."""
-__all__ = ['check_settings', 'check_hiding', 'told', 'function_text', 'short_digest', 'model_head', 'Explainer', 'model_of', 'explainer', 'RunStore', 'Results', 'read_run', 'Progress', 'asked_of', 'sample_digest', 'found_anywhere', 'run']
+__all__ = ['check_settings', 'check_hiding', 'told', 'function_text', 'short_digest', 'model_head', 'Explainer', 'check_limits', 'model_of', 'explainer', 'RunStore', 'Results', 'read_run', 'Progress', 'asked_of', 'sample_digest', 'found_anywhere', 'run']
 import copy, errno, hashlib, inspect, json, sys, time, warnings, zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from ..core.regions import Regions
 from ..core.scores import MODES
 from ..core.selftest import load
 from ..explanation.explanation import Explanation, explain
-from .executors import Outcome, executor_of, until_end
+from .executors import Here, Outcome, executor_of, until_end
 from .lists import as_asked
 from .samples import Sample, count_text, name_some
 from .store import FORMAT, Store, plain_json
@@ -75,6 +75,10 @@ def _traffic(model: Model, before) -> dict:
 
 def _line(e: Explanation, data: bytes, seconds: float, heard) -> dict:
     """What the file of a run says of an explanation."""
+    ...
+
+def check_limits(source, executor):
+    """Refuse limits of a server's requests where several processes would each have them."""
     ...
 
 def model_of(source: Model | str | dict | Callable) -> Model:
