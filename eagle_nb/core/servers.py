@@ -615,8 +615,8 @@ class ServerScorer(Scorer):
 
     def _digest(self)->str:
         "What is asked, apart from the sets."
-        told = (self.model.way, self.way.__dict__.get("text"), self.target, str(self.prompt), self.image.shape, self.regions.labels.tobytes(),
-                self.image.tobytes(), self.fill.tobytes())
+        turns = messages(self.image, self.prompt, self.model.system) # with all images
+        told = self.model.way, self.target, turns, self.regions.labels.tobytes(), self.fill.tobytes()
         return hashlib.sha256(repr(told).encode()).hexdigest()
 
     def _body(self, row:np.ndarray, r:int)->dict:
@@ -813,7 +813,7 @@ def _alone(scorer:ServerScorer)->Tensor: return torch.cat([scorer(row[None]) for
 def _compare_tokens(model:ServedModel)->tuple[str, str]: # how; what is wrong, or ""
     "Whether the server cuts some texts as the tokenizer here does."
     if not model.knows_tokens: return "not known", ""
-    how = "ids of every answer" if WAYS[model.way].exact else "by their ids" if model.names_ids and model.way == "top_logprobs" else "by their text"
+    how = "ids of every answer" if WAYS[model.way].exact else "by their ids" if model.names_ids else "by their text"
     if model.connection is None: return how, ""
     for text in ("handbag", " Paris, 12.5 km", "naïve 犬", "\n\nYes"):
         try: theirs = model.connection.ask("//tokenize", dict(model=model.backend.name, prompt=text, add_special_tokens=False), lambda a: a["tokens"])

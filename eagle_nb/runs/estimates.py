@@ -92,7 +92,7 @@ def spread(data:Dataset)->list[int]: # all of its places
 def _width(rows:pd.DataFrame, samples:int)->float: # a share; infinite where it is unknown
     "Half of the interval of the total number of forwards, as a share of it."
     total, low, high = _total(rows["forwards"], samples) if len(rows) else [math.nan]*3
-    return math.inf if math.isnan(high) else (high - low)/2/total
+    return (high - low)/2/total if total > 0 and not math.isnan(high) else math.inf
 
 def _read_price(price)->tuple[float, float]|None:
     "Two prices from 0."
