@@ -84,7 +84,7 @@ def __repr__(self:Estimate)->str:
         lines.append(f"  {len(self.failures)} of {len(self.measured)} failed, such as {key!r}: {why}")
     return "\n".join(lines)
 
-# %% ../../nbs/runs/05_estimates.ipynb #cecc9952
+# %% ../../nbs/runs/05_estimates.ipynb #c65e9fb4
 def spread(data:Dataset)->list[int]: # all of its places
     "An order in which every beginning is evenly spread (steps of the golden ratio)."
     return np.argsort(np.arange(len(data))*(math.sqrt(5) - 1)/2 % 1, kind="stable").tolist()

@@ -132,7 +132,7 @@ def test_a_token_outside_the_likeliest_has_bounds_that_hold(serve, local, case):
 
 def test_samples_have_an_interval_that_holds(serve, local, case):
     image, parts, _, word = case
-    keep = keeps(40)
+    keep = keeps(24)
     m = load(serve(tells=(), max_choices=5), way="sampling", samples=10)
     assert m.choices == 1, "10 in one request are refused, so each is asked for alone"
     m = load(serve(tells=()), way="sampling", samples=100)

@@ -127,7 +127,7 @@ def linear(monkeypatch, weights, base=.1):
     "Let the region methods see a linear function of the visible regions instead of the model."
     w = torch.as_tensor(weights, dtype=torch.float32)
     def scorer(*a, **k): return FunctionScorer(lambda keep: base + keep.float() @ w, len(w), batch_size=7)
-    monkeypatch.setattr(B, "ModelScorer", scorer)
+    monkeypatch.setattr(B, "make_scorer", scorer)
 
 
 def test_on_a_linear_function_the_values_are_its_weights(monkeypatch, model):
@@ -147,7 +147,7 @@ def test_shapley_values_where_regions_only_work_together(monkeypatch, model):
     def both(keep):
         keeps.append(keep)
         return .9*(keep[:, 0] & keep[:, 1]).float()
-    monkeypatch.setattr(B, "ModelScorer", lambda *a, **k: FunctionScorer(both, 5, batch_size=16))
+    monkeypatch.setattr(B, "make_scorer", lambda *a, **k: FunctionScorer(both, 5, batch_size=16))
     r = grid(SCENE.pixels, 5, 1)
     a = B.kernel_shap(model, SCENE.pixels, PROMPT, target(model), r, samples=4000)
     np.testing.assert_allclose([a[r.labels == i].mean() for i in range(5)], [.45, .45, 0, 0, 0], atol=.06)
