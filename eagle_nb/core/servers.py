@@ -517,8 +517,13 @@ class TopLogprobs(NextToken):
         said = steps[0]["token"], _probability(steps[0]["logprob"])
         p = [p for _, p in top]
         if sum(p) > 1.01: raise Garbled(f"the likeliest tokens have a probability of {sum(p):.3f} together")
-        rest = max(0., min(min(p), 1 - sum(p))) if p else 1. # of any other
-        return self._find(top if said in top else [*top, said], rest, k)
+        return self._find(top if said in top else [*top, said], self._rest(p, said[1]), k)
+
+    def _rest(self, p:list[float], said:float # the likeliest, and the token that was sampled, which may be among them though it is not
+             )->float:
+        "What any token has at most that is not listed."
+        if len(p) > 1 and min(p) == said: return max(0., min(sorted(p)[1], 1 - sum(p)))
+        return max(0., min(min(p), 1 - sum(p))) if p else 1.
 
     def _find(self, listed:list[tuple[str, float]], rest:float, k:int)->Read:
         "The probability of a target token: its own, if one that is listed is surely it."

@@ -304,6 +304,10 @@ class TopLogprobs(NextToken):
     def read(self, answer: dict, k: int) -> Read:
         ...
 
+    def _rest(self, p: list[float], said: float) -> float:
+        """What any token has at most that is not listed."""
+        ...
+
     def _find(self, listed: list[tuple[str, float]], rest: float, k: int) -> Read:
         """The probability of a target token: its own, if one that is listed is surely it."""
         ...

@@ -111,8 +111,9 @@ class ModelServer:
 
     def step(self, i, logs, body):
         name = (lambda t: f"token_id:{t}") if body.get("return_tokens_as_token_ids") else self.token
-        top = logs.topk(body.get("top_logprobs") or 1)
-        return dict(token=name(i), logprob=float(logs[i]), top_logprobs=[dict(token=name(int(t)), logprob=float(v)) for v, t in zip(*top)])
+        ids = logs.topk(body.get("top_logprobs") or 1).indices.tolist()
+        if self.software == "vllm" and i not in ids: ids.append(i)  # vLLM lists what it has sampled, too
+        return dict(token=name(i), logprob=float(logs[i]), top_logprobs=[dict(token=name(t), logprob=float(logs[t])) for t in ids])
 
     def generate(self, body):
         if "input" not in self.tells: raise Refusal(404, "not found")

@@ -130,6 +130,14 @@ def test_a_token_outside_the_likeliest_has_bounds_that_hold(serve, local, case):
     assert told["share"] > 0 and told["most"] == pytest.approx(float((high - low).max()/2))
 
 
+def test_a_sampled_token_among_the_likeliest_is_no_bound_for_others(serve, case):
+    image, parts, keep, word = case
+    m = load(serve(tells=("top",)), way="top_logprobs", top=3)
+    way = make_scorer(m, image, PROMPT, make_target(m, m.answer(image, PROMPT), 0), parts).way
+    assert way._rest([.5, .2, .1, .001], .001) == pytest.approx(.1) and way._rest([.5, .2, .1], .5) == pytest.approx(.1)
+    assert way._rest([.9, .05, .04, .001], .001) == pytest.approx(.009) and way._rest([], 0.) == 1
+
+
 def test_samples_have_an_interval_that_holds(serve, local, case):
     image, parts, _, word = case
     keep = keeps(24)
