@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['OPENAI', 'Refused', 'Unanswered', 'CapReached', 'Garbled', 'read_url', 'is_local', 'read_key', 'Traffic',
-           'Connection', 'json_error']
+           'Connection']
 
 # %% ../../nbs/core/12_connections.ipynb #1647913a
-import contextlib, ipaddress, os, queue, random, threading, time
+import contextlib, ipaddress, json, os, queue, random, threading, time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from numbers import Integral, Real
@@ -170,7 +170,7 @@ def _once(self:Connection, method:str, url:str, body:dict|None, read:Callable):
     try:
         answer = r.json()
         return self._counted(read(answer), answer)
-    except (Garbled, LookupError, TypeError, AttributeError, UnicodeError, RecursionError, json_error()) as e:
+    except (Garbled, LookupError, TypeError, AttributeError, UnicodeError, RecursionError, json.JSONDecodeError) as e:
         raise _Again(self.clean(f"an answer that cannot be read ({type(e).__name__}: {e})")[:300], garbled=True) from e
 
 @patch
@@ -179,11 +179,6 @@ def _no_answer(self:Connection, e)->Exception:
     said = self.clean(f"{type(e).__name__}: {e}")
     if "SSL" not in said and "CERTIFICATE" not in said: return _Again(said)
     return Refused(f"{self.url} cannot be reached safely ({said}): is it http or https, and is its certificate known here?", 0)
-
-def json_error()->type[Exception]:
-    "What a text raises that is no JSON."
-    from json import JSONDecodeError
-    return JSONDecodeError
 
 @patch
 def clean(self:Connection, text:str)->str:

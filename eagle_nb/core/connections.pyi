@@ -1,6 +1,6 @@
 """Generated from connections.py by .ci/stubs.py; do not edit."""
-__all__ = ['OPENAI', 'Refused', 'Unanswered', 'CapReached', 'Garbled', 'read_url', 'is_local', 'read_key', 'Traffic', 'Connection', 'json_error']
-import contextlib, ipaddress, os, queue, random, threading, time
+__all__ = ['OPENAI', 'Refused', 'Unanswered', 'CapReached', 'Garbled', 'read_url', 'is_local', 'read_key', 'Traffic', 'Connection']
+import contextlib, ipaddress, json, os, queue, random, threading, time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from numbers import Integral, Real
@@ -138,10 +138,6 @@ class _Key:
 
     def __call__(self, request):
         ...
-
-def json_error() -> type[Exception]:
-    """What a text raises that is no JSON."""
-    ...
 
 def _hint(status: int) -> str:
     """What to do about a refusal."""

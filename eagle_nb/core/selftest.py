@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -75,8 +73,6 @@ def __str__(self:Report)->str:
                       *(f"  not possible: {e}" for e in self.unable)])
 
 # %% ../../nbs/core/14_selftest.ipynb #cecbfc40
-_PROMPT = "Describe the image."
-
 def _target(model, ids:list[int])->Target:
     "All tokens of an answer."
     answer = model.read(ids)
@@ -85,9 +81,8 @@ def _target(model, ids:list[int])->Target:
 class _Case:
     "An image, an answer and three variants, with the probabilities that `generate` gives them."
     def __init__(self, model):
-        colours = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
-        self.model, self.image = model, cv2.resize(colours, (300, 200), interpolation=cv2.INTER_CUBIC)
-        self.own = model.answer(self.image, _PROMPT, max_new_tokens=4).ids
+        self.model, self.image = model, servers.trial_image()
+        self.own = model.answer(self.image, servers.TRIAL, max_new_tokens=4).ids
         self.ids = self.own if len(self.own) > 1 else [*self.own, *model.read("A B").ids]
         self.keep = torch.tensor([[True]*4, [True, False, False, True], [False]*4])
         self.transport = _transported(self)
@@ -97,11 +92,11 @@ class _Case:
     def scorer(self, ids:list[int]|None=None, mode:str="nearest", fill:str="black")->ModelScorer:
         "A scorer with the shortcuts that the model is thought to allow."
         target = _target(self.model, self.ids if ids is None else ids)
-        return ModelScorer(self.model, self.image, _PROMPT, target, grid(self.image, 2, 2), fill, mode, batch_size=3)
+        return ModelScorer(self.model, self.image, servers.TRIAL, target, grid(self.image, 2, 2), fill, mode, batch_size=3)
 
     def _plain(self)->list[Tensor]: # (T, V) for each variant
         "What `generate` says about each variant."
-        x = self.model.encode(self.image, _PROMPT)
+        x = self.model.encode(self.image, servers.TRIAL)
         variants = [self.scorer().variants(k[None]) for k in self.keep]
         return [self.model.stepwise(x | v, self.ids) for v in variants]
 
@@ -227,8 +222,8 @@ def _abilities(case)->dict[str, Callable[[], object]]:
     forward = case.scorer().forward
     prompt = forward.inputs["input_ids"][0, :int(forward.at[0]) + 1].tolist()
     return {"methods that read image tokens": lambda: token_grid(forward, layout(forward)),
-            "regions='tokens'": lambda: regions_for(case.model, case.image, _PROMPT, "tokens"),
-            "prompt_words=True": lambda: prompt_words(case.model, prompt, _PROMPT),
+            "regions='tokens'": lambda: regions_for(case.model, case.image, servers.TRIAL, "tokens"),
+            "prompt_words=True": lambda: prompt_words(case.model, prompt, servers.TRIAL),
             "fill='drop'": lambda: _try_dropping(case),
             "screen='features'": lambda: case.scorer().screened("features")}
 
@@ -299,22 +294,20 @@ def load(source:str|Path|tuple="scenes-llava", # an embedded model, a folder, a 
         )->Model:
     "Load an image-text-to-text checkpoint, or connect to a served one, and test the scorer on it."
     if servers.is_served(source):
-        of_files = dict(dtype=dtype, device=device, revision=revision, device_map=device_map, threads=threads, memory=memory)
-        model = servers.connect(source, system=system, chat_template=chat_template, chat_template_kwargs=chat_template_kwargs,
-                                **_without_files(of_files, trust_remote_code), **settings)
-        if check: _pass_on(model.name, self_test(model))
-        return model
-    model = checkpoints.load_checkpoint(source, dtype, device, revision, device_map, system, chat_template,
-                                        trust_remote_code, chat_template_kwargs, threads, memory, **settings)
+        _refuse_files(dtype=dtype, device=device, revision=revision, device_map=device_map, threads=threads, memory=memory,
+                      trust_remote_code=trust_remote_code or None)
+        model = servers.connect(source, system=system, chat_template=chat_template, chat_template_kwargs=chat_template_kwargs, **settings)
+    else:
+        model = checkpoints.load_checkpoint(source, dtype, device, revision, device_map, system, chat_template,
+                                            trust_remote_code, chat_template_kwargs, threads, memory, **settings)
     if check: _pass_on(model.name, self_test(model))
     return model
 
-def _without_files(settings:dict, trust_remote_code:bool)->dict: # empty
+def _refuse_files(**settings):
     "Refuse settings of a checkpoint for a model that is loaded elsewhere."
-    given = [k for k, v in settings.items() if v is not None] + ["trust_remote_code"]*trust_remote_code
+    given = [k for k, v in settings.items() if v is not None]
     if given:
         raise ValueError(f"{', '.join(given)} say how a checkpoint is read, and a served model is loaded already: leave them out")
-    return {}
 
 def _pass_on(name:str, report:Report|servers.ServerReport):
     "Refuse a model with errors; warn of remarks and of shortcuts that are off."

@@ -4,8 +4,6 @@ import math, time, warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 from . import checkpoints, servers
@@ -50,7 +48,6 @@ class Report:
 def _checks(r) -> list[tuple]:
     """What was checked."""
     ...
-_PROMPT = 'Describe the image.'
 
 def _target(model, ids: list[int]) -> Target:
     """All tokens of an answer."""
@@ -164,7 +161,7 @@ def load(source: str | Path | tuple='scenes-llava', dtype: str | torch.dtype | N
     """Load an image-text-to-text checkpoint, or connect to a served one, and test the scorer on it."""
     ...
 
-def _without_files(settings: dict, trust_remote_code: bool) -> dict:
+def _refuse_files(**settings):
     """Refuse settings of a checkpoint for a model that is loaded elsewhere."""
     ...
 

@@ -1,5 +1,5 @@
 """Generated from servers.py by .ci/stubs.py; do not edit."""
-__all__ = ['PREFILLS', 'Read', 'WAYS', 'image_url', 'messages', 'HttpBackend', 'VllmBackend', 'SaidTokens', 'find_tokenizer', 'ServedModel', 'ForcedAnswer', 'InputLogprobs', 'NextToken', 'TopLogprobs', 'Sampling', 'ServerScorer', 'make_scorer', 'find_way', 'ServerReport', 'examine', 'is_served', 'connect']
+__all__ = ['PREFILLS', 'Read', 'WAYS', 'TRIAL', 'image_url', 'messages', 'HttpBackend', 'VllmBackend', 'SaidTokens', 'find_tokenizer', 'ServedModel', 'ForcedAnswer', 'InputLogprobs', 'NextToken', 'TopLogprobs', 'Sampling', 'ServerScorer', 'make_scorer', 'trial_image', 'find_way', 'ServerReport', 'examine', 'is_served', 'connect']
 import base64, contextlib, hashlib, inspect, math, re, time, warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -375,7 +375,7 @@ def make_scorer(model: Model, image: np.ndarray, prompt: str | list[dict], targe
 
     What travels to a server is masked in its pixels, whatever the mode."""
     ...
-_PROMPT = 'Describe the image.'
+TRIAL = 'Describe the image.'
 
 @dataclass
 class _Trial:
@@ -385,8 +385,8 @@ class _Trial:
     said_at: list[float]
     unable: dict[str, str]
 
-def _trial_image() -> np.ndarray:
-    """Patches of colour, blended."""
+def trial_image() -> np.ndarray:
+    """The image of every self-test: patches of colour, blended."""
     ...
 
 @contextlib.contextmanager
@@ -461,7 +461,7 @@ def _compare_tokens(model: ServedModel) -> tuple[str, str]:
     """Whether the server cuts some texts as the tokenizer here does."""
     ...
 
-def _compare_prompt(model: ServedModel, trial: _Trial) -> str:
+def _compare_prompt(model: ServedModel, theirs: list[int] | None) -> str:
     """Whether the server writes the prompt as the chat template here does."""
     ...
 
@@ -478,7 +478,7 @@ def _server_errors(found: dict) -> list[str]:
     """Why probabilities would be wrong."""
     ...
 
-def _server_remarks(model: ServedModel, found: dict, trial: _Trial) -> list[str]:
+def _server_remarks(model: ServedModel, found: dict, begin: list[int] | None) -> list[str]:
     """What else to know."""
     ...
 

@@ -586,8 +586,8 @@ def test_a_run_is_a_method_for_processes_too(tmp_path):
     data = [eagle_nb.Sample(f"s{k}", eagle_nb.scenes.sample(k).image, target=0) for k in range(2)]
     source = dict(source="scenes-internvl", dtype="float32", device="cpu", threads=1)
     found = run(source, data, tmp_path/"run", regions=9, budget=36, show_progress=False)
-    judge = lambda **ask: evaluate(source, data, {"mine": runner.from_run(found)}, ["insertion"], regions=9, show_progress=False, **ask)
-    there, here = judge(executor=Processes(2)), judge(executor=Processes(1))
+    judge = lambda model, **ask: evaluate(model, data, {"mine": runner.from_run(found)}, ["insertion"], regions=9, show_progress=False, **ask)
+    there, here = judge(source, executor=Processes(2)), judge(load(**source))
     assert there.frame["insertion"].tolist() == here.frame["insertion"].tolist() and there.frame["insertion"].notna().all()
     in_memory = run(source, data[:1], regions=9, budget=36, show_progress=False)
     with pytest.raises(ValueError, match="cannot be sent to another process: give run"): in_memory.__reduce__()
