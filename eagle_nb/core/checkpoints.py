@@ -26,8 +26,9 @@ def _locate(source:str|Path)->tuple[str, bool]: # folder or hub id, whether it i
     "Where a checkpoint is."
     name = str(source)
     if not isinstance(source, (str, Path)):
+        remedy = "give its processor, too, as (model, processor)" if hasattr(source, "generate") else "try 'scenes-llava'"
         raise ValueError("a model is given as a name, a folder, a hub id or (model, processor), "
-                         f"got {source!r}: try 'scenes-llava'")
+                         f"got {type(source).__name__}: {remedy}")
     if name in EMBEDDED: return str(DATA/name), True
     if name and Path(source).is_dir():
         _check_adapter(Path(source))

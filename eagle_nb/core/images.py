@@ -150,6 +150,9 @@ def open_image(image:ImageLike # a file, a PIL image or an array; see below
     if isinstance(image, (list, tuple)):
         raise ValueError(f"image must be one image, got a {type(image).__name__} of {len(image)}: "
                          "explain many by eagle_nb.run(model, images)")
+    if hasattr(image, "columns"):
+        raise ValueError(f"image must be one image, got a table ({type(image).__name__}): explain its rows by "
+                         "eagle_nb.run(model, table)")
     raise ValueError("image must be a path, a PIL image or a numpy array, got "
                      f"{type(image).__name__}: a tensor needs .permute(1, 2, 0).cpu().numpy(), "
                      "encoded bytes need PIL.Image.open(io.BytesIO(data))")

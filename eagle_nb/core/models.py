@@ -392,7 +392,7 @@ def _as_ids(answer)->list[int]:
     "Token ids as plain ints."
     try: return [operator.index(i) for i in answer]
     except TypeError:
-        raise ValueError(f"an answer is text, a list of token ids or an Answer, got {answer!r}") from None
+        raise ValueError(f"an answer is text, a list of token ids or an Answer, got {answer!r:.80}") from None
 
 # %% ../../nbs/core/06_models.ipynb #80fbc275
 @patch

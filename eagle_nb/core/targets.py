@@ -127,11 +127,14 @@ def _find_positions(n:int, target)->tuple[int, ...]:
     elif isinstance(target, Iterable) and not isinstance(target, Mapping): found = list(target)
     else:
         raise ValueError("a target is a word, (word, occurrence), an index, a slice or indices, "
-                         f"got {target!r}")
+                         f"got {target!r:.80}")
     valid = lambda i: isinstance(i, Integral) and not isinstance(i, bool) and -n <= i < n
+    if any(isinstance(i, str) for i in found):
+        raise ValueError(f"a target is one word, and a list holds positions, got {target!r:.80}: explain one word at a time, "
+                         "or one search for all words and then their maps, eagle_nb.explanation.words.word_maps")
     if not len(found) or not all(map(valid, found)):
         raise ValueError(f"target positions must lie in 0..{n-1} (the answer has {n} tokens), got "
-                         f"{target!r}")
+                         f"{target!r:.80}")
     return tuple(sorted({int(i) % n for i in found}))
 
 def _locate(answer:Answer, target)->tuple[tuple[int, ...], tuple[int, int]]: # positions; (start, end), in characters
@@ -253,8 +256,8 @@ def _foil_target(model:Model, answer:Answer, target, foil)->Target:
     if isinstance(foil, str): first = _shared(forced, answer.ids)
     said = model.read(forced)
     if first == len(forced) or list(forced) == answer.ids[:len(forced)] or same_text(said.text, answer.text[:end]):
-        raise ValueError(f"the foil {foil!r} is what the answer says already: give another word, "
-                         "such as 'No' for 'Yes'")
+        raise ValueError(f"the foil {foil!r} is what the answer {answer.text!r:.80} says already: give what the model "
+                         "could have said instead")
     positions = tuple(range(first, len(forced)))
     tokens = tuple(said.tokens[first:])
     shown = foil.strip() if isinstance(foil, str) else "".join(tokens).strip()

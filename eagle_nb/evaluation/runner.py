@@ -39,6 +39,7 @@ from ..runs.runs import (Progress, Results, asked_of, check_hiding, check_limits
                                        short_digest, told)
 from ..runs.samples import Dataset, Sample
 from ..runs.store import plain_json
+from ..runs.tables import samples_of
 from ..explanation.hallucination import (amcr, answers_while_masking, correction_region, csr, matches_foil,
                                                 removed_area)
 
@@ -225,7 +226,7 @@ def _check_sample(store, key, digests):
 _METHODS = ("EAGLE", "LLaVA-CAM", "IGOS++", "TAM", "random") # where none are named
 
 def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
-             data:Dataset|Iterable[Sample], # see `datasets`
+             data, # a `Dataset`, see `datasets`; or samples, images, a table, a DataFrame, see `samples_of`
              methods:Iterable[str|Callable|dict]|dict[str, dict]=_METHODS, # names, functions, or label -> settings
              metrics:Iterable[str]|None=None, # see `METRICS`; None for all but `CORRECTIONS` and `OWN`
              regions:int|str=64, fill:str="black", mode:str="nearest", # of the judge, see `ModelScorer`
@@ -245,8 +246,7 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
     labels, chosen = label_methods(methods), pick_metrics(metrics)
     _check_single(chosen)
     _check_judge(mode, fill, chosen)
-    if not isinstance(data, Dataset): data = Dataset(name or "samples", list(data))
-    data.require()
+    data = samples_of(data).require()
     settings = dict(regions=regions, fill=fill, mode=mode, seed=seed, max_new_tokens=max_new_tokens)
     asked = (labels, chosen, settings | dict(batch_size=batch_size), recorded, orders, out is not None)
     check_limits(model, executor)

@@ -29,6 +29,7 @@ from ..runs.executors import Processes, executor_of, until_end
 from ..runs.runs import Progress, Results, asked_of, check_hiding, check_limits, found_anywhere, model_head, model_of, short_digest, told
 from ..runs.samples import Dataset, Sample
 from ..runs.store import plain_json
+from ..runs.tables import samples_of
 from ..explanation.hallucination import amcr, answers_while_masking, correction_region, csr, matches_foil, removed_area
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +119,7 @@ def _check_sample(store, key, digests):
     ...
 _METHODS = ('EAGLE', 'LLaVA-CAM', 'IGOS++', 'TAM', 'random')
 
-def evaluate(model: Model | str | tuple, data: Dataset | Iterable[Sample], methods: Iterable[str | Callable | dict] | dict[str, dict]=_METHODS, metrics: Iterable[str] | None=None, regions: int | str=64, fill: str='black', mode: str='nearest', out: str | Path | None=None, seed: int=0, batch_size: int | None=None, show_progress: bool | str=True, name: str | None=None, recorded: Callable[[Case, str], Attribution | None] | None=None, orders: bool=False, max_new_tokens: int | None=None, executor=None) -> Evaluation:
+def evaluate(model: Model | str | tuple, data, methods: Iterable[str | Callable | dict] | dict[str, dict]=_METHODS, metrics: Iterable[str] | None=None, regions: int | str=64, fill: str='black', mode: str='nearest', out: str | Path | None=None, seed: int=0, batch_size: int | None=None, show_progress: bool | str=True, name: str | None=None, recorded: Callable[[Case, str], Attribution | None] | None=None, orders: bool=False, max_new_tokens: int | None=None, executor=None) -> Evaluation:
     """Judge methods on samples with one independent evaluator.
 
     With an executor the model is what each worker can load: a name, a folder, settings of `load` as a dict, or a

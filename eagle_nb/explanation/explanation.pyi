@@ -1,7 +1,7 @@
 """Generated from explanation.py by .ci/stubs.py; do not edit."""
-__all__ = ['Explanation', 'explain_scores', 'scorer_record', 'explain']
-import hashlib, time, warnings
-from collections.abc import Callable
+__all__ = ['Explanation', 'explain_scores', 'scorer_record', 'check_search', 'explain']
+import difflib, hashlib, inspect, time, warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ from .maps import Maps, area_along
 from .modality import by_word, influence
 from .scales import Scale
 from .typography import shorten
-from ..search.search import read_budget, read_weights, search as run_search
+from ..search.search import SEARCHES, read_budget, read_weights, search as run_search, settings_of
 from ..search.values import RegionValues, region_values
 
 @dataclass(frozen=True, eq=False)
@@ -200,6 +200,10 @@ def _own_answer(model: Model, pixels: np.ndarray, prompt, max_new_tokens: int | 
 
 def _warn_unseen(scorer: ModelScorer, regions: Regions):
     """Warn about regions that the model cannot see."""
+    ...
+
+def check_search(search: str | Callable, settings: Iterable[str]):
+    """Refuse a search or a setting that does not exist."""
     ...
 
 def explain(model: Model | str | tuple, image: ImageLike, prompt: str | list[dict]='Describe the image.', answer: str | list | Answer | None=None, target: None | str | tuple | int | slice | list=None, foil: str | int | list[int] | None=None, regions: int | str | Regions | np.ndarray | list=64, fill: str | np.ndarray='black', lam: tuple[float, float]=(1, 1), prompt_words: bool=False, mode: str='nearest', search: str | Callable='fast', budget: int | str | None=None, seed: int=0, batch_size: int | None=None, show_progress: bool=True, callback: Callable[[dict], None] | None=None, max_new_tokens: int | None=None, **search_settings) -> Explanation:

@@ -28,13 +28,13 @@ from ..core.patching import patch
 from ..core.regions import Regions
 from ..core.scores import MODES
 from ..core.selftest import load
-from ..explanation.explanation import Explanation, explain
+from ..explanation.explanation import Explanation, check_search, explain
 from .executors import Here, Outcome, executor_of, until_end
 from .lists import as_asked
 from .samples import Sample, count_text, name_some
 from .store import FORMAT, Store, plain_json
 from .tables import samples_of
-from ..search.search import SEARCHES, read_budget, read_weights, settings_of
+from ..search.search import read_budget, read_weights
 
 # %% ../../nbs/runs/04_runs.ipynb #3fb69f21
 _OF_A_SAMPLE = ("model", "image", "prompt", "answer", "target", "foil")
@@ -46,14 +46,10 @@ def check_settings(settings:dict # of `explain`, for all samples
     "Refuse what `explain` does not take, or takes of each sample."
     known = {k: p.default for k, p in inspect.signature(explain).parameters.items() if k not in _OF_A_CALL}
     search = settings.get("search", known["search"])
-    more = settings_of(search) if isinstance(search, str) and search in SEARCHES else []
     for name in settings:
         if name in _OF_A_SAMPLE: raise ValueError(f"{name} is of each sample: put it into the data, as Sample(..., {name}=...)")
-        if name in _OF_A_CALL or isinstance(search, str) and name not in (*known, *more):
-            raise ValueError(f"unknown setting {name!r}: a run takes those of explain and of its search, "
-                             f"{', '.join(k for k in (*known, *more) if k not in (*_OF_A_SAMPLE, *_OF_A_CALL))}")
-    if isinstance(search, str) and search not in SEARCHES:
-        raise ValueError(f"unknown search {search!r}: choose one of {', '.join(SEARCHES)}")
+        if name in _OF_A_CALL: raise ValueError(f"unknown setting {name!r}: a run takes the settings of explain that are not of one call")
+    check_search(search, [name for name in settings if name not in known])
     _check_values({**known, **settings})
     return {k: v for k, v in known.items() if k not in _OF_A_SAMPLE} | settings
 

@@ -18,13 +18,13 @@ from ..core.patching import patch
 from ..core.regions import Regions
 from ..core.scores import MODES
 from ..core.selftest import load
-from ..explanation.explanation import Explanation, explain
+from ..explanation.explanation import Explanation, check_search, explain
 from .executors import Here, Outcome, executor_of, until_end
 from .lists import as_asked
 from .samples import Sample, count_text, name_some
 from .store import FORMAT, Store, plain_json
 from .tables import samples_of
-from ..search.search import SEARCHES, read_budget, read_weights, settings_of
+from ..search.search import read_budget, read_weights
 _OF_A_SAMPLE = ('model', 'image', 'prompt', 'answer', 'target', 'foil')
 _OF_A_CALL = ('show_progress', 'callback', 'search_settings')
 _NO_MATTER = ('batch_size',)

@@ -252,7 +252,7 @@ class Dataset(Sequence):
                 ):
         self.name, self.samples, self.left_out = name, tuple(samples), list(left_out)
         other = next((s for s in self.samples if not isinstance(s, Sample)), None)
-        if other is not None: raise ValueError(f"a data set holds Samples, got {other!r:.80}")
+        if other is not None: raise ValueError(f"a data set holds Samples, got {other!r:.80}: make them by runs.tables.samples_of")
         twice = [k for k, n in Counter(s.key for s in self.samples).items() if n > 1]
         if twice:
             raise ValueError(f"the keys of {name!r} must differ, {name_some(twice)} occur more than once: "

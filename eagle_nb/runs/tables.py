@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from ..core.answers import conversation
 from ..core.targets import occurrences
@@ -176,8 +177,8 @@ def _check_columns(columns, where, hint=""):
     "Refuse columns without image, or with a name twice."
     has_image = "image" in columns or _MMVP <= {*columns}
     if not has_image or len(set(columns)) < len(columns):
-        raise ValueError(f"{where} names the column image and no column twice{hint}, "
-                         f"got {', '.join(map(repr, columns)) or 'nothing, it is empty'}")
+        raise ValueError(f"{where} must have a column 'image' and no column twice{hint}, "
+                         f"got {', '.join(map(repr, columns)) or 'nothing, it is empty'}: rename or add one")
 
 def _numbered(where, row)->dict:
     "A row whose target, if it is a whole number, is a position."
@@ -300,11 +301,14 @@ def samples_of(data, # a `Dataset`; samples, paths, PIL images or arrays in a li
         if not path.is_dir(): return _from_images([_image_file(path)], prompt)
         found = sorted(p for p in path.iterdir() if p.suffix.lower() in _IMAGES and not p.name.startswith("."))
         return Dataset(path.name, _from_images(found, prompt), []).require()
-    is_image = hasattr(data, "size") and hasattr(data, "tobytes") and getattr(data, "dtype", None) != object
-    if isinstance(data, Sample) or is_image and getattr(getattr(data, "dtype", None), "kind", "") not in "US": data = [data]
+    if isinstance(data, (Sample, Image.Image)) or _is_image(data): data = [data]
     items = list(data)
     if items and all(isinstance(s, Sample) for s in items): return _own_prompts(Dataset("samples", items), prompt)
     return _from_images(items, prompt)
+
+def _is_image(data)->bool:
+    "Whether an array holds one image, not images or paths."
+    return isinstance(data, np.ndarray) and data.ndim in (2, 3) and data.dtype.kind not in "OUS"
 
 def _image_file(path:Path)->Path: # itself
     "Refuse one path that is no image."

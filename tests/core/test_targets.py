@@ -58,9 +58,14 @@ def test_punctuation_in_the_answer_is_found():
     assert find(answer("A", " man", ",", " a", " dog"), ", a") == (2, 3)
 
 
-@pytest.mark.parametrize("target", [11, -12, [0, 11], slice(5, 5), slice(20, 30), [], True, [1.5], ["cat"]])
+@pytest.mark.parametrize("target", [11, -12, [0, 11], slice(5, 5), slice(20, 30), [], True, [1.5]])
 def test_positions_outside_the_answer_are_refused(target):
     with pytest.raises(ValueError, match=r"must lie in 0..10 \(the answer has 11 tokens\)"): find(CAT, target)
+
+
+@pytest.mark.parametrize("target", [["cat"], ["cat", "sees"], ("cat", "sees", "dog"), [0, "cat"]])
+def test_a_list_of_words_is_refused(target):
+    with pytest.raises(ValueError, match="explain one word at a time, or one search for all words"): find(CAT, target)
 
 
 @pytest.mark.parametrize("target", [2.5, {"a": 1}, object()])
@@ -157,7 +162,7 @@ def test_a_foil_replaces_its_target_and_ends_the_forced_answer(model):
 
 @pytest.mark.parametrize("foil", ["Yes", " Yes "])
 def test_a_foil_equal_to_the_answer_is_refused(model, foil):
-    with pytest.raises(ValueError, match="the foil .*Yes.* is what the answer says already: give another"):
+    with pytest.raises(ValueError, match="the foil .*Yes.* is what the answer .* says already: give what"):
         make_target(model, model.read("Yes."), foil=foil)
 
 

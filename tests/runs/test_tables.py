@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from eagle_nb import datasets as D, scenes
+from eagle_nb.runs.tables import samples_of
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_json_lines(folder):
 
 
 @pytest.mark.parametrize("name,content,message", [
-    ("a.csv", "picture,prompt\nx,y\n", "line 1: the header names the column image"),
+    ("a.csv", "picture,prompt\nx,y\n", "line 1: the header must have a column 'image'"),
     ("a.csv", "image;prompt\n", "line 1: .*got 'image;prompt'"),
     ("a.csv", "image,image\nx,y\n", "line 1: .*no column twice"),
     ("a.csv", "", "line 1: "),
@@ -160,7 +161,7 @@ def test_a_data_frame_names_its_rows_by_their_index_and_needs_its_columns(folder
     with pytest.raises(ValueError, match="row second: a key names"): D.read_table(named, images=folder)
     no_image = two().assign(image=[None, "000000000002.jpg"])
     with pytest.raises(ValueError, match="row 0: image is the path"): D.read_table(no_image, images=folder)
-    with pytest.raises(ValueError, match="the DataFrame names the column image.*got 'prompt'"):
+    with pytest.raises(ValueError, match="the DataFrame must have a column 'image'.*got 'prompt'"):
         D.read_table(pd.DataFrame(dict(prompt=["Where?"])))
     twice = pd.concat([two(), two()], axis=1)
     with pytest.raises(ValueError, match="no column twice, got 'image', 'image'"): D.read_table(twice, images=folder)
@@ -221,6 +222,13 @@ def test_pope_and_repope_as_they_are_published(folder, name, content):
     with_demand = D.read_table(folder/name, prompt="{question} Yes or No?")
     assert with_demand[0].prompt == "Is there a car in the image? Yes or No?"
     assert D.read_table(pd.DataFrame(POPE), images=folder)[0].prompt == POPE[0]["text"]
+
+
+@pytest.mark.parametrize("one", [lambda: scenes.sample(1).image, lambda: scenes.sample(1).pixels, lambda: scenes.sample(1).pixels[..., 0]],
+                         ids=["PIL", "array", "grey"])
+def test_one_image_is_a_data_set_of_one(one):
+    assert [s.key for s in samples_of(one())] == ["image-0"]
+    assert [s.key for s in samples_of(np.stack([scenes.sample(k).pixels for k in (1, 2)]))] == ["image-0", "image-1"]
 
 
 def test_mmvp_as_it_is_published(folder):
