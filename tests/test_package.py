@@ -97,6 +97,38 @@ def test_the_running_torch_is_allowed():
     assert wanted.specifier.contains(have.split("+")[0])
 
 
+def test_the_oldest_versions_are_those_of_the_settings():
+    minima = {r.name: r.specifier for r in map(Requirement, settings()["requirements"].split())}
+    import eagle_nb
+    assert {name: str(minima[name]) for name in eagle_nb._NEEDS} == {n: f">={a}.{b}" for n, (a, b) in eagle_nb._NEEDS.items()}
+
+
+@pytest.mark.parametrize("name,have,message", [
+    ("torch", "2.6.0+cu124", "needs torch>=2.9, and 2.6.0+cu124 is installed: pip install 'torch>=2.9'; without an NVIDIA GPU"),
+    ("torch", None, "needs torch>=2.9, and none is installed"),
+    ("transformers", "5.9.1", "needs transformers>=5.17, and 5.9.1 is installed: pip install 'transformers>=5.17'"),
+    ("transformers", "4.57.0", "needs transformers>=5.17, and 4.57.0 is installed")])
+def test_what_is_missing_or_too_old_is_said_at_first_use(name, have, message):
+    code = f"""import importlib.metadata as metadata
+real = metadata.version
+def version(name):
+    if name != {name!r}: return real(name)
+    if {have!r} is None: raise metadata.PackageNotFoundError(name)
+    return {have!r}
+metadata.version = version
+import eagle_nb
+try: eagle_nb.explain
+except ImportError as e: print(e)
+try: from eagle_nb.search import surrogate
+except ImportError as e: print(e)"""
+    assert python(code).count(message) == 2
+
+
+def test_an_old_python_is_told():
+    said = python("import sys; sys.version_info = (3, 9, 18)\ntry: import eagle_nb\nexcept ImportError as e: print(e)")
+    assert said == "eagle-nb needs Python 3.10 or newer, this is 3.9"
+
+
 # --- notebooks and modules
 
 def test_one_notebook_one_module():
