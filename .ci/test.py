@@ -9,6 +9,7 @@ Not among all checks, but alone:
 quick      the export, and the tests that take less than half a second each; under two minutes
 vllm       vLLM on this CPU against transformers, in an environment of its own that is made in .vllm (minutes, 4 GB)
 long       all tests, with the sessions of explorer and scene editor that take minutes (tests/long.txt)
+release    build the wheel and try it in empty environments, on every Python that is found (minutes, some GB)
 slow       measure the tests and write the names of the others into tests/slow.txt"""
 import difflib
 import os
@@ -73,6 +74,9 @@ def vllm():
     return call(BIN/"python", "-m", "pytest", "tests/core/test_vllm.py", "-q", "-s")
 
 
+def release(): return call(sys.executable, ROOT/".ci"/"release.py", "all")
+
+
 def slow(limit=.5):
     "Names of test functions of which a case took longer than the limit, in seconds, its own fixtures included."
     r = subprocess.run([str(BIN/"python"), "-m", "pytest", "tests", "-q", "-n", str(WORKERS), "--dist", "loadfile", "--durations=0",
@@ -84,7 +88,7 @@ def slow(limit=.5):
 
 
 ALL = {f.__name__: f for f in (export, notebooks, paper, tests)}
-STEPS = {**ALL, "quick": quick, "long": long, "slow": slow, "vllm": vllm}
+STEPS = {**ALL, "quick": quick, "long": long, "slow": slow, "vllm": vllm, "release": release}
 
 
 def main():
