@@ -17,10 +17,10 @@ from functools import cached_property
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from reference import Name, cell, defined, entries, escape, inline, inner, linked, only_imports  # noqa: E402
+from reference import Name, cell, defined, entries, escape, inline, inner, linked, only_imports, reference  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES, PINNED = ROOT/".docs", ROOT/".ci"/"docs.txt"
+PACKAGES, PINNED, LOOK = ROOT/".docs", ROOT/".ci"/"docs.txt", ROOT/".ci"/"site"
 OUT = ROOT/"_docs"
 ROOMS = ("core", "search", "world", "explanation", "runs", "evaluation", "apps")  # from the ground floor up
 PAGES = {"README.md": "index", "CHANGELOG.md": "changelog", "CONTRIBUTING.md": "contributing"}  # what is a page without being a notebook
@@ -227,8 +227,7 @@ class Site:
         if only_imports(source) and not shown["outputs"]: return []
         module = f"eagle_nb.{nb.exports}"
         told = entries(source, module, self.public[module], self.known)
-        told += [f"``````{{py:data}} {n}\n:module: {m}\n\nThe same as {{py:obj}}`{home.module.removeprefix('eagle_nb.')}.{n} <{home.full}>`.\n``````"
-                 for (m, n), home in self.borrowed.items() if m == module and re.search(rf"\b_all_\b.*\b{n}\b", source, re.S)]
+        told += [reference(n, module, home) for (m, n), home in self.borrowed.items() if m == module and re.search(rf"\b_all_\b.*\b{n}\b", source, re.S)]
         shown["metadata"] = dict(tags=["hide-input"])
         return [*([markdown("\n\n".join(told))] if told else []), shown]
 
@@ -281,7 +280,7 @@ class Site:
         "A page that lists the modules of a room."
         pages = [p for p in self.below(room) if self.notebooks[p].exports]
         lines = [f"# {room.capitalize()}", "", f"> {self.promises[room][0].upper()}{self.promises[room][1:]}.", "",
-                 "| module | what it is for |", "|---|---|"]
+                 "{.names}", "| module | what it is for |", "|---|---|"]
         for p in pages:
             nb = self.notebooks[p]
             lines.append(f"| [{escape(nb.title)}]({p.split('/')[1]}.ipynb) | {cell(self.text(nb.promise, nb.path, p))} |")
@@ -317,8 +316,8 @@ def prepare(source, site=None):
     site, wanted = site or Site(), {}
     for name, text in site.pages(): wanted[name] = text.encode()
     for name, file in site.files.items(): wanted[name] = file.read_bytes()
-    wanted["conf.py"] = (ROOT/".ci"/"site"/"conf.py").read_bytes()
-    wanted["_static/site.css"] = (ROOT/".ci"/"site"/"site.css").read_bytes()
+    wanted["conf.py"] = (LOOK/"conf.py").read_bytes()
+    for name in ("site.css", "site.js"): wanted[f"_static/{name}"] = (LOOK/name).read_bytes()
     for path in source.rglob("*"):
         if path.is_file() and path.relative_to(source).as_posix() not in wanted: path.unlink()
     for name, data in wanted.items():
@@ -359,6 +358,7 @@ def sphinx(out, jobs=2):
 
 def main(out=OUT):
     install()
+    if sys.argv[1:] == ["install"]: return
     start = time.time()
     prepare(out/"source")
     prepared = time.time()

@@ -292,6 +292,11 @@ def entries(code, module, public, known={}):
     return out
 
 
+def reference(name, module, home):
+    "The entry of a name that another module defines."
+    return directive("data", name, [f"The same as {{py:obj}}`{home.module.removeprefix('eagle_nb.')}.{name} <{home.full}>`."], module)
+
+
 def defined(code, module, public):
     "The public names that some code defines, as `Name`s."
     src = read(code)

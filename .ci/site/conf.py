@@ -20,10 +20,10 @@ toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
 html_static_path = ["_static"]
-html_css_files = ["site.css"]
+html_css_files, html_js_files = ["site.css"], ["site.js"]
 html_copy_source = html_show_sourcelink = html_show_sphinx = False
 html_math_renderer = "mathml"
-pygments_style, pygments_dark_style = "github-light", "github-dark"
+pygments_dark_style = "github-dark"  # the light style is furo's own
 copybutton_selector = "div.cell_input pre, div.highlight-python pre, div.highlight-sh pre"
 
 
