@@ -17,13 +17,13 @@ from functools import cached_property
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from reference import Name, cell, defined, entries, escape, inline, inner, linked, only_imports, reference  # noqa: E402
+from reference import cell, defined, entries, escape, inline, inner, linked, only_imports, reference  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES, PINNED, LOOK = ROOT/".docs", ROOT/".ci"/"docs.txt", ROOT/".ci"/"site"
 OUT = ROOT/"_docs"
 ROOMS = ("core", "search", "world", "explanation", "runs", "evaluation", "apps")  # from the ground floor up
-PAGES = {"README.md": "index", "CHANGELOG.md": "changelog", "CONTRIBUTING.md": "contributing"}  # what is a page without being a notebook
+PAGES = {"README.md": "index", "CHANGELOG.md": "changelog", "CONTRIBUTING.md": "contributing"}  # files that are pages
 FLAG = re.compile(r"^\s*#\|\s*(\w+)[ \t]*(.*?)\s*$\n?", re.M)
 FENCE = re.compile(r"^( *)(`{3,}|~{3,}).*?^\1\2`*~*\s*?$", re.M | re.S)
 SPAN = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.S)
@@ -97,14 +97,15 @@ class Notebook:
         return [FLAG.sub("", c["source"]).strip() for c in self.cells if "export" in self.flags(c)]
 
     @cached_property
-    def headings(self):
-        texts = [FENCE.sub("", c["source"]) for c in self.cells if c["cell_type"] == "markdown"]
-        return [m[2] for t in texts for m in HEADING.finditer(t)]
+    def prose(self): return "\n\n".join(c["source"] for c in self.cells if c["cell_type"] == "markdown")
+
+    @cached_property
+    def headings(self): return [m[2] for m in HEADING.finditer(FENCE.sub("", self.prose))]
 
     @cached_property
     def promise(self):
         "The line that says what it is for."
-        found = re.search(r"^> (.+)$", "\n".join(c["source"] for c in self.cells if c["cell_type"] == "markdown"), re.M)
+        found = re.search(r"^> (.+)$", self.prose, re.M)
         return found[1] if found else ""
 
     @property
@@ -136,8 +137,8 @@ class Site:
             if not nb.exports: continue
             package = f"eagle_nb.{nb.exports}"
             tree = ast.parse((self.root/f"{package.replace('.', '/')}.py").read_text(encoding="utf-8"))
-            values = [n.value for n in tree.body if isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") == "__all__"]
-            out[package] = ast.literal_eval(values[0]) if values else []
+            bound = {getattr(n.targets[0], "id", ""): n.value for n in tree.body if isinstance(n, ast.Assign)}
+            out[package] = ast.literal_eval(bound["__all__"]) if "__all__" in bound else []
         return out
 
     @cached_property
@@ -158,7 +159,7 @@ class Site:
 
     @cached_property
     def known(self):
-        """What a code span may stand for: functions and classes whose name means nothing else, and any name after its module's.
+        """What a code span may stand for: functions and classes whose name means nothing else, and names after their module's.
         `order` is a parameter as well as a function, so it is not linked; `orders.order` is."""
         out = {}
         several = {name for nb in self.notebooks.values() for code in nb.exported for name in inner(code)}
@@ -176,7 +177,8 @@ class Site:
         def plain(text): return re.sub(r"[\W_]+", "-", text.lower()).strip("-")
         for heading in self.notebooks[page].headings:
             if plain(words(heading)) == plain(fragment): return slug(heading)
-        raise ValueError(f"no heading {fragment!r} in nbs/{page}.ipynb: choose one of {', '.join(map(words, self.notebooks[page].headings))}")
+        there = ", ".join(map(words, self.notebooks[page].headings))
+        raise ValueError(f"no heading {fragment!r} in nbs/{page}.ipynb: choose one of {there}")
 
     def to(self, target, source, page):
         "Where a link of a file leads, seen from a page of the site."
@@ -185,7 +187,8 @@ class Site:
         if not path: return f"#{self.anchor(page, fragment)}" if page in self.notebooks else target
         file = Path(os.path.normpath(source.parent/path))
         inside = file.relative_to(self.root).as_posix() if file.is_relative_to(self.root) else None
-        if inside is None or not file.exists(): raise ValueError(f"{source.relative_to(self.root)} links to {target}, which is not there")
+        if inside is None or not file.exists():
+            raise ValueError(f"{source.relative_to(self.root)} links to {target}, which is not there: mend the link")
         back = "../"*page.count("/")
         if file.is_relative_to(self.nbs) and file.suffix == ".ipynb":
             to = file.relative_to(self.nbs).with_suffix("").as_posix()
@@ -203,7 +206,8 @@ class Site:
 
     def name_links(self, text):
         "Code spans that are public names, linked; not in headings, and not in other links."
-        def span(m): return linked(m[2], self.known) if m[1] == "`" and m[2].removesuffix("()") in self.known else m[0]
+        def span(m):
+            return linked(m[2], self.known) if m[1] == "`" and m[2].removesuffix("()") in self.known else m[0]
         def line(part):
             if HEADING.match(part): return part
             return outside(LINK_TEXT, part, lambda p: SPAN.sub(span, p))
@@ -215,7 +219,8 @@ class Site:
         "What a cell shows, without widgets, which need a kernel, and without warnings of the machine that ran it."
         out = [dict(o) for o in c.get("outputs", []) if o.get("name") != "stderr"]
         for o in out:
-            if "data" in o: o["data"] = {k: v for k, v in o["data"].items() if "widget" not in k and k != "image/jpeg"}
+            if "data" not in o: continue
+            o["data"] = {k: v for k, v in o["data"].items() if "widget" not in k and k != "image/jpeg"}
         return [o for o in out if o.get("data", True)]
 
     def code(self, c, nb):
@@ -227,7 +232,8 @@ class Site:
         if only_imports(source) and not shown["outputs"]: return []
         module = f"eagle_nb.{nb.exports}"
         told = entries(source, module, self.public[module], self.known)
-        told += [reference(n, module, home) for (m, n), home in self.borrowed.items() if m == module and re.search(rf"\b_all_\b.*\b{n}\b", source, re.S)]
+        for (offers, name), home in self.borrowed.items():
+            if offers == module and re.search(rf"\b_all_\b.*\b{name}\b", source, re.S): told.append(reference(name, module, home))
         shown["metadata"] = dict(tags=["hide-input"])
         return [*([markdown("\n\n".join(told))] if told else []), shown]
 
@@ -247,8 +253,9 @@ class Site:
         title, _, rest = cells[0]["source"].partition("\n")
         if page != "index": cells[0] = markdown(f"{title}\n\n{self.about(page, nb)}\n{rest}")
         cells += [markdown(t) for t in self.contents.get(page, [])]
-        about = dict(kernelspec=dict(name="python3", display_name="Python 3", language="python"), language_info=dict(name="python"))
-        return json.dumps(dict(cells=cells, metadata=about, nbformat=4, nbformat_minor=4), ensure_ascii=False, indent=1)
+        kernel = dict(name="python3", display_name="Python 3", language="python")
+        made = dict(cells=cells, metadata=dict(kernelspec=kernel, language_info=dict(name="python")), nbformat=4, nbformat_minor=4)
+        return json.dumps(made, ensure_ascii=False, indent=1)
 
     def below(self, folder):
         return [p for p in self.notebooks if p.startswith(f"{folder}/")]
@@ -256,19 +263,20 @@ class Site:
     @cached_property
     def paper(self):
         "The pages of the paper in the sequence of their index."
-        nb = self.notebooks["paper/index"]
-        listed = re.findall(r"\]\((\w+)\.ipynb\)", "\n".join(c["source"] for c in nb.cells if c["cell_type"] == "markdown"))
+        listed = [f"paper/{name}" for name in re.findall(r"\]\((\w+)\.ipynb\)", self.notebooks["paper/index"].prose)]
         found = [p for p in self.below("paper") if p != "paper/index"]
-        return sorted(found, key=lambda p: listed.index(p.split("/")[1]) if p.split("/")[1] in listed else len(listed))
+        return sorted(found, key=lambda p: listed.index(p) if p in listed else len(listed))
 
     @cached_property
     def contents(self):
         "Tables of contents that the sidebar is made from, by the page that holds them."
+        apps = [p for p in self.below("apps") if not self.notebooks[p].exports]
         parts = {"Start": ["Overview <self>"], "Tutorials": self.below("tutorials"), "How-to": self.below("howto"),
-                 "The paper": ["paper/index"], "Apps": [p for p in self.below("apps") if not self.notebooks[p].exports],
+                 "The paper": ["paper/index"], "Apps": apps,
                  "Reference": [*(f"{room}/index" for room in ROOMS), "names"], "Project": ["changelog", "contributing"]}
         own = [p.split("/")[1] for p in self.paper]
-        return {"index": [toctree(pages, caption) for caption, pages in parts.items() if pages], "paper/index": [toctree(own)]}
+        start = [toctree(pages, caption) for caption, pages in parts.items() if pages]
+        return {"index": start, "paper/index": [toctree(own)]}
 
     @cached_property
     def promises(self):
@@ -283,7 +291,8 @@ class Site:
                  "{.names}", "| module | what it is for |", "|---|---|"]
         for p in pages:
             nb = self.notebooks[p]
-            lines.append(f"| [{escape(nb.title)}]({p.split('/')[1]}.ipynb) | {cell(self.text(nb.promise, nb.path, p))} |")
+            promise = cell(self.text(nb.promise, nb.path, p))
+            lines.append(f"| [{escape(nb.title)}]({p.split('/')[1]}.ipynb) | {promise} |")
         return "\n".join([*lines, "", toctree([p.split("/")[1] for p in pages]), ""])
 
     def all_names(self):
@@ -291,14 +300,14 @@ class Site:
         lines = ["# All names", "", f"> {len(self.names)} public names of {len(self.public)} modules, from A to Z.", "",
                  "Methods of classes are listed with their class; the search finds them, too.", ""]
         def first(n): return n.name.lstrip("_")[0].upper()
-        letter = ""
+        letter, pages = "", {f"eagle_nb.{nb.exports}": p for p, nb in self.notebooks.items() if nb.exports}
         for n in sorted(self.names, key=lambda n: (first(n), n.name.lower(), n.module)):
             if first(n) != letter:
                 letter = first(n)
                 lines += ["", f"## {letter}", "", "{.names}", "| name | module | what it is |", "|---|---|---|"]
             call = "()" if n.kind == "function" else ""
-            page = next(p for p, nb in self.notebooks.items() if f"eagle_nb.{nb.exports}" == n.module)
-            lines.append(f"| {{py:obj}}`{n.name}{call} <{n.full}>` | [{n.module.removeprefix('eagle_nb.')}]({page}.ipynb) | {cell(inline(n.summary))} |")
+            module = f"[{n.module.removeprefix('eagle_nb.')}]({pages[n.module]}.ipynb)"
+            lines.append(f"| {{py:obj}}`{n.name}{call} <{n.full}>` | {module} | {cell(inline(n.summary))} |")
         return "\n".join([*lines, ""])
 
     def pages(self):
@@ -341,32 +350,34 @@ def install():
     "Install Sphinx and what it needs into .docs, unless it is there."
     if installed(): return
     if sys.version_info < (3, 11):
-        sys.exit(f"The site is built with Python 3.11 or newer, which Sphinx 9 needs; this is {sys.version.split()[0]}: make docs PYTHON=python3.11")
+        sys.exit(f"The site needs Python 3.11 or newer, as Sphinx 9 does, and {sys.executable} is {sys.version.split()[0]}: "
+                 "make docs PYTHON=python3.11")
     shutil.rmtree(PACKAGES, ignore_errors=True)
     print(f"[docs] installing Sphinx into {PACKAGES.name} (once: half a minute)", flush=True)
-    cmd = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps", "--target", str(PACKAGES), "-r", str(PINNED)]
-    if subprocess.run(cmd).returncode: sys.exit("pip failed: mend the cause (often the network) and repeat the command.")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
+    if subprocess.run([*pip, "--target", str(PACKAGES), "-r", str(PINNED)]).returncode:
+        sys.exit("pip failed: mend the cause (often the network) and repeat the command.")
     (PACKAGES/"stamp").write_text(content(), encoding="utf-8")
 
 
 def sphinx(out, jobs=2):
     "Build what was prepared; what Sphinx warns of. A warning fails the build."
     env = {**os.environ, "PYTHONPATH": str(PACKAGES)}
-    cmd = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--jobs", str(jobs), "--doctree-dir", str(out/"doctrees"), str(out/"source"), str(out/"html")]
-    return subprocess.run(cmd, env=env, stderr=subprocess.PIPE, text=True)
+    cmd = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--jobs", jobs, "--doctree-dir", out/"doctrees"]
+    return subprocess.run([*map(str, cmd), str(out/"source"), str(out/"html")], env=env, stderr=subprocess.PIPE, text=True)
 
 
-def main(out=OUT):
+def main():
     install()
     if sys.argv[1:] == ["install"]: return
     start = time.time()
-    prepare(out/"source")
+    prepare(OUT/"source")
     prepared = time.time()
-    built = sphinx(out)
+    built = sphinx(OUT)
     print(built.stderr, end="", file=sys.stderr)
     if built.returncode: sys.exit("[docs] the site has faults: the lines above name them.")
-    pages = len([*(out/"html").rglob("*.html")])
-    print(f"[docs] {pages} pages in {time.time()-start:.0f} s ({prepared-start:.0f} s to prepare them): open {(out/'html'/'index.html').relative_to(ROOT)}")
+    pages = len([*(OUT/"html").rglob("*.html")])
+    print(f"[docs] {pages} pages in {time.time()-start:.0f} s, {prepared-start:.0f} s to prepare them: open _docs/html/index.html")
 
 
 if __name__ == "__main__": main()

@@ -157,16 +157,17 @@ def signature(params, src):
 
 def rows(params, node, src):
     "What the table of a function says of its parameters."
-    told, _ = arguments(ast.get_docstring(node))
-    last = {(d or arg).end_lineno: arg for _, arg, d in params if arg}  # a comment belongs to the last parameter of its line
+    listed, _ = arguments(ast.get_docstring(node))
+    last = {(d or arg).end_lineno: arg for _, arg, d in params if arg}  # a line's comment is of its last parameter
     before = {arg.lineno: arg for _, arg, _ in reversed(params) if arg}
     out = []
     for star, arg, default in params:
         if not arg: continue
         end = (default or arg).end_lineno
-        said = src.comments.get(end) if last[end] is arg and end != getattr(node.returns, "end_lineno", None) else None
+        of_returns = node.returns and end == node.returns.end_lineno
+        said = src.comments.get(end) if last[end] is arg and not of_returns else ""
         if not said and before[arg.lineno] is arg: said = src.above(arg.lineno)
-        out.append(Row(star+arg.arg, src.text(arg.annotation), src.text(default), said or told.get(arg.arg, "")))
+        out.append(Row(star+arg.arg, src.text(arg.annotation), src.text(default), said or listed.get(arg.arg, "")))
     return out
 
 
@@ -182,7 +183,8 @@ def table(lines, known={}, of="parameter"):
     "Rows as a Markdown table without its empty columns; nothing where it would repeat the signature."
     if not any(r.type or r.meaning for r in lines): return ""
     kept = [k for k in ("type", "default", "meaning") if any(getattr(r, k) for r in lines)]
-    show = dict(type=lambda t: typed(t, known), default=lambda t: linked(t, {}) if t else "", meaning=lambda t: inline(t, known))
+    show = dict(type=lambda t: typed(t, known), meaning=lambda t: inline(t, known),
+                default=lambda t: linked(t, {}) if t else "")
     out = [f"| {' | '.join([of, *kept])} |", "|---"*(1+len(kept)) + "|"]
     for r in lines:
         cells = [cell(show[k](getattr(r, k))) for k in kept]
@@ -227,17 +229,29 @@ def function(node, src, module, known, owner="", how=(), depth=0):
     cls = decorated(node, "classmethod") or "cls_method" in how
     kind = "function" if not owner else "property" if prop else "method"
     head = f"{owner}.{node.name}" if owner else node.name
-    options = [":classmethod:"] if cls else [":staticmethod:"] if static else []
-    body = [paragraphs(ast.get_docstring(node), known), table(rows(params, node, src), known), returned(node, src, known)]
-    return directive(kind, head + ("" if prop else signature(params, src)), body, module, options if kind == "method" else [], depth)
+    options = [":classmethod:"] if cls else [":staticmethod:"] if owner and static else []
+    if kind != "property": head += signature(params, src)
+    lines = table(rows(params, node, src), known)
+    body = [paragraphs(ast.get_docstring(node), known), lines, returned(node, src, known)]
+    return directive(kind, head, body, module, options, depth)
+
+
+def targets(node):
+    "What an assignment binds; nothing for other code."
+    if isinstance(node, ast.AnnAssign): return [node.target]
+    return node.targets if isinstance(node, ast.Assign) else []
+
+
+def told(node):
+    "Is a method for users: public, or a special one that says what it does?"
+    return not node.name.startswith("_") or node.name.startswith("__") and bool(ast.get_docstring(node))
 
 
 def fields(node, src):
     "What the body of a class declares."
     out = []
     for part in node.body:
-        targets = [part.target] if isinstance(part, ast.AnnAssign) else part.targets if isinstance(part, ast.Assign) else []
-        for t in targets:
+        for t in targets(part):
             if not isinstance(t, ast.Name) or t.id.startswith("_"): continue
             value = src.text(part.value) if part.value and not src.text(part.value).startswith("field(") else ""
             out.append(Row(t.id, src.text(getattr(part, "annotation", None)), value, src.beside(part)))
@@ -248,7 +262,7 @@ def methods(node):
     "Public methods in the body of a class, and special ones that say what they do."
     for part in node.body:
         if not isinstance(part, ast.FunctionDef) or part.name == "__init__" or decorated(part, "setter"): continue
-        if not part.name.startswith("_") or part.name.startswith("__") and ast.get_docstring(part): yield part
+        if told(part): yield part
 
 
 def class_(node, src, module, known):
@@ -267,8 +281,7 @@ def class_(node, src, module, known):
 
 def constants(node):
     "Names that an assignment binds."
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    return [n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    return [n.id for t in targets(node) for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
 
 
 def constant(name, node, src, module, known):
@@ -284,8 +297,7 @@ def entries(code, module, public, known={}):
     for node in src.tree.body:
         owner, how = patched(node)
         if owner:
-            if owner in public and (not node.name.startswith("_") or node.name.startswith("__") and ast.get_docstring(node)):
-                out.append(function(node, src, module, known, owner, how))
+            if owner in public and told(node): out.append(function(node, src, module, known, owner, how))
         elif isinstance(node, ast.FunctionDef) and node.name in public: out.append(function(node, src, module, known))
         elif isinstance(node, ast.ClassDef) and node.name in public: out.append(class_(node, src, module, known))
         else: out += [constant(n, node, src, module, known) for n in constants(node) if n in public]
@@ -294,7 +306,8 @@ def entries(code, module, public, known={}):
 
 def reference(name, module, home):
     "The entry of a name that another module defines."
-    return directive("data", name, [f"The same as {{py:obj}}`{home.module.removeprefix('eagle_nb.')}.{name} <{home.full}>`."], module)
+    shown = f"{home.module.removeprefix('eagle_nb.')}.{name}"
+    return directive("data", name, [f"The same as {{py:obj}}`{shown} <{home.full}>`."], module)
 
 
 def defined(code, module, public):
@@ -302,7 +315,8 @@ def defined(code, module, public):
     src = read(code)
     for node in src.tree.body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name in public and not patched(node)[0]:
-            yield Name(node.name, module, "class" if isinstance(node, ast.ClassDef) else "function", sentence(ast.get_docstring(node)))
+            kind = "class" if isinstance(node, ast.ClassDef) else "function"
+            yield Name(node.name, module, kind, sentence(ast.get_docstring(node)))
         for n in constants(node):
             if n in public: yield Name(n, module, "data", src.beside(node))
 
