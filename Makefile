@@ -4,7 +4,7 @@ STEP   ?=
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lab app paper package clean
+.PHONY: help env demo test lab app paper docs package clean
 
 help: ## show this list
 	@echo "eagle-nb: where multimodal LLMs look and what they rely on"
@@ -30,10 +30,13 @@ app: env ## serve the apps by Voilà, without their code; one alone with APP=sce
 paper: env ## run every page of the paper, without a browser; only some with PAGES="teaser modality"
 	@$(BIN)/python -m eagle_nb.apps.paper $(PAGES)
 
+docs: env ## build the documentation site from the notebooks, to be read without a network: _docs/html/index.html
+	@$(BIN)/python .ci/docs.py
+
 package: env ## build wheel and sdist in dist/, and check what they hold
 	@$(BIN)/python .ci/release.py package
 
 clean: ## remove .venv, caches and build products
-	rm -rf .venv .venv-release .vllm build dist *.egg-info _docs _proc .pytest_cache .hypothesis
+	rm -rf .venv .venv-release .vllm .docs build dist *.egg-info _docs _proc .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +

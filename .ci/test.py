@@ -7,6 +7,7 @@ tests      pytest; last, so that its summary is the last thing printed
 
 Not among all checks, but alone:
 quick      the export, and the tests that take less than half a second each; under two minutes
+docs       the site that `make docs` builds: links, anchors, names, nothing from a network; Sphinx is installed into .docs
 vllm       vLLM on this CPU against transformers, in an environment of its own that is made in .vllm (minutes, 4 GB)
 long       all tests, with the sessions of explorer and scene editor that take minutes (tests/long.txt)
 release    build the wheel and try it in empty environments, on every Python that is found (minutes, some GB)
@@ -67,6 +68,10 @@ def tests(): return pytest()
 def quick(): return export() and pytest("--quick")
 
 
+def docs():
+    return call(sys.executable, ROOT/".ci"/"docs.py", "install") and call(BIN/"python", "-m", "pytest", "tests/test_docs.py", "-q")
+
+
 def vllm():
     made = subprocess.run([sys.executable, ROOT/"tests"/"core"/"vllm_help.py", ROOT/".vllm"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if made.returncode: return False
@@ -88,7 +93,7 @@ def slow(limit=.5):
 
 
 ALL = {f.__name__: f for f in (export, notebooks, paper, tests)}
-STEPS = {**ALL, "quick": quick, "long": long, "slow": slow, "vllm": vllm, "release": release}
+STEPS = {**ALL, "quick": quick, "long": long, "slow": slow, "docs": docs, "vllm": vllm, "release": release}
 
 
 def main():
@@ -99,7 +104,7 @@ def main():
         print(f"[test] {name}", flush=True)
         start = time.time()
         if not STEPS[name](): failed.append(name)
-        if name in ("tests", "quick", "long", "vllm"): break  # pytest's summary stays last
+        if name in ("tests", "quick", "long", "docs", "vllm"): break  # pytest's summary stays last
         print(f"[test] {name}: {'ok' if name not in failed else f'FAILED; alone: make test STEP={name};'} "
               f"{time.time()-start:.0f} s", flush=True)
         ENV["FAILED_STEPS"] = " ".join(failed)  # a test reads it, so that the last line does not say that all is well
