@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['TRACKS', 'MODELS', 'SETTINGS', 'COSTS', 'NAMES', 'SUMMARY', 'TOLD', 'LEAST', 'Track', 'better', 'find_tracks',
-           'other_setting', 'summarize', 'write_summary', 'read_summary', 'main', 'listed', 'rank', 'check_function',
-           'Outside', 'import_method', 'Benchmark', 'standings', 'method_labels', 'benchmark']
+           'other_setting', 'summarize', 'write_summary', 'read_summary', 'main', 'listed', 'places', 'rank',
+           'check_function', 'Outside', 'import_method', 'Benchmark', 'standings', 'joined', 'method_labels',
+           'benchmark']
 
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #4477be39
 import argparse, contextlib, functools, hashlib, html, importlib, importlib.util, inspect, json, math, sys, tempfile
@@ -233,35 +234,36 @@ def _grouped(wide, anchor, groups)->list[list[str]]:
         names = [m for m in others if m not in tied]
     return found
 
-def _places(groups)->dict[str, str]:
-    "Method -> the places that its group shares, such as 2–4."
+def places(e:Evaluation, metric:str, # of methods that can be ranked, see `listed`
+           reference:str|None=None # a method with all samples; None for the most complete one
+          )->dict[str, str]: # method -> the places that its group shares, such as 2–4; best first
+    "Places only."
+    samples, of_key = e.independent(e.frame["key"].unique()), e.frame.drop_duplicates("key").set_index("key")
+    if samples < 2: raise ValueError("a leaderboard needs two samples, there is one: evaluate more")
     found, first = {}, 1
-    for group in groups:
+    for group in _grouped(_wide(e, metric), reference or _most(e, metric), of_key.get("group")):
         last = first + len(group) - 1
         found |= dict.fromkeys(group, str(first) if first == last else f"{first}–{last}")
         first = last + 1
-    return found
+    if samples < LEAST: found = dict.fromkeys(found, "?")
+    return found | dict.fromkeys([m for m in TOLD if m in e.methods], "–")
 
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #46714367
 def rank(e:Evaluation, # one model, or several pooled
          metric:str, # see `METRICS`
          reference:str|None=None, # compared with all others, on its samples; None for the best method
-         least:float=.5 # see `listed`
+         least:float=.5, # see `listed`
+         place:dict[str, str]|None=None # see `places`, where they are known
         )->pd.DataFrame: # by method: place, mean, lower, upper, n, difference, below, above, p, q
     "A leaderboard as numbers; differences are from the reference, and positive is better."
     from scipy.stats import false_discovery_control
     e, _ = listed(e, metric, reference, least)
-    samples = e.independent(e.frame["key"].unique())
-    if samples < 2: raise ValueError("a leaderboard needs two samples, there is one: evaluate more")
-    of_key = e.frame.drop_duplicates("key").set_index("key")
-    places = _places(_grouped(_wide(e, metric), reference or _most(e, metric), of_key.get("group")))
-    if samples < LEAST: places = dict.fromkeys(places, "?")
-    places |= dict.fromkeys([m for m in TOLD if m in e.methods], "–")
-    found = e.differences(reference or next(iter(places)), [metric]).set_index("method").loc[list(places)]
+    place = places(e, metric, reference) if place is None else place
+    found = e.differences(reference or next(iter(place)), [metric]).set_index("method").loc[list(place)]
     found = found[["mean", "lower", "upper", "n", "difference", "below", "above", "p"]]
     known = found["p"].notna() # not of the reference itself
     found.loc[known, "q"] = false_discovery_control(found.loc[known, "p"]) if known.any() else math.nan
-    found.insert(0, "place", pd.Series(places))
+    found.insert(0, "place", pd.Series(place))
     return found
 
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #22dc92dd
@@ -363,6 +365,8 @@ def _label(method)->tuple[str, dict]: # label, settings
         raise ValueError("the oracle is told the truth, so it takes no part: choose another method")
     return label, {k: v for k, v in settings.items() if k != "name"}
 
+_OF_YES = ", of Yes"
+
 def _ways(labels, track)->dict[str, dict]: # label -> settings
     "How each method is asked on a track."
     if "correction" not in track.decides: return labels
@@ -370,7 +374,7 @@ def _ways(labels, track)->dict[str, dict]: # label -> settings
     for label, settings in labels.items():
         found[label] = settings
         if "of" not in settings and "search" not in find_method(settings):
-            found[f"{label}, of Yes"] = dict(settings, of="answer")
+            found[label + _OF_YES] = dict(settings, of="answer")
     return found
 
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #6510a074
@@ -391,6 +395,9 @@ class Benchmark:
         if model not in models: raise ValueError(f"there are no results of {model!r} on {track!r}: choose one of {', '.join(models)}")
         return models[model]
 
+    def is_own(self, method:str)->bool: # whether this run measured it
+        return method.removesuffix(_OF_YES) in self.labels
+
     def __repr__(self): return self.text()
 
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #b806406c
@@ -398,8 +405,26 @@ class Benchmark:
 def _reference(self:Benchmark, e, metric)->str|None:
     "The run's own method, in the way of asking that has the metric's best mean."
     if not self.labels: return None
-    ways = [m for m in e.methods if m in (self.labels[0], f"{self.labels[0]}, of Yes") and len(e.values(m, metric))]
+    ways = [m for m in e.methods if m.removesuffix(_OF_YES) == self.labels[0] and len(e.values(m, metric))]
     return max(ways, key=lambda m: METRICS[metric]*e.values(m, metric).mean(), default=None)
+
+@patch
+def _once(self:Benchmark, key:tuple, compute:Callable):
+    "What was computed before, or now."
+    known = self.__dict__.setdefault("_known", {})
+    if key not in known: known[key] = compute()
+    return known[key].copy()
+
+@patch
+def places(self:Benchmark, track:str, metric:str|None=None, # None for the first that decides
+           model:str|None=None, # None for all models pooled
+           least:float=.5 # see `listed`
+          )->pd.Series: # by method, best first
+    "Places only, without intervals and tests."
+    e, metric = self.of(track, model), metric or next(iter(TRACKS[track].decides))
+    reference = self._reference(e, metric)
+    compute = lambda: pd.Series(places(listed(e, metric, reference, least)[0], metric, reference), name="place")
+    return self._once(("places", track, metric, model, least), compute)
 
 @patch
 def ranks(self:Benchmark, track:str, metric:str, model:str|None=None, # None for all models pooled
@@ -407,10 +432,8 @@ def ranks(self:Benchmark, track:str, metric:str, model:str|None=None, # None for
          )->pd.DataFrame: # see `rank`
     "A leaderboard as numbers."
     e = self.of(track, model)
-    known = (track, metric, model, least)
-    cache = self.__dict__.setdefault("_ranks", {})
-    if known not in cache: cache[known] = rank(e, metric, self._reference(e, metric), least)
-    return cache[known].copy()
+    place = self.places(track, metric, model, least).to_dict()
+    return self._once(("ranks", track, metric, model, least), lambda: rank(e, metric, self._reference(e, metric), least, place))
 
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #42fe745a
 @patch
@@ -445,7 +468,7 @@ def leaderboard(self:Benchmark, track:str, metric:str|None=None, # None for the 
 @patch
 def overview(self:Benchmark, model:str|None=None, least:float=.5)->pd.DataFrame: # a row per method, a column per deciding metric
     "The places on all leaderboards; there is no total, since the metrics ask different questions."
-    columns = {(t, m): self.ranks(t, m, model, least)["place"] for t in self.panels for m in TRACKS[t].decides}
+    columns = {(t, m): self.places(t, m, model, least) for t in self.panels for m in TRACKS[t].decides}
     frame = pd.DataFrame(columns).fillna("–")
     return frame.reindex(list(dict.fromkeys(m for c in columns.values() for m in c.index)))
 
@@ -453,7 +476,7 @@ def overview(self:Benchmark, model:str|None=None, least:float=.5)->pd.DataFrame:
 def table(self:Benchmark, track:str)->pd.DataFrame: # a row per model and method; texts
     "All metrics of the methods of this run, or the deciding ones of the methods here."
     wanted = (*TRACKS[track].decides, *TRACKS[track].shown, *COSTS)
-    own = lambda e: [m for m in e.methods if not self.labels or m.removesuffix(", of Yes") in self.labels]
+    own = lambda e: [m for m in e.methods if not self.labels or self.is_own(m)]
     only = {k: Evaluation(e.frame[e.frame["method"].isin(own(e))], e.left_out, e.about) for k, e in self.panels[track].items()}
     return pd.concat({k: e.table([m for m in wanted if m in e.frame]) for k, e in only.items()}, names=["model"])
 
@@ -485,7 +508,8 @@ _HOW = ("A place is shared by all whose paired difference from the best of their
 def _boards(self:Benchmark)->Iterator[tuple[str, str, pd.DataFrame]]: # heading, truth, table
     for t in self.panels:
         for metric, truth in TRACKS[t].decides.items():
-            yield f"{t}: {NAMES[metric]} ({better(metric)} is better)", truth, self.leaderboard(t, metric)
+            board = self.leaderboard(t, metric).rename(index=lambda m: f"▸ {m}" if self.is_own(m) else m)
+            yield f"{t}: {NAMES[metric]} ({better(metric)} is better)", truth, board
 
 @patch
 def text(self:Benchmark)->str:
@@ -514,7 +538,7 @@ def to_html(self:Benchmark, path:str|Path|None=None # the file to write; None re
 def record(self:Benchmark)->dict:
     "What another person needs to check the result: settings, each sample's values of this run's methods, and all ranks."
     def plain(frame): return json.loads(frame.to_json(orient="records"))
-    own = lambda e: e.frame[e.frame["method"].str.removesuffix(", of Yes").isin(self.labels)]
+    own = lambda e: e.frame[e.frame["method"].map(self.is_own)]
     values = {t: {m: plain(own(e)[[c for c in ("key", "sample", "method", *METRICS, "note") if c in e.frame]])
                   for m, e in models.items()} for t, models in self.panels.items()}
     ranks = {t: {m: plain(self.ranks(t, m).reset_index()) for m in TRACKS[t].decides} for t in self.panels}
@@ -535,7 +559,7 @@ def figure(self:Benchmark, track:str, metric:str|None=None, model:str|None=None,
     metric = metric or next(iter(TRACKS[track].decides))
     found = self.ranks(track, metric, model, least)
     fig = new_figure(COLUMN, .5 + .16*len(found))
-    ax, own = fig.subplots(), [m.removesuffix(", of Yes") in self.labels for m in found.index]
+    ax, own = fig.subplots(), [self.is_own(m) for m in found.index]
     for k, (_, group) in enumerate(found.assign(row=range(len(found))).groupby("place", sort=False)):
         if k % 2 == 0: ax.axhspan(group["row"].min() - .5, group["row"].max() + .5, color=".93", lw=0)
     for row, (r, mine) in enumerate(zip(found.itertuples(), own)):
@@ -545,7 +569,7 @@ def figure(self:Benchmark, track:str, metric:str|None=None, model:str|None=None,
     most = found["n"].max()
     ax.set_yticks(range(len(found)), [m if n == most else f"{m} (n = {n})" for m, n in found["n"].items()])
     for label, mine in zip(ax.get_yticklabels(), own): label.set_fontweight("bold" if mine else "normal")
-    ax.set(xlabel=f"{NAMES.get(metric, metric)} ({better(metric)} is better)", ylim=(len(found) - .5, -.5))
+    ax.set(xlabel=f"{NAMES.get(metric, metric)}\n({better(metric)} is better)", ylim=(len(found) - .5, -.5))
     return fig
 
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #434d7293
@@ -586,17 +610,19 @@ def _file_of(folder, about)->Path:
 def _check_first(rows, model, sample, methods, settings):
     "Stop where a method has no result for the first sample."
     if not len(rows): return # the sample itself was refused, which `evaluate` reports
-    for r in rows[~Evaluation(rows, {}, {}).frame[[m for m in METRICS if m in rows]].notna().any(axis=1)].itertuples():
+    failures = rows[~rows[[m for m in METRICS if m in rows]].notna().any(axis=1)]
+    for r in failures.itertuples():
         failed = ValueError(f"{r.method!r} failed on the first sample, {r.key}: {r.note}")
-        common = {k: settings[k] for k in ("fill", "seed")}
         try: # again, for its own traceback
-            case = prepare_case(model, sample, settings["regions"], settings["fill"], settings["mode"], settings["seed"])
-            run_method(model, case, methods[r.method], r.method, dict(common, batch_size=None))
+            case = prepare_case(model, sample, **settings)
+            run_method(model, case, methods[r.method], r.method, dict(settings, batch_size=None))
         except Exception as e: raise failed from e
         raise failed
 
-# %% ../../nbs/evaluation/13_leaderboard.ipynb #39faf479
-def _joined(own, track, notes)->Evaluation:
+# %% ../../nbs/evaluation/13_leaderboard.ipynb #1981434e
+def joined(own:Evaluation, track:Track, # results of a run, with digests of their samples
+           notes:list[str] # what is missing or not compared is added
+          )->Evaluation:
     "A run's results, and those of the methods here on the same samples."
     model = own.about["model"]
     here, where = read_summary()[track.name].get(model), f"{track.name}, {model}"
@@ -618,7 +644,9 @@ def _with_here(own, here, where, notes)->Evaluation:
     rows = here.frame[~here.frame["method"].isin(own.methods)]
     same = rows["sample"] == rows["key"].map(digests)
     changed = rows["key"][rows["key"].isin(digests.index) & ~same].nunique()
-    if changed: notes.append(f"{where}: {changed} samples differ from those here, since the model answers otherwise; not compared")
+    if changed:
+        few = "1 sample differs from that" if changed == 1 else f"{changed} samples differ from those"
+        notes.append(f"{where}: {few} of the methods here (the model answers otherwise), not compared")
     frame = pd.concat([own.frame, rows[same]], ignore_index=True)
     return Evaluation(frame, own.left_out, dict(own.about, methods=here.about["methods"] | own.about["methods"],
                                                 means=here.about["means"] | own.about["means"],
@@ -667,7 +695,7 @@ def benchmark(method:str|Callable|dict, # a function, a name in `METHODS`, or {"
             for t in chosen:
                 own = _measure(source, model, t.samples(model, n), _ways(labels, t), (*t.decides, *t.shown, *COSTS), settings,
                                folder, executor, show_progress)
-                panels[t.name][own.about["model"]] = _joined(own, t, notes)
+                panels[t.name][own.about["model"]] = joined(own, t, notes)
     about = dict(settings, n=n, models=list(panels[chosen[0].name]), versions=versions(), seeds={t.name: t.seed for t in chosen},
                  dtypes={m: e.about["dtype"] for m, e in panels[chosen[0].name].items()}, code=_codes(labels))
     return Benchmark(panels, tuple(labels), about, notes)
