@@ -33,7 +33,7 @@ from .runner import evaluate, label_methods, prepare_case, run_method
 from ..explanation.formats import page_html, table_html
 from ..explanation.plots import COLUMN, INSERTION, new_figure, paper_style
 from ..runs.samples import Dataset, check_count
-from ..runs.store import read_lines
+from ..runs.store import plain_json, read_lines
 
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #46bb9dd1
 @dataclass(frozen=True, eq=False)
@@ -446,7 +446,16 @@ def costs(self:Benchmark, track:str)->pd.DataFrame: # by method: forwards, backw
                           for m, found in rows.items()}).T.reindex(columns=list(COSTS))
     return frame if len(machines) == 1 else frame.drop(columns="seconds")
 
-# %% ../../nbs/evaluation/13_leaderboard.ipynb #9c9382f5
+# %% ../../nbs/evaluation/13_leaderboard.ipynb #fd607423
+def _difference_text(metric, r)->str:
+    "A difference with its interval; nothing for the reference itself."
+    return "" if math.isnan(r.difference) else interval_text(metric, r.difference, r.below, r.above, signed=True)
+
+def _q_text(q)->str:
+    "A corrected p-value."
+    if math.isnan(q): return ""
+    return f"{q:.3f}" if q >= .001 else "<0.001"
+
 @patch
 def leaderboard(self:Benchmark, track:str, metric:str|None=None, # None for the first that decides
                 model:str|None=None, # None for all models pooled
@@ -456,10 +465,8 @@ def leaderboard(self:Benchmark, track:str, metric:str|None=None, # None for the 
     metric = metric or next(iter(TRACKS[track].decides))
     found = self.ranks(track, metric, model, least)
     reference = found.index[found["difference"].isna()][0]
-    signed = dict(signed=True)
     rows = [{"place": r.place, NAMES.get(metric, metric): interval_text(metric, r.mean, r.lower, r.upper),
-             f"better than {reference} by": "" if math.isnan(r.difference) else interval_text(metric, r.difference, r.below, r.above, **signed),
-             "q": "" if math.isnan(r.q) else f"{r.q:.3f}" if r.q >= .001 else "<0.001", "n": r.n} for r in found.itertuples()]
+             f"better than {reference} by": _difference_text(metric, r), "q": _q_text(r.q), "n": r.n} for r in found.itertuples()]
     costs = self.costs(track).reindex(found.index)
     texts = {c: [interval_text(c, v, math.nan, math.nan) for v in costs[c].astype(float)] for c in costs}
     return pd.DataFrame(rows, index=found.index.rename("method")).assign(**texts)
@@ -619,17 +626,20 @@ def _check_first(rows, model, sample, methods, settings):
         except Exception as e: raise failed from e
         raise failed
 
-# %% ../../nbs/evaluation/13_leaderboard.ipynb #1981434e
+# %% ../../nbs/evaluation/13_leaderboard.ipynb #3fc5013a
+def _failures(e, where)->list[str]:
+    "What has no result or a remark, in words."
+    remarks, n = e.frame[e.frame["note"].notna()].groupby(["method", "note"], sort=False).size(), e.frame["key"].nunique()
+    return [*(f"{where}: {method}, {count} of {n} samples, {note}" for (method, note), count in remarks.items()),
+            *(f"{where}: {count} samples out, {why}" for why, count in Counter(e.left_out.values()).items())]
+
 def joined(own:Evaluation, track:Track, # results of a run, with digests of their samples
            notes:list[str] # what is missing or not compared is added
           )->Evaluation:
     "A run's results, and those of the methods here on the same samples."
     model = own.about["model"]
     here, where = read_summary()[track.name].get(model), f"{track.name}, {model}"
-    for label, note in own.frame[own.frame["note"].notna()].groupby("method")["note"].agg(lambda s: Counter(s).most_common(1)[0][0]).items():
-        count = int((own.frame["note"].notna() & (own.frame["method"] == label)).sum())
-        notes.append(f"{where}: {label}, {count} of {own.frame['key'].nunique()} samples, {note}")
-    notes += [f"{where}: {count} samples out, {why}" for why, count in Counter(own.left_out.values()).items()]
+    notes += _failures(own, where)
     if here is None: other = "no method here was measured on this model"
     else: other = (found := other_setting(own.about, here.about)) and f"measured with {found} as the methods here"
     if other:
@@ -686,7 +696,8 @@ def benchmark(method:str|Callable|dict, # a function, a name in `METHODS`, or {"
               show_progress:bool|str=True
              )->Benchmark:
     "Measure a method, and place it among the methods here."
-    labels, chosen, models = method_labels(method, against), find_tracks(tracks), [models] if isinstance(models, (str, dict, Model)) else list(models)
+    labels, chosen = method_labels(method, against), find_tracks(tracks)
+    models = [models] if isinstance(models, (str, dict, Model)) else list(models)
     if n is not None: check_count(n)
     settings = dict(regions=regions, fill=fill, mode=mode, seed=seed)
     panels, notes = {t.name: {} for t in chosen}, []
@@ -696,13 +707,15 @@ def benchmark(method:str|Callable|dict, # a function, a name in `METHODS`, or {"
                 own = _measure(source, model, t.samples(model, n), _ways(labels, t), (*t.decides, *t.shown, *COSTS), settings,
                                folder, executor, show_progress)
                 panels[t.name][own.about["model"]] = joined(own, t, notes)
-    about = dict(settings, n=n, models=list(panels[chosen[0].name]), versions=versions(), seeds={t.name: t.seed for t in chosen},
-                 dtypes={m: e.about["dtype"] for m, e in panels[chosen[0].name].items()}, code=_codes(labels))
+    about = _about_run(panels, labels) | dict(settings, n=n, seeds={t.name: t.seed for t in chosen})
     return Benchmark(panels, tuple(labels), about, notes)
 
-def _codes(labels)->dict[str, str]:
-    "Which version of its code each function had."
-    return {label: s["method"].digest for label, s in labels.items() if isinstance(s["method"], Outside)}
+def _about_run(panels, labels)->dict:
+    "Models, and which version of its code and which settings each method had."
+    dtypes = {m: e.about["dtype"] for m, e in next(iter(panels.values())).items()}
+    code = {label: s["method"].digest for label, s in labels.items() if isinstance(s["method"], Outside)}
+    methods = {label: plain_json(dict(s, method=method_name(s))) for label, s in labels.items()}
+    return dict(models=list(dtypes), dtypes=dtypes, code=code, methods=methods, versions=versions())
 
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #d4842fe0
 if __name__ == "__main__" and "__file__" in globals(): main()
