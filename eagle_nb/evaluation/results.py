@@ -63,10 +63,11 @@ class Evaluation:
     def values(self, method:str, metric:str)->pd.Series: # by sample, without those that have none
         "One metric of one method."
         f = self.frame
-        if metric not in f or method not in set(f["method"]):
+        of = f["method"] == method
+        if metric not in f or not of.any():
             known = f"metrics {', '.join(m for m in METRICS if m in f)}; methods {', '.join(self.methods)}"
             raise ValueError(f"there is no {metric!r} of {method!r}: {known}")
-        return f[f["method"] == method].set_index("key")[metric].astype(float).dropna()
+        return f[of].set_index("key")[metric].astype(float).dropna()
 
     def __repr__(self): return f"{self.table()}\n{self.report()}" if len(self.frame) else self.report()
 

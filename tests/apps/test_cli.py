@@ -101,6 +101,38 @@ def test_evaluate_has_workers_and_lines_for_machines(tmp_path, capfd):
     assert len(lines) == 2 and lines[-1]["done"] == 2 and "2 samples with results" in said.out
 
 
+def test_benchmark_places_a_function_and_goes_on(loaded, model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("eagle_nb.evaluation.leaderboard.load", eagle_nb.load)
+    (tmp_path/"mine.py").write_text("import numpy as np\ndef mine(model, image, prompt, target, regions): return np.arange(len(regions))")
+    call = ["benchmark", f"{tmp_path/'mine.py'}:mine", "--model", "scenes-llava", "--tracks", "words", "--n", "2", "--regions", "9",
+            "--against", "random", "--out", str(tmp_path/"out")]
+    cli.main(call)
+    said = capsys.readouterr().out
+    assert "better than mine by" in said and "random" in said and "not compared" not in said and "only methods of this run" in said
+    assert loaded == [dict(source="scenes-llava", dtype="bfloat16")] and (tmp_path/"out"/"benchmark.html").stat().st_size
+    first = json.loads((tmp_path/"out"/"benchmark.json").read_text())
+    cli.main(call)
+    assert json.loads((tmp_path/"out"/"benchmark.json").read_text())["samples"] == first["samples"]
+
+
+def test_benchmark_without_a_method_shows_those_here_and_needs_no_model(loaded, capsys):
+    cli.main(["benchmark", "--tracks", "questions", "--model", "scenes-qwen"])
+    said = capsys.readouterr().out
+    assert "questions: area removed until corrected (lower is better)" in said and "EAGLE" in said and "words:" not in said and not loaded
+
+
+@pytest.mark.parametrize("args, said", [
+    (["none.py:f"], "there is no file 'none.py'"), (["mine.py:f"], "has no function 'f': it has g"), (["mine.py:g"], r"it takes \(image\)"),
+    (["mine.py"], "FILE.py:FUNCTION"), (["no_such_module:f"], "there is no module 'no_such_module'"), (["random", "--tracks", "sounds"], "unknown track"),
+    (["--model", "other"], "not on other"), (["random", "--workers", "0"], "workers must be")])
+def test_what_cannot_be_benchmarked_is_said_before_a_model_is_loaded(loaded, args, said, tmp_path, monkeypatch):
+    monkeypatch.setattr("eagle_nb.evaluation.leaderboard.load", eagle_nb.load)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path/"mine.py").write_text("def g(image): pass")
+    with pytest.raises(SystemExit, match=f"eagle-nb benchmark: .*{said}"): cli.main(["benchmark", *args])
+    assert not loaded
+
+
 def test_doctor_ends_with_1_for_a_model_whose_numbers_would_be_wrong(loaded, monkeypatch, model, capsys):
     cli.main(["doctor"])
     assert "self-test: ok" in capsys.readouterr().out
