@@ -338,12 +338,12 @@ def _draw_scores(ax, rows, score, value_of, this):
     for y, (kind, colour) in enumerate(KIND_COLOURS.items()):
         v = np.array([value_of(r) for r in rows if r["kind"] == kind])
         jitter = np.random.default_rng(0).uniform(-.25, .25, len(v))
-        ax.plot(v, y + jitter, "o", ms=3, mfc=colour, mec="none", alpha=.6)
+        ax.plot(v, y + jitter, "o", ms=3, mfc=colour, mec="none", alpha=.6, label=kind)
     y = list(KIND_COLOURS).index(this["kind"])
     ax.plot([value_of(this)], [y], "D", ms=6, mfc="none", mec="black", mew=1.2, label="this sample")
-    ax.plot([], [], "o", ms=3, mfc=".4", mec="none", label="all samples")
     ax.set(yticks=(0, 1), yticklabels=KIND_COLOURS, ylim=(1.5, -.5), xlabel=score)
-    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(-.02, 1), ncols=2, borderpad=0, handletextpad=.2)
+    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(-.02, 1), ncols=3, borderpad=0, handletextpad=.2,
+              columnspacing=.8)
 
 # %% ../../nbs/apps/04_explained.ipynb #0db6b0d1
 @plots.paper_style

@@ -294,7 +294,7 @@ def figure_rivals(found:dict[str, dict], # model -> n and lines: line -> (points
     axes = fig.subplots(1, len(found), sharey=True, squeeze=False)[0]
     for ax, (name, data) in zip(axes, found.items()):
         for line, values in data["lines"].items():
-            _draw_share(ax, line, values, colours[line], .1, lw=1.2)
+            _draw_share(ax, line.replace("_", " "), values, colours[line], .1, lw=1.2)
             if len(values) == 1: ax.vlines(values[:, 0], *values[:, 2:].T, color=colours[line], lw=1, alpha=.6)
         _share_axes(ax, 0, 125, [5, 10, 25, 40], f"{name} (n = {data['n']})")
     found = [ax.get_legend_handles_labels() for ax in axes]

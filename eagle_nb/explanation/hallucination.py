@@ -327,8 +327,8 @@ def _draw_right(ax:Axes, area:np.ndarray, right:np.ndarray)->list: # what the le
     for left, end, ok in zip(edges, edges[1:], right):
         colour = plots.INSERTION if ok else ".8"
         ax.axvspan(left, max(end, left + .004), ymin=-.07, ymax=-.03, color=colour, lw=0, clip_on=False)
-    keys = [Patch(color=plots.INSERTION, lw=0, label="right answer")]*right.any()
-    keys += [Patch(color=".8", lw=0, label="wrong answer")]*(not right.all())
+    keys = [Patch(color=plots.INSERTION, lw=0, label="right answer")]*bool(right.any())
+    keys += [Patch(color=".8", lw=0, label="wrong answer")]*bool(not right.all())
     if right.any(): keys.append(ax.axvline(area[right.argmax()], color=plots.MARK, lw=1.2, zorder=2, label="first right one"))
     return keys
 
