@@ -244,20 +244,27 @@ def _share_labels(fig, handles, labels, columns):
 @plots.paper_style
 def figure_shares(curves:dict[tuple[str, str], dict], # (model, target) -> search -> forwards, result, lower, upper
                   colours:dict[str, str], # search -> colour
-                  sizes:dict[tuple[str, str], int]|None=None # (model, target) -> samples
+                  sizes:dict[tuple[str, str], dict[str, int]]|None=None # (model, target) -> search -> samples
                  )->Figure: # one page wide
     "A row per target, a column per model."
     names, kinds = (list(dict.fromkeys(part)) for part in zip(*curves))
-    fig = plots.new_figure(plots.PAGE, .5 + 2*len(kinds))
+    fig = plots.new_figure(plots.PAGE, .8 + 2.1*len(kinds))
     axes = fig.subplots(len(kinds), len(names), sharex=True, sharey=True, squeeze=False)
     for (name, kind), lines in curves.items():
         ax = axes[kinds.index(kind), names.index(name)]
         for m, values in lines.items(): _draw_share(ax, m.replace("_", " "), values, colours[m], .13)
-        samples = f" (n = {sizes[name, kind]})" if sizes else ""
+        samples = _samples_text(sizes[name, kind]) if sizes else ""
         _share_axes(ax, -35, 125, [5, 10, 25, 50, 100], f"{name}, {kind}s{samples}")
+        ax.title.set_fontsize(7.5)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     _share_labels(fig, handles[::-1], labels[::-1], 4)
     return fig
+
+def _samples_text(n)->str: # for a title
+    "How many samples the curves are of, and which are of fewer."
+    most = max(n.values())
+    fewer = {k: [m.replace("_", " ") for m in n if n[m] == k] for k in sorted({*n.values()} - {most})}
+    return "\n".join([f" (n = {most})", *(f"{', '.join(names)}: n = {k}" for k, names in fewer.items())])
 
 def _end_of(search, values)->str:
     "The last point of a curve."
@@ -266,10 +273,11 @@ def _end_of(search, values)->str:
 # %% ../../nbs/apps/03_panels.ipynb #e4ee9053
 def shares_panel(curves:dict[tuple[str, str], dict], # (model, target) -> search -> (points, 4), see `figure_shares`
                  colours:dict[str, str], # search -> colour
-                 sizes:dict[tuple[str, str], int]|None=None # (model, target) -> samples
+                 sizes:dict[tuple[str, str], dict[str, int]]|None=None # (model, target) -> search -> samples
                 )->Panel:
     "Curves of all searches, with controls for model and target."
     names, kinds = (list(dict.fromkeys(part)) for part in zip(*curves))
+    def _samples(name, kind, search): return dict(n=sizes[name, kind][search]) if sizes else {}
     def compute(progress, model, target):
         return {(name, kind): lines for (name, kind), lines in curves.items()
                 if model in ("all", name) and target in ("both", kind)}
@@ -277,7 +285,7 @@ def shares_panel(curves:dict[tuple[str, str], dict], # (model, target) -> search
         return "\n".join(f"{name}, {kind}s: " + ", ".join(_end_of(*line) for line in lines.items())
                          for (name, kind), lines in found.items())
     def numbers(found):
-        return dict(shares=[dict(model=name, target=kind, search=m, percent=values.tolist())
+        return dict(shares=[dict(model=name, target=kind, search=m, percent=values.tolist(), **_samples(name, kind, m))
                             for (name, kind), lines in found.items() for m, values in lines.items()])
     controls = dict(model=["all", *names] if len(names) > 1 else names,
                     target=["both", *kinds] if len(kinds) > 1 else kinds)

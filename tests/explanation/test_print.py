@@ -101,7 +101,9 @@ FIGURES = dict(
     costs=lambda: panels.figure_costs({"scenes-llava": dict(ours=225., naive=82.4), "scenes-qwen": dict(ours=313., naive=68.)},
                                       "forward passes per second"),
     shares=lambda: panels.figure_shares({(m, t): SHARES for m in ("scenes-llava", "scenes-qwen", "scenes-internvl")
-                                         for t in ("caption", "word")}, COLOURS, None),
+                                         for t in ("caption", "word")}, COLOURS,
+                                        {(m, t): dict(fast=50, one_shot=20, exact=50) for m in ("scenes-llava", "scenes-qwen", "scenes-internvl")
+                                         for t in ("caption", "word")}),
     rivals=lambda: panels.figure_rivals({m: dict(n=5, lines=SHARES) for m in ("scenes-llava", "scenes-qwen", "scenes-internvl")}, COLOURS))
 
 
@@ -187,3 +189,9 @@ def test_means_of_fewer_samples_say_so():
     fig = figure_comparison({"scenes-llava": evaluation()}, ("insertion",))
     assert fig.axes[0].get_title() == "scenes-llava (n = 10)"
     assert [t.get_text() for t in fig.axes[0].texts] == ["4", "n"]
+
+
+def test_curves_of_fewer_samples_say_so():
+    fig = panels.figure_shares({("scenes-llava", "word"): SHARES}, COLOURS,
+                               {("scenes-llava", "word"): dict(fast=50, exact=50, one_shot=20)})
+    assert fig.axes[0].get_title() == "scenes-llava, words (n = 50)\none shot: n = 20"
