@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np, pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from ..explanation import figures, plots
 from .panel import Panel
@@ -151,7 +152,8 @@ def figure_prompt(e:Explanation # with `prompt_words`
     middle.invert_yaxis()
     middle.axvline(0, color=".3", lw=.6)
     middle.set(title="words of the question", xlabel=e.unit().name)
-    if min(gain) < 0: plots.draw_key(middle, [[*plots.patch_key("supports", plots.INSERTION), *plots.patch_key("opposes", plots.DELETION)]])
+    signs = [Patch(color=c, lw=0, label=t) for t, c in (("supports", plots.INSERTION), ("opposes", plots.DELETION))]
+    if min(gain) < 0: middle.legend(handles=signs, frameon=False, loc="lower right")
     plots.show_curves(e.area, e.insertion, e.deletion, right)
     right.set_xlabel("share of image and words shown or removed")
     fig.suptitle(f"{e.prompt}  “{e.answer.text.strip()}”", parse_math=False, x=.01, ha="left")
