@@ -19,7 +19,7 @@ from ..core.models import Model
 from ..core.selftest import load
 from ..core.targets import words
 from ..explanation.explanation import Explanation, explain
-from ..explanation.words import refine
+from ..explanation.words import overview, refine
 from ..search.search import SEARCHES
 
 # %% ../../nbs/apps/04_demo.ipynb #d26405f9
@@ -90,7 +90,7 @@ def demo(model:str="scenes-llava", # what `load` takes
     with watch("answer", "asking"): answer = m.answer(shown, prompt)
     if target is None: target = _word_of(answer)
     how = dict(search=search, show_progress=show_progress)
-    with watch("search", f"explaining the sentence {answer.text!r}"):
+    with watch("search", f"explaining the sentence {answer.text!r} by the {search} search"):
         sentence = explain(m, shown, prompt, answer, regions=regions, **how)
     with watch("search", f"explaining the word {target!r}"): word = _explain_word(m, sentence, shown, target, how)
     with watch("drawing"): files = _save(sentence, word, target, Path(folder))
@@ -109,7 +109,7 @@ def _explain_word(m, sentence, shown, target, how)->Explanation:
 def _save(sentence, word, target, folder)->tuple[Path, Path, Path]: # two figures, a page
     "Write the figures and the page of a run."
     figure, figure_word, page = folder/"demo.png", folder/"demo_word.png", folder/"demo.html"
-    plots.save_figure(sentence.plot(), figure)
+    plots.save_figure(overview(sentence, word), figure)
     plots.save_figure(word.plot(f"the word “{target}”"), figure_word)
     sentence.to_html(page)
     return figure, figure_word, page

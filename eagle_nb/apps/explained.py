@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np, pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from ..explanation import figures, plots
 from .panel import Panel
@@ -151,8 +152,10 @@ def figure_prompt(e:Explanation # with `prompt_words`
     middle.invert_yaxis()
     middle.axvline(0, color=".3", lw=.6)
     middle.set(title="words of the question", xlabel=e.unit().name)
+    signs = [Patch(color=c, lw=0, label=t) for t, c in (("supports", plots.INSERTION), ("opposes", plots.DELETION))]
+    if min(gain) < 0: middle.legend(handles=signs, frameon=False, loc="lower right")
     plots.show_curves(e.area, e.insertion, e.deletion, right)
-    right.set_xlabel("share of image and words")
+    right.set_xlabel("share of image and words shown or removed")
     fig.suptitle(f"{e.prompt}  “{e.answer.text.strip()}”", parse_math=False, x=.01, ha="left")
     return fig
 
@@ -244,13 +247,16 @@ CLASS_COLOURS = {"object": plots.INSERTION, "place": "#009E73", "attribute": "#C
                  "action": "#56B4E9", "function": "#D55E00"}
 MEASURES = {"influence (area)": "influence", "influence (the paper's sum)": "steps",
             "full - blank": "difference"} # name -> column of `word_table`
+_MEASURED = {"influence": "influence of the image", "steps": "influence of the image, summed over steps",
+             "difference": "probability with the image minus without it, absolute"} # column -> in words
 
 def _draw_word_curves(ax:Axes, area, curves, table):
     "The curve of every word, coloured by its class."
     styles = ("-", "--", ":", "-.")
     for word, p in zip(table.to_dict("records"), curves.T):
         colour, style = CLASS_COLOURS[word["class"]], styles[word["position"]//2 % 4]
-        ax.plot(area, p, lw=1.1, color=colour, ls=style, label=word["word"], clip_on=False)
+        ax.plot(area, p, lw=1.1, color=colour, ls=style, clip_on=False,
+                label=f"{word['word']} ({word['class']})")
     plots.unit_axes(ax)
     ax.set(xlabel="share of image shown", ylabel="probability of the word")
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, .5), handlelength=2.2)
@@ -265,12 +271,11 @@ def figure_modality(found:dict, # from `modality_panel`: image, labels, order, a
     fig = plots.new_figure(plots.PAGE, 3.5)
     top, bottom = fig.subfigures(2, 1, height_ratios=(5, 1.3))
     left, right = top.subplots(1, 2, width_ratios=(2, 4))
-    plots.show_regions(found["image"], found["labels"], left, found["order"], title="first regions of the sentence")
+    plots.show_regions(found["image"], found["labels"], left, found["order"], title="regions of the sentence", key=True)
     _draw_word_curves(right, found["area"], found["curves"], table)
     ax = bottom.add_axes((.01, .05, .98, .75))
     plots.show_words(table["word"].tolist(), table[column].abs(), ax, None if column == "steps" else 1)
-    sign = ", without its sign" if column == "difference" else ""
-    bottom.suptitle(f"{measure} of every word{sign}", x=.01, ha="left", fontsize=8)
+    bottom.suptitle(f"{_MEASURED[column]}, per word", x=.01, ha="left", fontsize=8)
     return fig
 
 # %% ../../nbs/apps/04_explained.ipynb #b2499985
@@ -316,15 +321,14 @@ def _draw_trigger(ax, found):
     "The map, with the trigger outlined."
     row, sample = found["row"], found["sample"]
     there = "present" if row["kind"] == "seen" else "absent"
-    title = f"{row['trigger']} outlined,\n{row['partner']} {there}"
-    plots.show_map(found["image"], found["map"], ax, title, mask=sample.segmentation, colorbar=True,
-                   scale=found["scale"])
+    plots.show_map(found["image"], found["map"], ax, f"{row['partner']} {there}", mask=sample.segmentation,
+                   colorbar=True, scale=found["scale"], keys=[plots.outline_key(f"outline: {row['trigger']}")])
 
 def _draw_orders(ax, found):
     "The curve along the search's order, and those along random orders."
     row, grey = found["row"], dict(color=".6", lw=.7)
     for p, area in zip(*found["orders"]): ax.plot(area, p.mean(1), **grey)
-    ax.plot(row["area"], row["insertion"], color=KIND_COLOURS[row["kind"]], label="own order")
+    ax.plot(row["area"], row["insertion"], color=KIND_COLOURS[row["kind"]], label="order of the search")
     ax.plot([], [], label="random orders", **grey)
     plots.unit_axes(ax)
     ax.set(xlabel="share of image shown", ylabel=f"probability of “{row['word']}”")
@@ -336,11 +340,12 @@ def _draw_scores(ax, rows, score, value_of, this):
     for y, (kind, colour) in enumerate(KIND_COLOURS.items()):
         v = np.array([value_of(r) for r in rows if r["kind"] == kind])
         jitter = np.random.default_rng(0).uniform(-.25, .25, len(v))
-        ax.plot(v, y + jitter, "o", ms=3, mfc=colour, mec="none", alpha=.6)
+        ax.plot(v, y + jitter, "o", ms=3, mfc=colour, mec="none", alpha=.6, label=kind)
     y = list(KIND_COLOURS).index(this["kind"])
-    ax.plot([value_of(this)], [y], "D", ms=6, mfc="none", mec="black", mew=1.2)
+    ax.plot([value_of(this)], [y], "D", ms=6, mfc="none", mec="black", mew=1.2, label="this sample")
     ax.set(yticks=(0, 1), yticklabels=KIND_COLOURS, ylim=(1.5, -.5), xlabel=score)
-    ax.set_title("all samples; this one: ◇")
+    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(-.02, 1), ncols=3, borderpad=0, handletextpad=.2,
+              columnspacing=.8)
 
 # %% ../../nbs/apps/04_explained.ipynb #0db6b0d1
 @plots.paper_style

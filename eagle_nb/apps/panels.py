@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np, pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ..explanation import figures, plots
 from .panel import Panel
@@ -149,7 +150,7 @@ def _draw_claim(ax, y, claim):
     verdict = claim["verdict"]
     ax.errorbar(middle, y, xerr=[[middle - low], [high - middle]], fmt=VERDICT_MARKERS[verdict],
                 color=VERDICT_COLOURS[verdict], ms=4, lw=1, capsize=2)
-    ax.plot([claim["above"]]*2, [y - .35, y + .35], color="#CC0000", lw=1)
+    ax.plot([claim["above"]]*2, [y - .35, y + .35], color="#CC79A7", lw=1.6)
     ax.annotate(f"{verdict} (n = {claim['pairs']})", (1.01, y), xycoords=("axes fraction", "data"),
                 va="center", fontsize=7, annotation_clip=False)
 
@@ -158,14 +159,22 @@ def _draw_claim(ax, y, claim):
 def figure_claims(claims:list[dict] # claim, difference with its interval as text, above, pairs, verdict
                  )->Figure: # one page wide
     "Paired differences with their margins and verdicts; a claim without a difference stays empty."
-    fig = plots.new_figure(plots.PAGE, .7 + .26*len(claims))
+    fig = plots.new_figure(plots.PAGE, .95 + .26*len(claims))
     ax = fig.add_subplot()
     for y, claim in enumerate(claims):
         if claim["difference"]: _draw_claim(ax, y, claim)
     ax.axvline(0, color=".6", lw=.6)
     ax.set(yticks=range(len(claims)), yticklabels=[c["claim"] for c in claims])
-    ax.set(ylim=(len(claims) - .5, -.5), xlabel="paired difference")
+    ax.set(ylim=(len(claims) - .5, -.5), xlabel="paired difference of the metric")
+    fig.legend(handles=_claim_keys(claims), loc="outside lower center", ncols=3, frameon=False)
     return fig
+
+def _claim_keys(claims)->list[Line2D]:
+    "What the marks and lines of claims mean."
+    found = dict.fromkeys(c["verdict"] for c in claims if c["difference"])
+    marks = [Line2D([], [], marker=VERDICT_MARKERS[v], color=VERDICT_COLOURS[v], ms=4, lw=1, label=v) for v in found]
+    return [*marks, Line2D([], [], color="#CC79A7", lw=1.6, label="must be exceeded"),
+            Line2D([], [], color=".35", lw=1, label="95 % interval")]
 
 # %% ../../nbs/apps/03_panels.ipynb #00732c35
 def claims_panel(claims:pd.DataFrame # page, model, and the columns that `figure_claims` takes
@@ -189,7 +198,7 @@ def figure_costs(costs:dict[str, dict], # model -> "ours" and "naive"
     fig = plots.new_figure(plots.PAGE*.75, 2.2)
     ax = fig.subplots()
     y = np.arange(len(costs))
-    for k, (who, label, colour) in enumerate((("ours", "here", plots.INSERTION), ("naive", "naive loop", "#999999"))):
+    for k, (who, label, colour) in enumerate((("ours", "eagle-nb", plots.INSERTION), ("naive", "naive loop", "#999999"))):
         drawn = ax.barh(y + .2 - .4*k, [v[who] for v in costs.values()], .38, color=colour, label=label)
         ax.bar_label(drawn, fmt="%.3g", fontsize=8, padding=2)
     ax.set_yticks(range(len(costs)), costs)
@@ -219,33 +228,43 @@ def _draw_share(ax:Axes, line, values, colour, alpha, **style):
 
 def _share_axes(ax, lowest, highest, ticks, title):
     "Forward passes on a logarithmic axis, and exact greedy's result as a line."
-    ax.axhline(100, c=".6", lw=.7, zorder=0)
+    ax.axhline(100, c=".6", lw=.7, ls=(0, (3, 2)), zorder=0, label="exact greedy search, complete")
     ax.set(xscale="log", ylim=(lowest, highest), title=title)
     ax.set_xticks(ticks, map(str, ticks))
     ax.minorticks_off()
 
 def _share_labels(fig, handles, labels, columns):
     "What the axes mean, and one legend for all."
-    fig.supxlabel("% of exact greedy's forward passes", fontsize=8)
-    fig.supylabel("% of exact greedy's result", fontsize=8)
-    fig.legend(handles, labels, frameon=False, ncols=columns, loc="outside upper center")
+    fig.supxlabel("forward passes (% of those of exact greedy search)", fontsize=8)
+    fig.supylabel("insertion AUC minus deletion AUC\n(% of exact greedy search, with 95 % interval)", fontsize=8)
+    named = dict(zip(labels, handles))
+    fig.legend(named.values(), named, frameon=False, ncols=columns, loc="outside upper center")
 
 # %% ../../nbs/apps/03_panels.ipynb #c5e8dc35
 @plots.paper_style
 def figure_shares(curves:dict[tuple[str, str], dict], # (model, target) -> search -> forwards, result, lower, upper
-                  colours:dict[str, str] # search -> colour
+                  colours:dict[str, str], # search -> colour
+                  sizes:dict[tuple[str, str], dict[str, int]]|None=None # (model, target) -> search -> samples
                  )->Figure: # one page wide
     "A row per target, a column per model."
     names, kinds = (list(dict.fromkeys(part)) for part in zip(*curves))
-    fig = plots.new_figure(plots.PAGE, .5 + 2*len(kinds))
+    fig = plots.new_figure(plots.PAGE, .8 + 2.1*len(kinds))
     axes = fig.subplots(len(kinds), len(names), sharex=True, sharey=True, squeeze=False)
     for (name, kind), lines in curves.items():
         ax = axes[kinds.index(kind), names.index(name)]
         for m, values in lines.items(): _draw_share(ax, m.replace("_", " "), values, colours[m], .13)
-        _share_axes(ax, -35, 125, [5, 10, 25, 50, 100], f"{name}, {kind}s")
+        samples = _samples_text(sizes[name, kind]) if sizes else ""
+        _share_axes(ax, -35, 125, [5, 10, 25, 50, 100], f"{name}, {kind}s{samples}")
+        ax.title.set_fontsize(7.5)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    _share_labels(fig, handles[::-1], labels[::-1], 6)
+    _share_labels(fig, handles[::-1], labels[::-1], 4)
     return fig
+
+def _samples_text(n)->str: # for a title
+    "How many samples the curves are of, and which are of fewer."
+    most = max(n.values())
+    fewer = {k: [m.replace("_", " ") for m in n if n[m] == k] for k in sorted({*n.values()} - {most})}
+    return "\n".join([f" (n = {most})", *(f"{', '.join(names)}: n = {k}" for k, names in fewer.items())])
 
 def _end_of(search, values)->str:
     "The last point of a curve."
@@ -253,10 +272,12 @@ def _end_of(search, values)->str:
 
 # %% ../../nbs/apps/03_panels.ipynb #e4ee9053
 def shares_panel(curves:dict[tuple[str, str], dict], # (model, target) -> search -> (points, 4), see `figure_shares`
-                 colours:dict[str, str] # search -> colour
+                 colours:dict[str, str], # search -> colour
+                 sizes:dict[tuple[str, str], dict[str, int]]|None=None # (model, target) -> search -> samples
                 )->Panel:
     "Curves of all searches, with controls for model and target."
     names, kinds = (list(dict.fromkeys(part)) for part in zip(*curves))
+    def _samples(name, kind, search): return dict(n=sizes[name, kind][search]) if sizes else {}
     def compute(progress, model, target):
         return {(name, kind): lines for (name, kind), lines in curves.items()
                 if model in ("all", name) and target in ("both", kind)}
@@ -264,11 +285,12 @@ def shares_panel(curves:dict[tuple[str, str], dict], # (model, target) -> search
         return "\n".join(f"{name}, {kind}s: " + ", ".join(_end_of(*line) for line in lines.items())
                          for (name, kind), lines in found.items())
     def numbers(found):
-        return dict(shares=[dict(model=name, target=kind, search=m, percent=values.tolist())
+        return dict(shares=[dict(model=name, target=kind, search=m, percent=values.tolist(), **_samples(name, kind, m))
                             for (name, kind), lines in found.items() for m, values in lines.items()])
     controls = dict(model=["all", *names] if len(names) > 1 else names,
                     target=["both", *kinds] if len(kinds) > 1 else kinds)
-    return Panel(controls, compute, lambda found: figure_shares(found, colours), text, numbers, tips=tips_for(controls))
+    def figure(found): return figure_shares(found, colours, sizes)
+    return Panel(controls, compute, figure, text, numbers, tips=tips_for(controls))
 
 # %% ../../nbs/apps/03_panels.ipynb #20f8d411
 @plots.paper_style
@@ -280,10 +302,11 @@ def figure_rivals(found:dict[str, dict], # model -> n and lines: line -> (points
     axes = fig.subplots(1, len(found), sharey=True, squeeze=False)[0]
     for ax, (name, data) in zip(axes, found.items()):
         for line, values in data["lines"].items():
-            _draw_share(ax, line, values, colours[line], .1, lw=1.2)
+            _draw_share(ax, line.replace("_", " "), values, colours[line], .1, lw=1.2)
             if len(values) == 1: ax.vlines(values[:, 0], *values[:, 2:].T, color=colours[line], lw=1, alpha=.6)
-        _share_axes(ax, 0, 125, [5, 10, 25, 40], f"{name}, n = {data['n']}")
-    _share_labels(fig, *axes[0].get_legend_handles_labels(), 5)
+        _share_axes(ax, 0, 125, [5, 10, 25, 40], f"{name} (n = {data['n']})")
+    found = [ax.get_legend_handles_labels() for ax in axes]
+    _share_labels(fig, *(sum((part[k] for part in found), []) for k in (0, 1)), 4)
     return fig
 
 # %% ../../nbs/apps/03_panels.ipynb #4fbf889b

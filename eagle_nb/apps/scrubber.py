@@ -24,13 +24,16 @@ from ..explanation.explanation import Explanation
 def _show_masked(ax, pixels, newest, title):
     "A masked image with the newest region outlined."
     ax.imshow(pixels)
-    if newest.any(): ax.contour(newest, [.5], colors=plots.MARK, linewidths=1.4)
+    if newest.any():
+        ax.contour(newest, [.5], colors=plots.MARK, linewidths=1.4)
+        plots.draw_key(ax, [plots.line_key("newest region", plots.MARK)])
     ax.set_title(title)
     ax.set_axis_off()
 
 def _mark_step(ax:Axes, x, insertion, deletion):
     "A line and two points where a step is on the curves."
     ax.axvline(x, color=".35", lw=.8, zorder=2)
+    ax.text(x, .03, " this step ", rotation=90, ha="left" if x < .5 else "right", va="bottom", fontsize=7, color=".35")
     for p, colour in ((insertion, plots.INSERTION), (deletion, plots.DELETION)):
         ax.plot([x], [p], "o", ms=5, mfc=colour, mec="white", mew=.8, clip_on=False, zorder=4)
 
@@ -47,7 +50,7 @@ def figure_step(image:ArrayLike, # (H, W, 3) uint8
     fill = np.zeros_like(image) if fill is None else fill
     seen, newest = np.isin(labels, order[:step]), labels == (order[step-1] if step else -1)
     high = float(np.clip(2.1*image.shape[0]/image.shape[1], 1.2, 3.2))
-    fig = plots.new_figure(plots.PAGE, high + .4)
+    fig = plots.new_figure(plots.PAGE, high + .55)
     alone, without, curves = fig.subplots(1, 3, width_ratios=(2.1, 2.1, 2.8))
     _show_masked(alone, mask_image(image, seen, fill), newest, f"only these: p = {insertion[step]:.2f}")
     _show_masked(without, mask_image(image, ~seen, fill), newest, f"without them: p = {deletion[step]:.2f}")

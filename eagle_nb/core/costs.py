@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['spent', 'clock', 'new_peak', 'PeakMemory', 'read_memory', 'free_memory', 'batch_room', 'measured', 'peak_flops',
-           'chosen_threads', 'machine', 'versions']
+           'chosen_threads', 'SteadyBar', 'machine', 'versions']
 
 # %% ../../nbs/core/02_costs.ipynb #8967f0c6
 import contextlib, math, os, platform, re, time
 from pathlib import Path
 
 import torch
+from tqdm.auto import tqdm
 
 # %% ../../nbs/core/02_costs.ipynb #2a266006
 # images that went through any model in this process, forwards and backwards
@@ -153,6 +154,31 @@ def chosen_threads()->int|None: # None: torch's own choice
     now = torch.get_num_threads()
     named = any(os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"))
     return now if named or now not in _defaults() else None
+
+# %% ../../nbs/core/02_costs.ipynb #48b43c6f
+class SteadyBar(tqdm):
+    "A progress bar whose remaining time leaves out the first update, the warm-up."
+    warm, updates = None, 0 # where the bar stood after the first update, and when; how many came after it
+
+    def update(self, n:int=1 # steps that were done
+              ):
+        "Count steps."
+        if self.disable or not n: return super().update(n)
+        if self.warm is None: self.warm = self.n + n, self._time()
+        else: self.updates += 1
+        return super().update(n)
+
+    @property
+    def format_dict(self)->dict:
+        "What the bar shows; a rate of 0 is shown as unknown."
+        return super().format_dict | dict(rate=self._steady_rate())
+
+    def _steady_rate(self)->float: # steps per second
+        "The mean rate since the warm-up; 0 while there is too little to tell."
+        if self.updates < 2: return 0.
+        n, at = self.warm
+        seconds = self._time() - at
+        return (self.n - n)/seconds if seconds > 0 else 0.
 
 # %% ../../nbs/core/02_costs.ipynb #5db30d4a
 def machine(device:torch.device|str="cpu")->str:

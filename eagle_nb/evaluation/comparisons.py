@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .results import METRICS, Evaluation, interval_text, range_text
+from .results import METRICS, NAMES, Evaluation, interval_text, range_text
 from ..explanation.plots import DELETION, INSERTION, PAGE, new_figure, paper_style
+from ..explanation.typography import wrap_text
 
 # %% ../../nbs/evaluation/10_comparisons.ipynb #0e196371
 def pool(panels:dict[str, Evaluation] # model -> results
@@ -179,11 +180,11 @@ def figure_differences(panels:dict[str, Evaluation], # model -> results; two or 
     found = _shown_differences(panels, reference, metrics, methods)
     names = list(dict.fromkeys(m for d in found.values() for m in d["method"]))
     if not names: raise ValueError(f"no setting has two samples in common with {reference!r}: evaluate more")
-    fig = new_figure(PAGE, .8 + (.1 + .11*len(panels))*len(names))
+    fig = new_figure(PAGE, 1. + (.1 + .11*len(panels))*len(names))
     axes = fig.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for ax, metric in zip(axes, metrics): _difference_panel(ax, found, metric, names)
     axes[0].set_yticks(range(len(names)), names)
-    axes[len(axes)//2].set_xlabel(f"better than “{reference}” →")
+    axes[len(axes)//2].set_xlabel(f"improvement over “{reference}” (paired mean, 95 % interval)")
     handles = axes[0].get_legend_handles_labels()
     fig.legend(*handles, loc="outside lower center", ncols=min(len(panels), 4), frameon=False)
     return fig
@@ -212,5 +213,5 @@ def _difference_panel(ax, found, metric, names):
     ax.axvline(0, color=".4", lw=.7)
     ax.grid(axis="y", lw=.3, color=".85")
     ax.set_axisbelow(True)
-    ax.set(title=metric.replace("_", " "), ylim=(len(names) - .5, -.5))
+    ax.set(title="\n".join(wrap_text(NAMES[metric], 26)), ylim=(len(names) - .5, -.5))
     ax.locator_params(axis="x", nbins=4)

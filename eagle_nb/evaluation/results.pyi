@@ -1,5 +1,5 @@
 """Generated from results.py by .ci/stubs.py; do not edit."""
-__all__ = ['METRICS', 'CORRECTIONS', 'OWN', 'AGREEMENT', 'MAY_CHANGE', 'pick_metrics', 'Evaluation', 'interval_text', 'order_agreement', 'ResultStore', 'evaluation_of', 'read_results', 'figure_comparison', 'range_text']
+__all__ = ['METRICS', 'NAMES', 'CORRECTIONS', 'OWN', 'AGREEMENT', 'MAY_CHANGE', 'pick_metrics', 'Evaluation', 'interval_text', 'order_agreement', 'ResultStore', 'evaluation_of', 'read_results', 'figure_comparison', 'range_text']
 import hashlib, math, re
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -14,6 +14,9 @@ from .metrics import bootstrap, paired
 from ..explanation.plots import DELETION, INSERTION, MARK, PAGE, new_figure, paper_style
 from ..runs.store import Store, plain_json
 METRICS = {'insertion': +1, 'deletion': -1, 'auc_gap': +1, 'highest': +1, 'sensitive_insertion': +1, 'sensitive_deletion': -1, 'pixel_insertion': +1, 'pixel_deletion': -1, 'pixel_auc_gap': +1, 'pointing_box': +1, 'pointing_mask': +1, 'iou': +1, 'energy': +1, 'seconds': -1, 'forwards': -1, 'backwards': -1, 'memory': -1, 'correction': -1, 'corrected': +1, 'blamed': +1, 'own_insertion': +1, 'own_deletion': -1, 'own_auc_gap': +1, 'own_highest': +1, 'tau': +1, 'first': +1}
+_AREAS = {'insertion': 'insertion AUC', 'deletion': 'deletion AUC', 'auc_gap': 'insertion AUC minus deletion AUC', 'highest': 'highest probability'}
+_OF = {'': '', 'sensitive_': ', image-sensitive words', 'pixel_': ', pixel by pixel', 'own_': ', own regions'}
+NAMES = {f'{which}{k}': v + note for which, note in _OF.items() for k, v in _AREAS.items()} | {'pointing_box': 'pointing game, box', 'pointing_mask': 'pointing game, mask', 'iou': 'overlap with the object (IoU)', 'energy': 'share of the map on the object', 'seconds': 'seconds', 'forwards': 'forward passes', 'backwards': 'backward passes', 'memory': 'memory (bytes)', 'correction': 'share of the image removed until corrected', 'corrected': 'answers corrected', 'blamed': 'share of the blame on the cause', 'tau': "Kendall's τ", 'first': 'first regions in common'}
 CORRECTIONS = ('correction', 'corrected', 'blamed')
 OWN = ('own_insertion', 'own_deletion', 'own_auc_gap', 'own_highest')
 AGREEMENT = ('tau', 'first')
@@ -173,6 +176,10 @@ def _ranked(panels, metric, first) -> list[str]:
 
 def _intervals(ax, e, metrics, names, title):
     """One panel."""
+    ...
+
+def _say_samples(ax, s, names, title):
+    """How many samples the means are of: in the title, and next to each row where it is another number."""
     ...
 
 def range_text(n: pd.Series) -> str:

@@ -93,10 +93,8 @@ class Page:
         return page
 
     def _repr_html_(self)->str:
-        "Figure and words as HTML."
-        words, values = zip(*self.word_influence())
-        figure = figure_html(self.prompt, self.answer.text, self.plot(), self.text())
-        return figure + plots.words_html(list(words), np.array(values)) + _prompt_words_html(self)
+        "The figure, which shows the words too, as HTML."
+        return figure_html(self.prompt, self.answer.text, self.plot(), self.text()) + _prompt_words_html(self)
 
 # %% ../../nbs/explanation/03_formats.ipynb #92d190f1
 def _facts(e)->dict:

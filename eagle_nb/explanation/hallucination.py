@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
 from ..core.answers import Answer, word_spans
@@ -312,20 +313,24 @@ def _accept(answer:Answer, target:Target, right:Callable[[Answer], bool]|None)->
 def _draw_curve(ax:Axes, area:np.ndarray, probability:np.ndarray, right:np.ndarray, foil:str):
     "The probability of the foil, and which answers were right."
     ax.plot(area, probability, color=plots.INSERTION, clip_on=False, zorder=3)
-    _draw_right(ax, area, right)
+    keys = _draw_right(ax, area, right)
+    ax.legend(handles=keys, loc="lower left", bbox_to_anchor=(-.02, 1.), ncols=3, frameon=False, borderpad=0,
+              borderaxespad=.2, handlelength=1., handletextpad=.5, columnspacing=1.)
     plots.unit_axes(ax)
     ax.tick_params(axis="x", pad=10)
     ax.set_xlabel("share of image removed")
     ax.set_ylabel(f"probability of “{_shorten(foil, 16)}”")
-    ax.set_title("bar: right answers blue, wrong grey")
 
-def _draw_right(ax:Axes, area:np.ndarray, right:np.ndarray):
+def _draw_right(ax:Axes, area:np.ndarray, right:np.ndarray)->list: # what the legend names
     "One segment per answer below the axis, and a line where the first is right."
     edges = np.concatenate([area[:len(right)], [area[min(len(right), len(area) - 1)]]])
     for left, end, ok in zip(edges, edges[1:], right):
         colour = plots.INSERTION if ok else ".8"
         ax.axvspan(left, max(end, left + .004), ymin=-.07, ymax=-.03, color=colour, lw=0, clip_on=False)
-    if right.any(): ax.axvline(area[right.argmax()], color=plots.MARK, lw=1.2, zorder=2)
+    keys = [Patch(color=plots.INSERTION, lw=0, label="right answer")]*bool(right.any())
+    keys += [Patch(color=".8", lw=0, label="wrong answer")]*bool(not right.all())
+    if right.any(): keys.append(ax.axvline(area[right.argmax()], color=plots.MARK, lw=1.2, zorder=2, label="first right one"))
+    return keys
 
 def _shorten(text, most:int=64 # columns, see `typography.text_columns`
             )->str:
@@ -350,11 +355,14 @@ def figure_correction(image:ArrayLike, # (H, W, 3) uint8
     image, mask = np.asarray(image), np.isin(labels, blamed)
     height = float(np.clip(2.05*image.shape[0]/image.shape[1], 1.3, 3.))
     title = wrap_title(f"{question}  “{_shorten(before)}”") + wrap_title(verdict)
-    fig = plots.new_figure(plots.PAGE, height + .9 + .14*len(title))
+    fig = plots.new_figure(plots.PAGE, height + 1.04 + .14*len(title))
     left, middle, curve = fig.subplots(1, 3, width_ratios=(2.05, 2.05, 2.6))
     scale = shared_scale([blame], unit=unit)
     note = nothing_found(blame, scale) and f"no region speaks against “{_shorten(foil, 16)}”"
-    plots.show_map(image, blame, left, "to blame", mask=truth, colorbar=True, scale=scale, note=note, width=2.)
+    outlines = plots.outline_key("known cause") if truth is not None else []
+    outlines += plots.line_key("blamed regions", plots.MARK) if mask.any() else []
+    plots.show_map(image, blame, left, "to blame", mask=truth, colorbar=True, scale=scale, note=note, width=2.,
+                   keys=[outlines] if outlines else [])
     if mask.any(): left.contour(mask, [.5], colors=plots.MARK, linewidths=1.4)
     change = "without" if mask.any() else "nothing removed"
     answer = "\n".join(wrap_text(f"{change}: “{_shorten(after, 54)}”", 31))

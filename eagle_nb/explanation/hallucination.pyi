@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 from ..core.answers import Answer, word_spans
 from ..core.files import write_whole
@@ -216,7 +217,7 @@ def _draw_curve(ax: Axes, area: np.ndarray, probability: np.ndarray, right: np.n
     """The probability of the foil, and which answers were right."""
     ...
 
-def _draw_right(ax: Axes, area: np.ndarray, right: np.ndarray):
+def _draw_right(ax: Axes, area: np.ndarray, right: np.ndarray) -> list:
     """One segment per answer below the axis, and a line where the first is right."""
     ...
 

@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['COLUMN', 'PAGE', 'HEAT', 'SIGNED', 'WARM', 'INSERTION', 'DELETION', 'MARK', 'PAPER', 'ALPHA', 'choose_fonts',
            'paper_style', 'figure_png', 'new_figure', 'check_axes', 'check_image', 'heat_colours', 'check_alpha',
-           'overlay', 'draw_image', 'scale_text', 'scale_height', 'draw_scale', 'show_map', 'check_labels',
-           'check_order', 'show_regions', 'check_curves', 'unit_axes', 'show_curves', 'curve_text', 'clean_text',
-           'word_groups', 'check_influence', 'word_colours', 'text_colour', 'word_layout', 'words_height', 'show_words',
-           'words_html', 'words_text', 'show_word_curves', 'data_uri', 'plain_json', 'save_figure']
+           'overlay', 'draw_image', 'scale_text', 'scale_height', 'draw_scale', 'scale_key', 'outline_key', 'line_key',
+           'patch_key', 'draw_key', 'show_map', 'check_labels', 'check_order', 'show_regions', 'check_curves',
+           'unit_axes', 'show_curves', 'curve_text', 'clean_text', 'word_groups', 'check_influence', 'word_colours',
+           'text_colour', 'word_layout', 'words_height', 'show_words', 'words_html', 'words_text', 'show_word_curves',
+           'key_rows', 'foot_height', 'draw_foot', 'data_uri', 'plain_json', 'save_figure']
 
 # %% ../../nbs/explanation/01_plots.ipynb #de76e9a4
 import base64, html, json, threading, warnings
@@ -26,6 +27,7 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnchoredOffsetbox, DrawingArea, HPacker, TextArea, VPacker
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.text import Text
@@ -255,9 +257,11 @@ def _ramp(scale, alpha, cmap)->DrawingArea:
         area.add_artist(Rectangle((k*step, 0), step + .3*(k < _STEPS - 1), 6, fc=c, ec="none", lw=0))
     return area
 
+_KEY_STYLE = dict(fontsize=7, color=".25")
+
 def _line(*parts)->HPacker:
     "Texts and drawings next to each other."
-    style = dict(fontsize=7, color=".25")
+    style = _KEY_STYLE
     return HPacker(children=[TextArea(p, textprops=style) if isinstance(p, str) else p for p in parts],
                    align="center", pad=0, sep=3)
 
@@ -287,13 +291,51 @@ def draw_scale(ax:Axes, # of the map that stands above it
                ends:tuple[str, str]|None=None # instead of the numbers at both ends
               ):
     "Draw a scale and its unit below a map."
-    low, high = ends or scale_text(scale)
     rows = _scale_rows(scale.unit.name if text is None else text, width)
-    if contours: rows = [f"lines at {', '.join(f'{k*scale.vmax:.2g}' for k in _LEVELS)}", *rows]
-    else: rows = [_line(low, _ramp(scale, alpha, cmap), high), *rows]
-    packed = VPacker(children=[_line(r) if isinstance(r, str) else r for r in rows], align="center", pad=0, sep=1)
-    ax.add_artist(AnchoredOffsetbox("upper center", child=packed, pad=0, borderpad=.3, frameon=False,
-                                    bbox_to_anchor=(.5, 0), bbox_transform=ax.transAxes))
+    draw_key(ax, [scale_key(scale, alpha, cmap, "", contours, ends), *([r] for r in rows)])
+
+def scale_key(scale:Scale, alpha:float=ALPHA, cmap:str|Colormap|None=None, # as they were given to `overlay`
+              text:str="", # after the colours, such as the name of the unit
+              contours:bool=False, # lines were drawn instead of colours
+              ends:tuple[str, str]|None=None # instead of the numbers at both ends
+             )->list: # see `draw_key`
+    "The colours of a scale between their numbers."
+    low, high = ends or scale_text(scale)
+    lines = [f"lines at {', '.join(f'{k*scale.vmax:.2g}' for k in _LEVELS)}"]
+    return (lines if contours else [low, _ramp(scale, alpha, cmap), high]) + [text]*bool(text)
+
+def outline_key(text:str # what is outlined
+               )->list: # see `draw_key`
+    "The two strokes of an outline, and what it is."
+    area = DrawingArea(11, 7)
+    for colour, width in _OUTLINE: area.add_artist(Rectangle((1.5, 1), 8, 5, fill=False, ec=colour, lw=width))
+    return [area, text]
+
+def line_key(text:str, # what the line is
+             colour:str, dash="-" # as they were given to `plot`
+            )->list: # see `draw_key`
+    "A short line, and what it is."
+    area = DrawingArea(18, 7)
+    area.add_artist(Line2D((0, 18), (3, 3), color=colour, ls=dash, lw=1.3))
+    return [area, text]
+
+def patch_key(text:str, colour:str)->list: # see `draw_key`
+    "A patch of a colour, and what it means."
+    area = DrawingArea(8, 7)
+    area.add_artist(Rectangle((0, 0), 8, 6, fc=colour, ec="none"))
+    return [area, text]
+
+def draw_key(ax:Axes, # of the map that stands above it
+             rows:list[list] # each a list of texts and drawings that stand next to each other
+            ):
+    "Say below a map what its colours and lines are."
+    packed = VPacker(children=[_line(*r) for r in rows], align="center", pad=0, sep=1)
+    _anchor(ax, packed, "upper center", (.5, 0))
+
+def _anchor(ax, packed, where, at):
+    "Place what is packed at a point of axes, in shares of their size."
+    ax.add_artist(AnchoredOffsetbox(where, child=packed, pad=0, borderpad=.3, frameon=False,
+                                    bbox_to_anchor=at, bbox_transform=ax.transAxes))
 
 # %% ../../nbs/explanation/01_plots.ipynb #ab845aa8
 def _draw_contours(ax, place):
@@ -334,13 +376,17 @@ def show_map(image:ArrayLike, # (H, W, 3) uint8
              contours:bool=False, # lines instead of colours
              target:str="the target", # what the sentence calls it where nothing was found
              note:str|None=None, # instead of that sentence, and of the map unless it is empty
-             width:float|None=None # inches for the sentence and the unit; None for those of the axes
+             width:float|None=None, # inches for the sentence and the unit; None for those of the axes
+             keys:list[list]=(), # rows below the map, such as `outline_key` of what is outlined, see `draw_key`
+             text:str|None=None # below the scale, instead of the name of the unit
             )->Axes:
     "Draw a heat map over its image."
     image, s = check_image(image), check_numbers(saliency, "saliency")
     colorbar = ax is None if colorbar is None else colorbar
     scale = scale or shared_scale([s])
-    ax = _axes(ax, *_image_size(image, title, scale_height(scale.unit.name, COLUMN)*colorbar))
+    text = scale.unit.name if text is None else text
+    below = scale_height(text, COLUMN)*colorbar + .14*len(keys)
+    ax = _axes(ax, *_image_size(image, title, below))
     note = nothing_found(s, scale, target) if note is None else note
     width = _slot(ax) if width is None else width
     flat = bool(note) or contours
@@ -349,7 +395,8 @@ def show_map(image:ArrayLike, # (H, W, 3) uint8
     elif contours: _draw_contours(ax, scale.place(s))
     if box is not None: _draw_box(ax, box)
     if mask is not None: _draw_mask(ax, mask, image)
-    if colorbar: draw_scale(ax, scale, alpha, cmap, width, contours=contours)
+    rows = [scale_key(scale, alpha, cmap, "", contours), *([r] for r in _scale_rows(text, width))] if colorbar else []
+    if rows or keys: draw_key(ax, [*rows, *keys])
     return ax
 
 # %% ../../nbs/explanation/01_plots.ipynb #f820ab5b
@@ -417,18 +464,20 @@ def show_regions(image:ArrayLike, # (H, W, 3) uint8
                  ax:Axes|None=None, # where to draw; None makes a figure of one column
                  order:ArrayLike|None=None, # region indices, most important first; may be partial
                  top:int=5, # how many of them are tinted and numbered
-                 title:str=""
+                 title:str="",
+                 key:bool=False # say below what the numbers are
                 )->Axes:
     "Draw the borders of all regions; tint and number the first ones of the order."
     image = check_image(image)
     labels = check_labels(labels, image)
     order = check_order(order, labels)[:max(0, top)]
-    ax = _axes(ax, *_image_size(image, title))
+    ax = _axes(ax, *_image_size(image, title, .16*key))
     k = max(1, 900//max(image.shape[:2]))   # enlargement
     large = cv2.resize(image, None, fx=k, fy=k, interpolation=cv2.INTER_CUBIC)
     large_labels = np.kron(labels, np.ones((k, k), labels.dtype))
     draw_image(ax, _tint(large, large_labels, order), title, size=labels.shape)
     for i, r in enumerate(order): _number(ax, labels == r, i + 1)
+    if key and len(order): draw_key(ax, [[f"1 to {len(order)}: ranked first" if len(order) > 1 else "1: ranked first"]])
     return ax
 
 # %% ../../nbs/explanation/01_plots.ipynb #5a8a6714
@@ -481,7 +530,7 @@ def show_curves(area:ArrayLike, # (N+1,) share of the image shown (insertion) or
         label = f"{name} {area_under(area, p):.3f}" if auc else name
         ax.plot(area, p, color=colour, ls=dash, label=label, clip_on=False, zorder=3)
     unit_axes(ax)
-    ax.set(xlabel="share of image shown / removed", ylabel="probability of target")
+    ax.set(xlabel="share of image shown or removed", ylabel="probability of target")
     ax.legend(loc="lower left", bbox_to_anchor=(-.02, 1.), ncols=2, frameon=False, borderpad=0,
               borderaxespad=.2, handlelength=1.8, handletextpad=.5, columnspacing=1.2)
     return ax
@@ -675,9 +724,9 @@ def _words_axes(words)->Axes:
     return fig.add_axes((.05/width, .05/(height + .1), 1 - .1/width, height/(height + .1)), axes_class=_Axes)
 
 def _type_size(words, width, height)->float: # points
-    "The largest type of 5 to 8 points in which the words fit the height."
+    "The largest type of 6 to 8 points in which the words fit the height."
     size = 8.
-    while size > 5 and words_height(word_layout(words, width, size)[1], size) > height + 1: size -= .5
+    while size > 6 and words_height(word_layout(words, width, size)[1], size) > height + 1: size -= .5
     return size
 
 
@@ -792,6 +841,37 @@ def show_word_curves(area:ArrayLike, # (N+1,) share of the image shown, rising i
     fig.supxlabel("share of image shown", fontsize=8)
     fig.supylabel("probability", fontsize=8)
     return fig
+
+# %% ../../nbs/explanation/01_plots.ipynb #8eb0bfd5
+def _key_width(key)->float: # points
+    "The width of a key, with the gaps between its parts."
+    return sum(3 + (_text_width(p, 7) if isinstance(p, str) else p.width) for p in key)
+
+def key_rows(keys:list[list], # see `draw_key`
+             width:float # inches
+            )->list[list[list]]: # rows of keys
+    "Keys in as few rows as they fit into, in their order."
+    rows, x = [], 0.
+    for key in keys:
+        needed = _key_width(key) + 14
+        if rows and x + needed <= width*72: rows[-1].append(key)
+        else: rows, x = [*rows, [key]], 0.
+        x += needed
+    return rows
+
+def foot_height(keys:list[list], width:float # inches
+               )->float: # inches
+    "The room that `draw_foot` needs."
+    return .07 + .17*len(key_rows(keys, width)) if keys else 0.
+
+def draw_foot(ax:Axes, # as wide as the figure
+              keys:list[list], width:float # inches
+             ):
+    "Draw keys in the middle of axes that show nothing else."
+    ax.set_axis_off()
+    rows = [HPacker(children=[_line(*key) for key in row], align="center", pad=0, sep=14)
+            for row in key_rows(keys, width)]
+    _anchor(ax, VPacker(children=rows, align="center", pad=0, sep=2), "center", (.5, .5))
 
 # %% ../../nbs/explanation/01_plots.ipynb #ee64fafb
 def data_uri(png:bytes # a PNG file

@@ -182,7 +182,8 @@ def _unit_data(unit)->dict:
 
 # %% ../../nbs/explanation/02_view.ipynb #6fef2d05
 def _title(e)->str:
-    "What is explained; a text that runs from right to left is set apart from the words before it."
+    "What is explained, not the answer again; a text that runs from right to left is set apart from the words before it."
+    if not e.target.foil and e.target.text.strip() == e.answer.text.strip(): return "Explanation of the answer"
     return f"Explanation of \u2068{e.name}\u2069" if direction(e.target.text) == "rtl" else f"Explanation of {e.name}"
 
 def _text_data(e, chips)->dict:

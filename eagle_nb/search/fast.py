@@ -15,8 +15,8 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
+from ..core.costs import SteadyBar
 from ..core.curves import prefixes
 from ..core.patching import patch
 from ..core.scores import Scorer, packed
@@ -318,7 +318,7 @@ def fast(scorer:Scorer,
                     risk_aversion=float(risk_aversion), improve_order=improve_order,
                     sample_uncertain=sample_uncertain, tolerance=float(tolerance), **surrogate)
     state = FastSearch(run, seed, **settings)
-    run.bar = tqdm(total=run.forwards, desc="fast", disable=not show_progress, leave=False)
+    run.bar = SteadyBar(total=run.forwards, desc="fast", disable=not show_progress, leave=False)
     if warm: state.recall()
     least = 0 if len(state.record) else 2*run.n
     begin = lambda: state.steps(initial)

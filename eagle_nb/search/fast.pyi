@@ -8,7 +8,7 @@ from functools import partial
 from numbers import Integral, Real
 import numpy as np
 import torch
-from tqdm.auto import tqdm
+from ..core.costs import SteadyBar
 from ..core.curves import prefixes
 from ..core.patching import patch
 from ..core.scores import Scorer, packed

@@ -18,8 +18,8 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from ..core.costs import SteadyBar
 from ..core.patching import patch
 from ..core.scores import Scorer, objective
 from .surrogate import rounded
@@ -120,7 +120,7 @@ class Run:
         self.first, self.started = scorer.forwards, time.perf_counter()
         self.front, self.back, self.rest = [], [], list(range(self.n))
         self.whole, self.rounds = None, 0 # mean probability of the whole image; orders guessed
-        self.bar = tqdm(total=self.n, desc=name, disable=not show_progress, leave=False)
+        self.bar = SteadyBar(total=self.n, desc=name, disable=not show_progress, leave=False)
 
 # %% ../../nbs/search/02_search.ipynb #6329adf8
 class BudgetSpent(Exception): "The budget is used up."

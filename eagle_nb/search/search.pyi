@@ -9,7 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
+from ..core.costs import SteadyBar
 from ..core.patching import patch
 from ..core.scores import Scorer, objective
 from .surrogate import rounded

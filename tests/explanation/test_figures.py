@@ -91,8 +91,10 @@ def test_settings_stand_next_to_each_other():
     items = [curves(title=t, insertion=p*AREA, unit=CHANGE) for t, p in (("one", 1), ("other", .5))]
     fig = figures.figure_settings(IMAGE, items, mask=SALIENCY > .5)
     titles = [a.get_title() for a in fig.axes]
-    assert titles == ["one", "other", "", "ins. 0.50  del. 0.50", "ins. 0.25  del. 0.50", ""]
-    assert [t.get_text() for t in scale_texts(fig)] == ["0", "1", "change"]
+    areas = ["insertion 0.50\ndeletion 0.50", "insertion 0.25\ndeletion 0.50"]
+    assert titles == ["one", "other", "", *areas, "", ""]
+    keys = ["outline: the object", "insertion: regions are shown", "deletion: regions are removed"]
+    assert [t.get_text() for t in scale_texts(fig)] == ["0", "1", "change", *keys]
     assert np.array_equal(fig.axes[4].lines[0].get_ydata(), .5*AREA) and not fig.axes[2].axison
 
 
@@ -100,12 +102,14 @@ def test_methods_share_a_scale_where_they_have_a_unit_and_always_their_curves():
     items = [curves(method="first", saliency=3*SALIENCY - 1), curves(method="second", insertion=.5*AREA, unit=CHANGE),
              curves(method="third", saliency=.5*SALIENCY, unit=CHANGE)]
     fig = figures.figure_methods(IMAGE, items)
-    whole, first, second, third, insertion, deletion, names = fig.axes
+    whole, first, second, third, insertion, deletion, names, foot = fig.axes
     areas = "ins. 0.50  del. 0.50"
-    assert [a.get_title() for a in (whole, first, third)] == ["image", f"first\n{areas}\nown scale, up to 3", f"third\n{areas}"]
+    assert [a.get_title() for a in (whole, first, third)] == ["image", f"first\n{areas}", f"third\n{areas}"]
     assert np.array_equal(first.images[0].get_array(), plots.overlay(IMAGE, SALIENCY)), "from its smallest value on"
     assert np.array_equal(third.images[0].get_array(), plots.overlay(IMAGE, .5*SALIENCY, scale=Scale(1.)))
-    assert [t.get_text() for t in scale_texts(fig)] == ["0", "1", "change"]
+    written = [t.get_text() for t in scale_texts(fig)]
+    assert written == ["0", "3", "0", "1", "change", "scales below the maps: without a unit",
+                       "ins., del.: area under the insertion, the deletion curve"]
     assert np.array_equal(insertion.lines[1].get_ydata(), .5*AREA) and len(deletion.lines) == 3
     assert [t.get_text() for t in names.get_legend().get_texts()] == ["first", "second", "third"]
     assert_tidy(fig)
@@ -126,8 +130,8 @@ def test_words_are_on_one_scale_unless_it_is_not_wanted():
         assert fig.axes[3].texts[0].get_text().replace("\n", " ") == "no region moves it: largest change 0.002"
         assert_tidy(fig)
     assert [t.get_text() for t in scale_texts(shared)] == ["0", "0.3", "change"]
-    assert " ".join(t.get_text() for t in scale_texts(own)) == "0 max change, each map on its own scale"
-    assert [a.get_title() for a in own.axes[1:4]] == ["handbag\nup to 0.3", "cake\nup to 0.03", "a"]
+    assert " ".join(t.get_text() for t in scale_texts(own)) == "0 0.3 0 0.03 scales below the maps: change"
+    assert [a.get_title() for a in own.axes[1:4]] == ["handbag", "cake", "a"]
 
 
 def test_a_scale_is_shared_by_several_figures():
