@@ -393,8 +393,9 @@ def run(model:Model|str|dict|Callable, # a `Model`; a name or folder, or setting
        )->Results: # key -> `Explanation`
     """Explain every sample of a data set.
 
-    A sample that fails is in `Results.failures`, and the others go on. Processes and clusters need a model that
-    each worker can load: a name, a folder, settings of `load` as a dict, or a function of a module."""
+    A sample that fails is in `Results.failures`, and the others go on. Give processes and clusters a model that
+    each worker loads: a name, a folder, settings of `load` as a dict, or a function of a module. A `Model` travels with
+    its weights, if it can."""
     job = _Job(model, samples_of(data, prompt).require(), out, executor, retry_failed, settings)
     store = job.resumed()
     missing = job.missing(store)

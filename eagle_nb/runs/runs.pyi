@@ -227,6 +227,7 @@ class _Job:
 def run(model: Model | str | dict | Callable, data, out: str | Path | None=None, executor=None, prompt: str | None=None, retry_failed: bool=True, show_progress: bool | str=True, **settings) -> Results:
     """Explain every sample of a data set.
 
-    A sample that fails is in `Results.failures`, and the others go on. Processes and clusters need a model that
-    each worker can load: a name, a folder, settings of `load` as a dict, or a function of a module."""
+    A sample that fails is in `Results.failures`, and the others go on. Give processes and clusters a model that
+    each worker loads: a name, a folder, settings of `load` as a dict, or a function of a module. A `Model` travels with
+    its weights, if it can."""
     ...
