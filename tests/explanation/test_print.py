@@ -89,7 +89,7 @@ FIGURES = dict(
         mask=MASK),
     seven_settings=lambda: figures.figure_settings(LARGE, [item(s) for s in ("black", "mean", "blur", "noise", "drop", "another seed")]
                                                    + [item("random", unit=None)], box=(10, 10, 90, 90)),
-    contours=lambda: figures.figure_words(LARGE, [item(w, "word") for w in WORDS[:3]], unit=CHANGE, contours=True),
+    contours=lambda: figures.figure_words(LARGE, [dict(word=w, saliency=MAP) for w in WORDS[:3]], unit=CHANGE, contours=True),
     steps=lambda: figures.figure_steps(LARGE, REGIONS, ORDER, CURVES["insertion"], [0, 1, 2, 3, 4, 6, 9, 12]),
     step=lambda: scrubber.figure_step(LARGE, REGIONS, ORDER, *CURVES.values(), 3),
     correction=correction, modality=modality, prior=prior,
