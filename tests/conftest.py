@@ -1,6 +1,7 @@
 "What the tests share: one thread, the embedded model, a scene, and a scoring loop that owes nothing to the library."
 import shutil
 import subprocess
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +25,28 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    slow = set() if config.getoption("--long") else set(LONG.read_text(encoding="utf-8").splitlines())
-    if config.getoption("--quick"): slow |= set(SLOW.read_text(encoding="utf-8").split())
-    left_out = [i for i in items if slow & {i.nodeid, i.nodeid.split("[")[0]}]  # a test, or one case of it
+    whole, quick = config.getoption("--long"), config.getoption("--quick")
+    slow = set(SLOW.read_text(encoding="utf-8").split())
+    named = set() if whole else set(LONG.read_text(encoding="utf-8").splitlines())
+    if quick: named |= slow
+    left_out = [i for i in items if named & {i.nodeid, function_of(i)}]  # a test, or one case of it
+    if not whole: left_out += two_of_three([i for i in items if i not in left_out and function_of(i) in slow])
     config.hook.pytest_deselected(items=left_out)
     items[:] = [i for i in items if i not in left_out]
+
+
+def function_of(item): return item.nodeid.split("[")[0]
+
+
+def two_of_three(items):
+    "Of slow tests with more than three cases, all but every third case: those are among all checks, the others run with --long."
+    return [i for _, cases in groupby(items, function_of) for k, i in enumerate(few(cases)) if k % 3]
+
+
+def few(cases):
+    "The cases of one test, if they are more than three."
+    cases = list(cases)
+    return cases if len(cases) > 3 else []
 
 
 @pytest.fixture(scope="session", autouse=True)
