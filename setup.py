@@ -29,7 +29,7 @@ setup(
     package_data={cfg["lib_name"]: ["data/**/*", "py.typed", "**/*.pyi"]},
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg.get("requirements", "").split(),
-    extras_require={extra: cfg.get(f"{extra}_requirements", "").split() for extra in ("dev", "shapley", "app", "ray", "serve")},
+    extras_require={extra: cfg.get(f"{extra}_requirements", "").split() for extra in ("dev", "docs", "shapley", "app", "ray", "serve")},
     entry_points={"nbdev": [f"{cfg['lib_name']}={cfg['lib_path']}._modidx:d"],
                   "console_scripts": cfg.get("console_scripts", "").split("\n")},
     zip_safe=False,

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['spent', 'clock', 'new_peak', 'PeakMemory', 'read_memory', 'free_memory', 'batch_room', 'measured', 'peak_flops',
-           'chosen_threads', 'SteadyBar', 'machine', 'versions']
+           'chosen_threads', 'SteadyBar', 'machine', 'versions', 'build_note']
 
 # %% ../../nbs/core/02_costs.ipynb #8967f0c6
 import contextlib, math, os, platform, re, time
@@ -197,3 +197,12 @@ def versions()->dict[str, str]:
     packages = dict(eagle_nb=eagle_nb, torch=torch, transformers=transformers)
     found = {name: package.__version__ for name, package in packages.items()}
     return found | dict(python=sys.version.split()[0])
+
+# %% ../../nbs/core/02_costs.ipynb #9c571507
+def build_note(cuda:str|None, # `torch.version.cuda`: the version that torch is built for, or None
+               gpu:bool # whether there is a GPU
+              )->str: # empty where the build fits the machine
+    "What is to be said of a build of torch on a machine."
+    if cuda is None or gpu: return ""
+    return (f"torch is built for CUDA {cuda}, and no NVIDIA GPU is seen: without one, the CPU build does the same and saves gigabytes "
+            "(pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cpu)")
