@@ -168,12 +168,14 @@ def _doctor_options(p):
 
 def doctor_command(a):
     from eagle_nb import load
-    from eagle_nb.core.costs import machine, versions
+    import torch
+    from eagle_nb.core.costs import build_note, machine, versions
     from eagle_nb.core.selftest import self_test
     m = load(**source_of(a), check=False)
     report = self_test(m)
     print(f"{m}\n{report}\n")
     print("\n".join(f"{k:16} {v}" for k, v in dict(machine=machine(m.device), **versions()).items()))
+    if note := build_note(torch.version.cuda, torch.cuda.is_available()): print(f"note             {note}")
     if report.errors: sys.exit(1)
 
 # %% ../../nbs/apps/14_cli.ipynb #165df453
