@@ -8,6 +8,7 @@ import sys
 if sys.version_info < (3, 10):
     raise ImportError("eagle-nb needs Python 3.10 or newer, this is %d.%d" % sys.version_info[:2])
 
+import re
 from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -42,7 +43,8 @@ def check_versions():
     for name, least in _NEEDS.items():
         try: have = version(name)
         except PackageNotFoundError: have = None
-        if have is not None and tuple(int(n) for n in have.split("+")[0].split(".")[:2]) >= least: continue
+        numbers = re.match(r"v?(\d+)\.(\d+)", have or "")
+        if numbers and tuple(map(int, numbers.groups())) >= least: continue
         wanted = f"{name}>={least[0]}.{least[1]}"
         raise ImportError(f"eagle-nb needs {wanted}, and {'none is installed' if have is None else have + ' is installed'}: "
                           f"pip install '{wanted}'" + (f"; {_CPU}" if name == "torch" else ""))

@@ -107,6 +107,7 @@ def test_the_oldest_versions_are_those_of_the_settings():
     ("torch", "2.6.0+cu124", "needs torch>=2.9, and 2.6.0+cu124 is installed: pip install 'torch>=2.9'; without an NVIDIA GPU"),
     ("torch", None, "needs torch>=2.9, and none is installed"),
     ("transformers", "5.9.1", "needs transformers>=5.17, and 5.9.1 is installed: pip install 'transformers>=5.17'"),
+    ("transformers", "5.9.0rc1", "needs transformers>=5.17, and 5.9.0rc1 is installed"),
     ("transformers", "4.57.0", "needs transformers>=5.17, and 4.57.0 is installed")])
 def test_what_is_missing_or_too_old_is_said_at_first_use(name, have, message):
     code = f"""import importlib.metadata as metadata

@@ -9,12 +9,13 @@ __all__ = ['TRACKS', 'MODELS', 'SETTINGS', 'COSTS', 'NAMES', 'SUMMARY', 'TOLD', 
            'benchmark']
 
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #4477be39
-import argparse, contextlib, functools, hashlib, html, importlib, importlib.util, inspect, json, math, sys, tempfile
+import argparse, contextlib, functools, hashlib, html, importlib, importlib.util, inspect, json, math, re, sys, tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -28,7 +29,7 @@ from . import datasets
 from .comparisons import pool
 from .methods import METHODS, find_method, method_name
 from .metrics import bootstrap
-from .results import METRICS, Evaluation, ResultStore, evaluation_of, interval_text
+from .results import METRICS, Evaluation, ResultStore, interval_text
 from .runner import evaluate, label_methods, prepare_case, run_method
 from ..explanation.formats import page_html, table_html
 from ..explanation.plots import COLUMN, INSERTION, new_figure, paper_style
@@ -226,7 +227,7 @@ def _grouped(wide, anchor, groups)->list[list[str]]:
     names, found = gain.drop([m for m in TOLD if m in gain]).sort_values(ascending=False, kind="stable").index.tolist(), []
     def is_tied(best, other):
         d = (wide[best] - wide[other]).dropna()
-        return bootstrap(d, groups=None if groups is None else groups[d.index])[1] <= 0
+        return len(d) < 2 or bootstrap(d, groups=None if groups is None else groups[d.index])[1] <= 0
     while names:
         best, *others = names
         tied = [m for m in others if is_tied(best, m)]
@@ -239,7 +240,6 @@ def places(e:Evaluation, metric:str, # of methods that can be ranked, see `liste
           )->dict[str, str]: # method -> the places that its group shares, such as 2–4; best first
     "Places only."
     samples, of_key = e.independent(e.frame["key"].unique()), e.frame.drop_duplicates("key").set_index("key")
-    if samples < 2: raise ValueError("a leaderboard needs two samples, there is one: evaluate more")
     found, first = {}, 1
     for group in _grouped(_wide(e, metric), reference or _most(e, metric), of_key.get("group")):
         last = first + len(group) - 1
@@ -292,8 +292,31 @@ def _source(f)->str:
     "The code of a function: of its whole module, whose other functions it may call, or its own in a notebook."
     module = inspect.getmodule(f)
     of = module if getattr(module, "__file__", None) and module.__name__ != "__main__" else f
-    try: return inspect.getsource(of if of is module or hasattr(f, "__code__") else type(f))
-    except (OSError, TypeError): return repr(getattr(f, "__code__", f))
+    try: own = inspect.getsource(of if of is module or hasattr(f, "__code__") else type(f))
+    except (OSError, TypeError): own = repr(getattr(f, "__code__", f))
+    return own if of is f else own + _neighbours(Path(module.__file__).resolve(), own, set())
+
+def _neighbours(path:Path, code:str, seen:set[Path])->str:
+    "The code of what a file imports from its own folder."
+    imported = set(re.findall(r"^\s*(?:from|import)\s+\.?(\w+)", code, re.M))
+    found = [p for p in sorted(path.parent.glob("*.py")) if p.stem in imported and p != path and p not in seen]
+    seen.update(found)
+    texts = {p: p.read_text(encoding="utf-8", errors="replace") for p in found}
+    return "".join(text + _neighbours(p, text, seen) for p, text in texts.items())
+
+def _carried(f)->list[str]:
+    "What a function carries along: fixed arguments, defaults, what it closes over, what an object holds."
+    if isinstance(f, functools.partial): return [*_carried(f.func), _told((f.args, sorted(f.keywords.items())))]
+    if not hasattr(f, "__code__"): return [_told(sorted(vars(f).items()))] if hasattr(f, "__dict__") else []
+    cells = [c.cell_contents for c in f.__closure__ or ()]
+    return [_told((f.__defaults__, f.__kwdefaults__)), *(_told(c) for c in cells)]
+
+def _told(value)->str:
+    "A value as text that differs where the value does."
+    if isinstance(value, np.ndarray): return hashlib.sha256(value.tobytes()).hexdigest()
+    if isinstance(value, (tuple, list)): return f"({','.join(map(_told, value))})"
+    if inspect.isfunction(value) or isinstance(value, functools.partial): return _source(value) + "".join(_carried(value))
+    return repr(value)
 
 class Outside:
     "A function from outside: its name says which version of the code it is, so that results of another are not resumed."
@@ -301,7 +324,7 @@ class Outside:
                 ):
         functools.update_wrapper(self, f)
         self.f, self.spec = f, spec
-        self.digest = hashlib.sha256(_source(f).encode()).hexdigest()[:8]
+        self.digest = hashlib.sha256((_source(f) + "".join(_carried(f))).encode()).hexdigest()[:8]
         self.__name__ = method_name(f)
         self.__qualname__ = f"{self.__name__} {self.digest}"
 
@@ -326,7 +349,7 @@ def import_method(spec:str # "my_method.py:function" or "package.module:function
 
 def _of_module(name):
     try: return importlib.import_module(name)
-    except ModuleNotFoundError as e:
+    except (ImportError, TypeError, ValueError) as e:
         raise ValueError(f"there is no module {name!r} ({e}): install it, or give a file, FILE.py:FUNCTION") from e
 
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #083d757d
@@ -402,10 +425,11 @@ class Benchmark:
 
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #b806406c
 @patch
-def _reference(self:Benchmark, e, metric)->str|None:
-    "The run's own method, in the way of asking that has the metric's best mean."
+def _reference(self:Benchmark, e, metric, least)->str|None:
+    "The run's own method, in the way of asking that has the metric's best mean; None where it failed on too many samples."
     if not self.labels: return None
-    ways = [m for m in e.methods if m.removesuffix(_OF_YES) == self.labels[0] and len(e.values(m, metric))]
+    asked = e.frame["method"].value_counts() # a sample that failed counts
+    ways = [m for m in e.methods if m.removesuffix(_OF_YES) == self.labels[0] and len(e.values(m, metric)) >= max(1, least*asked[m])]
     return max(ways, key=lambda m: METRICS[metric]*e.values(m, metric).mean(), default=None)
 
 @patch
@@ -422,7 +446,7 @@ def places(self:Benchmark, track:str, metric:str|None=None, # None for the first
           )->pd.Series: # by method, best first
     "Places only, without intervals and tests."
     e, metric = self.of(track, model), metric or next(iter(TRACKS[track].decides))
-    reference = self._reference(e, metric)
+    reference = self._reference(e, metric, least)
     compute = lambda: pd.Series(places(listed(e, metric, reference, least)[0], metric, reference), name="place")
     return self._once(("places", track, metric, model, least), compute)
 
@@ -433,7 +457,7 @@ def ranks(self:Benchmark, track:str, metric:str, model:str|None=None, # None for
     "A leaderboard as numbers."
     e = self.of(track, model)
     place = self.places(track, metric, model, least).to_dict()
-    return self._once(("ranks", track, metric, model, least), lambda: rank(e, metric, self._reference(e, metric), least, place))
+    return self._once(("ranks", track, metric, model, least), lambda: rank(e, metric, self._reference(e, metric, least), least, place))
 
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #42fe745a
 @patch
@@ -494,7 +518,7 @@ def left_out(self:Benchmark, least:float=.5)->list[str]:
     found = []
     for track in self.panels:
         e, metric = self.of(track), next(iter(TRACKS[track].decides))
-        few = listed(e, metric, self._reference(e, metric), least)[1]
+        few = listed(e, metric, self._reference(e, metric, least), least)[1]
         found += [f"{track}: {m} has {n} of the samples, less than {least:.0%}, and is left out" for m, n in few.items()]
     return found
 
@@ -508,7 +532,8 @@ def missing(self:Benchmark)->list[str]:
 
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #f34c296d
 _HOW = ("A place is shared by all whose paired difference from the best of their group has a 95 % interval that includes zero "
-        "(bootstrap over scenes). Differences: positive is better; q is p of a Wilcoxon test, corrected for the methods of a table. "
+        "(bootstrap over scenes, of each pair alone). Differences: positive is better; q is p of a Wilcoxon test of ranks, corrected "
+        "for the methods of a table, and may disagree with the interval of the mean where a few samples differ much. "
         "n counts samples, which several models share. Costs are means per sample.")
 
 @patch
@@ -610,8 +635,11 @@ def _measure(source, model, data, methods, metrics, settings, folder, executor, 
 
 def _file_of(folder, about)->Path:
     "The file that `evaluate` wrote."
-    heads = {path: ResultStore.read(path).head for path in sorted(folder.glob("*.jsonl"))}
-    return next(path for path, head in heads.items() if all(head[k] == about[k] for k in ("model", "data")))
+    for path in sorted(folder.glob(f"*{about['data']}*.jsonl")):
+        try: head = ResultStore.read(path).head
+        except ValueError: continue # a file of somebody else
+        if all(head.get(k) == about[k] for k in ("model", "data")): return path
+    raise FileNotFoundError(f"the results of {about['data']!r} are not in {str(folder)!r}: do not move them while it runs")
 
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #290402d7
 def _check_first(rows, model, sample, methods, settings):
@@ -657,7 +685,7 @@ def _with_here(own, here, where, notes)->Evaluation:
     if changed:
         few = "1 sample differs from that" if changed == 1 else f"{changed} samples differ from those"
         notes.append(f"{where}: {few} of the methods here (the model answers otherwise), not compared")
-    frame = pd.concat([own.frame, rows[same]], ignore_index=True)
+    frame = pd.concat([own.frame.round(4), rows[same]], ignore_index=True) # as the values here are
     return Evaluation(frame, own.left_out, dict(own.about, methods=here.about["methods"] | own.about["methods"],
                                                 means=here.about["means"] | own.about["means"],
                                                 machines=(*own.about["machines"], here.about["machine"])))

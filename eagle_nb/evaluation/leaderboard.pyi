@@ -1,10 +1,11 @@
 """Generated from leaderboard.py by .ci/stubs.py; do not edit."""
 __all__ = ['TRACKS', 'MODELS', 'SETTINGS', 'COSTS', 'NAMES', 'SUMMARY', 'TOLD', 'LEAST', 'Track', 'better', 'find_tracks', 'other_setting', 'summarize', 'write_summary', 'read_summary', 'main', 'listed', 'places', 'rank', 'check_function', 'Outside', 'import_method', 'Benchmark', 'standings', 'joined', 'method_labels', 'benchmark']
-import argparse, contextlib, functools, hashlib, html, importlib, importlib.util, inspect, json, math, sys, tempfile
+import argparse, contextlib, functools, hashlib, html, importlib, importlib.util, inspect, json, math, re, sys, tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from .. import DATA
@@ -17,7 +18,7 @@ from . import datasets
 from .comparisons import pool
 from .methods import METHODS, find_method, method_name
 from .metrics import bootstrap
-from .results import METRICS, Evaluation, ResultStore, evaluation_of, interval_text
+from .results import METRICS, Evaluation, ResultStore, interval_text
 from .runner import evaluate, label_methods, prepare_case, run_method
 from ..explanation.formats import page_html, table_html
 from ..explanation.plots import COLUMN, INSERTION, new_figure, paper_style
@@ -144,6 +145,18 @@ def _source(f) -> str:
     """The code of a function: of its whole module, whose other functions it may call, or its own in a notebook."""
     ...
 
+def _neighbours(path: Path, code: str, seen: set[Path]) -> str:
+    """The code of what a file imports from its own folder."""
+    ...
+
+def _carried(f) -> list[str]:
+    """What a function carries along: fixed arguments, defaults, what it closes over, what an object holds."""
+    ...
+
+def _told(value) -> str:
+    """A value as text that differs where the value does."""
+    ...
+
 class Outside:
     """A function from outside: its name says which version of the code it is, so that results of another are not resumed."""
 
@@ -202,8 +215,8 @@ class Benchmark:
     def __repr__(self):
         ...
 
-    def _reference(self, e, metric) -> str | None:
-        """The run's own method, in the way of asking that has the metric's best mean."""
+    def _reference(self, e, metric, least) -> str | None:
+        """The run's own method, in the way of asking that has the metric's best mean; None where it failed on too many samples."""
         ...
 
     def _once(self, key: tuple, compute: Callable):
@@ -277,7 +290,7 @@ def _difference_text(metric, r) -> str:
 def _q_text(q) -> str:
     """A corrected p-value."""
     ...
-_HOW = 'A place is shared by all whose paired difference from the best of their group has a 95 % interval that includes zero (bootstrap over scenes). Differences: positive is better; q is p of a Wilcoxon test, corrected for the methods of a table. n counts samples, which several models share. Costs are means per sample.'
+_HOW = 'A place is shared by all whose paired difference from the best of their group has a 95 % interval that includes zero (bootstrap over scenes, of each pair alone). Differences: positive is better; q is p of a Wilcoxon test of ranks, corrected for the methods of a table, and may disagree with the interval of the mean where a few samples differ much. n counts samples, which several models share. Costs are means per sample.'
 
 def _with_machines(e) -> Evaluation:
     """Results that know on which machines their seconds were measured."""

@@ -158,7 +158,13 @@ def _ask_function(found, model, pixels, prompt, target, regions, common, setting
         made = Attribution(f.__name__, answer.saliency, answer.order, True, answer.regions, 0, 0, 0., 0.)
         return same_regions(made, regions).saliency, answer.order, answer
     a = np.asarray(answer)
-    return (_ranks(a, regions), a, None) if a.ndim == 1 else (a, None, None)
+    if a.dtype.kind not in "biuf":
+        raise ValueError(f"{method_name(f)!r} must give real numbers, a map or an order of regions, got {a.dtype} of shape {a.shape}")
+    if a.ndim != 1: return a.astype(float), None, None
+    if a.dtype.kind not in "iu" and not np.array_equal(a, np.round(a)):
+        raise ValueError(f"an order names regions by whole numbers, got {a[:5].tolist()}...: give np.argsort(-values), or a map")
+    a = a.astype(int)
+    return _ranks(a, regions), a, None
 
 # %% ../../nbs/evaluation/07_methods.ipynb #cb9e5040
 def _check_map(a, order, name, regions, variant):
