@@ -7,7 +7,7 @@ __all__ = ['COMMANDS', 'PASSED_ON', 'number_or_name', 'writers', 'explain_comman
            'doctor_command', 'parser', 'main']
 
 # %% ../../nbs/apps/14_cli.ipynb #9dc67621
-import argparse, sys
+import argparse, os, sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +63,9 @@ def _check_outs(outs):
     for path in outs:
         if path.suffix.lower() not in known:
             raise ValueError(f"--out must end in one of {', '.join(known)}, got {str(path)!r}")
+        folder = path.resolve().parent
+        if not folder.is_dir(): raise ValueError(f"--out {str(path)!r} lies in a folder that is not there: make {str(folder)!r} first")
+        if not os.access(folder, os.W_OK): raise ValueError(f"--out {str(path)!r} lies in a folder that cannot be written: name another one")
     return known
 
 def explain_command(a):

@@ -319,9 +319,12 @@ def _explained(e:Exception, source:str, revision:str|None)->Exception:
     if any(words in str(e) for words in _NOT_IMAGES):
         return ValueError(f"{source!r} is not an image-text-to-text checkpoint that transformers "
                           f"knows, or lacks its processor: choose one that takes images ({text})")
-    kind = FileNotFoundError if isinstance(e, OSError) else ValueError
-    return kind(f"cannot load {source!r}{at}: {type(e).__name__}: {text}. Check the id or the "
-                "folder, the network and access rights, or download it again")
+    if isinstance(e, OSError):
+        return FileNotFoundError(f"cannot load {source!r}{at}: {type(e).__name__}: {text}. Check the id or the "
+                                 "folder, the network and access rights, or download it again")
+    return ValueError(f"cannot load {source!r}{at}: {type(e).__name__}: {text}. Check the settings (those that `load` does "
+                      "not know go to from_pretrained; quantisation is quantization_config=), or load it yourself and "
+                      "pass (model, processor)")
 
 # %% ../../nbs/core/07_checkpoints.ipynb #6cf3e4ae
 def _loaded(pair:tuple, settings:dict, own:dict)->Model:

@@ -33,8 +33,8 @@ def _check_floats(a:np.ndarray):
         raise ValueError(f"float pixels must be finite, got {bad} NaN or infinite values: "
                          "repair them with np.nan_to_num")
     if a.min() < 0 or a.max() > 1:
-        raise ValueError(f"float pixels must lie in [0, 1], got {a.min():g} to {a.max():g}: "
-                         "divide by the largest value, 255 say")
+        remedy = "undo the normalisation, or give the image as it was before the processor" if a.min() < 0 else "divide by 255"
+        raise ValueError(f"float pixels must lie in [0, 1], got {a.min():g} to {a.max():g}: {remedy}")
 
 # %% ../../nbs/core/03_images.ipynb #0f40e08e
 def _check_sixteen(top:int # the largest value
@@ -123,7 +123,7 @@ def _opened(path:Path)->Image.Image: # not yet decoded
         raise ValueError(f"image must be a file, got the folder {str(path)!r}: name one image in it")
     if not path.exists():
         raise FileNotFoundError(f"no image at {str(path)!r}: check the path (working folder "
-                                f"{str(Path.cwd())!r}); a web address must be downloaded first")
+                                f"{str(Path.cwd())!r})")
     try: return Image.open(path)
     except Image.DecompressionBombError as e:
         raise ValueError(f"an image may have {2*Image.MAX_IMAGE_PIXELS} pixels at most, {str(path)!r} has "
@@ -144,6 +144,8 @@ def open_image(image:ImageLike # a file, a PIL image or an array; see below
     """Any image as upright 8-bit RGB, transparent parts on white; the first frame of an animation.
 
     Arrays are (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16, bool, or float in [0, 1]."""
+    if isinstance(image, str) and image.startswith(("http://", "https://")):
+        raise FileNotFoundError(f"image must be a file, got the web address {image!r}: download it first")
     if isinstance(image, (str, Path)): return _open_file(Path(image))
     if isinstance(image, Image.Image): return _from_pil(image, "the PIL image")
     if isinstance(image, np.ndarray): return _from_array(image)
@@ -185,7 +187,7 @@ def fill_image(image:np.ndarray, # (H, W, 3) uint8
     if fill == "mean": return _mean_colour(image)
     if fill == "blur": return _blur(image, max(image.shape[:2])/10)
     if fill == "noise": return np.random.default_rng(seed).integers(0, 256, image.shape, dtype=np.uint8)
-    raise ValueError(f"unknown fill {fill!r}: choose one of {names}, or pass an image")
+    raise ValueError(f"unknown fill {fill!r}: choose one of {names} or drop, or pass an image")
 
 def _given_fill(image:np.ndarray, fill:ImageLike)->np.ndarray:
     "A fill that the user supplies."

@@ -22,11 +22,11 @@ def _check_labels(labels)->np.ndarray:
     "Refuse a label map that is not a partition numbered without gaps."
     a = np.asarray(labels)
     if a.dtype.kind not in "iu":
-        raise ValueError(f"labels must be integers, got {a.dtype}: use .astype(np.int32), or "
-                         "`from_masks` for masks")
+        raise ValueError(f"labels must be integers, got {a.dtype}: use .astype(np.int32); masks are "
+                         "given as a list of arrays (H, W) of bool, or an array (M, H, W)")
     if a.ndim != 2:
-        raise ValueError(f"labels must have shape (H, W), got {a.shape}: pass one label map, "
-                         "or `from_masks` for masks")
+        raise ValueError(f"labels must have shape (H, W), got {a.shape}: pass one label map; masks are "
+                         "given as a list of arrays (H, W) of bool, or an array (M, H, W)")
     if a.size == 0:
         raise ValueError(f"labels need at least 1 pixel, got shape {a.shape}: check how the map "
                          "was cropped")
@@ -50,7 +50,8 @@ def _check_gaps(a:np.ndarray):
 
 # %% ../../nbs/core/04_regions.ipynb #0d2227a7
 def _are_masks(given)->bool:
-    "Is this a list of masks or of SAM's dicts, not a label map?"
+    "Is this a list of masks or of SAM's dicts, or an array (M, H, W) of masks, and not a label map?"
+    if isinstance(given, np.ndarray) and given.ndim == 3 and given.dtype == bool: return True
     if not isinstance(given, (list, tuple)): return False
     return all(isinstance(m, Mapping) or isinstance(m, np.ndarray) and m.ndim == 2 for m in given)
 

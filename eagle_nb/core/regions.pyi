@@ -17,7 +17,7 @@ def _check_gaps(a: np.ndarray):
     ...
 
 def _are_masks(given) -> bool:
-    """Is this a list of masks or of SAM's dicts, not a label map?"""
+    """Is this a list of masks or of SAM's dicts, or an array (M, H, W) of masks, and not a label map?"""
     ...
 
 @dataclass(frozen=True, eq=False, repr=False)

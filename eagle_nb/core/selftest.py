@@ -292,7 +292,23 @@ def load(source:str|Path|tuple="scenes-llava", # an embedded model, a folder, a 
          *, check:bool=True, # run the self-test; refuse a model whose probabilities would be wrong
          **settings # for `from_pretrained`, such as quantization_config; for a server those of `servers.connect`, such as model=
         )->Model:
-    "Load an image-text-to-text checkpoint, or connect to a served one, and test the scorer on it."
+    """Load an image-text-to-text checkpoint, or connect to a served one, and test the scorer on it.
+
+    Arguments:
+        source: an embedded model, a folder, a hub id, (model, processor), a server's address
+        dtype: None: float32 on a CPU; "auto": what the device computes natively
+        device: None: a GPU where there is one
+        revision: branch, tag or commit of a hub id
+        device_map: spread the model over devices, as accelerate does; instead of `device`
+        system: what the system turn says
+        chat_template: a Jinja template in place of the processor's own
+        trust_remote_code: run code that comes with the checkpoint: read it first
+        chat_template_kwargs: variables of the template, such as dict(enable_thinking=False)
+        threads: of a CPU; None for as many as help
+        memory: of a GPU for a batch: 4e9, "4 GB", .5 of what is free; None: a tenth
+        check: run the self-test; refuse a model whose probabilities would be wrong
+        settings: for `from_pretrained`, such as quantization_config; for a server see `servers.connect`
+    """
     if servers.is_served(source):
         _refuse_files(dtype=dtype, device=device, revision=revision, device_map=device_map, threads=threads, memory=memory,
                       trust_remote_code=trust_remote_code or None)

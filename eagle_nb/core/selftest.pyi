@@ -158,7 +158,23 @@ def self_test(model: Model) -> Report | servers.ServerReport:
     ...
 
 def load(source: str | Path | tuple='scenes-llava', dtype: str | torch.dtype | None=None, device: str | None=None, revision: str | None=None, device_map: str | dict | None=None, system: str | None=None, chat_template: str | None=None, trust_remote_code: bool=False, chat_template_kwargs: dict | None=None, threads: int | None=None, memory: int | float | str | None=None, *, check: bool=True, **settings) -> Model:
-    """Load an image-text-to-text checkpoint, or connect to a served one, and test the scorer on it."""
+    """Load an image-text-to-text checkpoint, or connect to a served one, and test the scorer on it.
+
+    Arguments:
+        source: an embedded model, a folder, a hub id, (model, processor), a server's address
+        dtype: None: float32 on a CPU; "auto": what the device computes natively
+        device: None: a GPU where there is one
+        revision: branch, tag or commit of a hub id
+        device_map: spread the model over devices, as accelerate does; instead of `device`
+        system: what the system turn says
+        chat_template: a Jinja template in place of the processor's own
+        trust_remote_code: run code that comes with the checkpoint: read it first
+        chat_template_kwargs: variables of the template, such as dict(enable_thinking=False)
+        threads: of a CPU; None for as many as help
+        memory: of a GPU for a batch: 4e9, "4 GB", .5 of what is free; None: a tenth
+        check: run the self-test; refuse a model whose probabilities would be wrong
+        settings: for `from_pretrained`, such as quantization_config; for a server see `servers.connect`
+    """
     ...
 
 def _refuse_files(**settings):

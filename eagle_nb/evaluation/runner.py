@@ -229,9 +229,12 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
              data, # a `Dataset`, see `datasets`; or samples, images, a table, a DataFrame, see `samples_of`
              methods:Iterable[str|Callable|dict]|dict[str, dict]=_METHODS, # names, functions, or label -> settings
              metrics:Iterable[str]|None=None, # see `METRICS`; None for all but `CORRECTIONS` and `OWN`
-             regions:int|str=64, fill:str="black", mode:str="nearest", # of the judge, see `ModelScorer`
+             regions:int|str=64, # of the judge: a number (SLICO) or the name of a partition
+             fill:str="black", # what replaces a hidden region
+             mode:str="nearest", # how regions are hidden, see `ModelScorer`
              out:str|Path|None=None, # a folder; with it an evaluation can be stopped and resumed
-             seed:int=0, batch_size:int|None=None,
+             seed:int=0, # of regions and methods
+             batch_size:int|None=None, # masked images per forward pass; None for what fits
              show_progress:bool|str=True, # a bar, "json" for lines of JSON on standard error, or nothing
              name:str|None=None, # of the data set, in the name of the file
              recorded:Callable[[Case, str], Attribution|None]|None=None, # known results, by case and label
@@ -242,7 +245,26 @@ def evaluate(model:Model|str|tuple, # a `Model`, or what `load` takes
     """Judge methods on samples with one independent evaluator.
 
     With an executor the model is what each worker can load: a name, a folder, settings of `load` as a dict, or a
-    function of a module."""
+    function of a module.
+
+    Arguments:
+        model: a `Model`, or what `load` takes
+        data: a `Dataset`, see `datasets`; or samples, images, a table, a DataFrame, see `samples_of`
+        methods: names, functions, or label -> settings
+        metrics: see `METRICS`; None for all but `CORRECTIONS` and `OWN`
+        regions: of the judge: a number (SLICO) or the name of a partition
+        fill: what replaces a hidden region
+        mode: how regions are hidden, see `ModelScorer`
+        out: a folder; with it an evaluation can be stopped and resumed
+        seed: of regions and methods
+        batch_size: masked images per forward pass; None for what fits
+        show_progress: a bar, "json" for lines of JSON on standard error, or nothing
+        name: of the data set, in the name of the file
+        recorded: known results, by case and label
+        orders: keep the order of the regions too, see `Evaluation.agreement`
+        max_new_tokens: of the model's answers, where a sample has none; None for 64
+        executor: where samples are judged, see `executors`; None for this process
+    """
     labels, chosen = label_methods(methods), pick_metrics(metrics)
     _check_single(chosen)
     _check_judge(mode, fill, chosen)

@@ -123,7 +123,26 @@ def evaluate(model: Model | str | tuple, data, methods: Iterable[str | Callable 
     """Judge methods on samples with one independent evaluator.
 
     With an executor the model is what each worker can load: a name, a folder, settings of `load` as a dict, or a
-    function of a module."""
+    function of a module.
+
+    Arguments:
+        model: a `Model`, or what `load` takes
+        data: a `Dataset`, see `datasets`; or samples, images, a table, a DataFrame, see `samples_of`
+        methods: names, functions, or label -> settings
+        metrics: see `METRICS`; None for all but `CORRECTIONS` and `OWN`
+        regions: of the judge: a number (SLICO) or the name of a partition
+        fill: what replaces a hidden region
+        mode: how regions are hidden, see `ModelScorer`
+        out: a folder; with it an evaluation can be stopped and resumed
+        seed: of regions and methods
+        batch_size: masked images per forward pass; None for what fits
+        show_progress: a bar, "json" for lines of JSON on standard error, or nothing
+        name: of the data set, in the name of the file
+        recorded: known results, by case and label
+        orders: keep the order of the regions too, see `Evaluation.agreement`
+        max_new_tokens: of the model's answers, where a sample has none; None for 64
+        executor: where samples are judged, see `executors`; None for this process
+    """
     ...
 
 def _check_judge(mode, fill, metrics):

@@ -101,8 +101,8 @@ def lam(self:Explanation)->tuple[float, float]:
 # %% ../../nbs/explanation/04_explanation.ipynb #5e3af6ee
 @patch(as_prop=True)
 def name(self:Explanation)->str:
-    "The target in quotation marks, as figures call it."
-    return f"“{shorten(' '.join(self.target.text.split()), 32)}”"
+    "What is explained, in quotation marks, as figures call it: the target, or the foil in its place."
+    return f"“{shorten(' '.join((self.target.foil or self.target.text).split()), 32)}”"
 
 @patch(as_prop=True)
 def fill_image(self:Explanation)->np.ndarray: # (H, W, 3) uint8
@@ -147,11 +147,11 @@ def text(self:Explanation,
          seconds:bool=True # with the wall-clock time; without it, equal settings give equal text
         )->str:
     "The explanation in plain text."
-    foil = f" against {self.target.foil!r}" if self.target.foil else ""
+    target = f"{self.target.foil!r} in place of {self.target.text!r}" if self.target.foil else repr(self.target.text)
     words = f" and {len(self.prompt_words)} words" if self.prompt_words else ""
     ranked, search = self.settings.get("ranked", len(self.order)), self.settings.get("search", "?")
     by_influence = sorted(self.word_influence(), key=lambda w: -w[1])
-    rows = [f"target   {self.target.text!r}{foil}", f"answer   {self.answer.text!r}", f"prompt   {self.prompt!r}",
+    rows = [f"target   {target}", f"answer   {self.answer.text!r}", f"prompt   {self.prompt!r}",
             f"regions  {len(self.regions)} ({self.regions.method}){words}, {ranked} ranked by {search}",
             f"cost     {self.forwards} forwards" + (f", {self.seconds:.1f} s" if seconds else "") + _ended(self.settings),
             f"AUC      insertion {self.insertion_auc:.3f}, deletion {self.deletion_auc:.3f}",

@@ -89,7 +89,7 @@ class Explanation(Maps, Saved, Page, Reference):
 
     @property
     def name(self) -> str:
-        """The target in quotation marks, as figures call it."""
+        """What is explained, in quotation marks, as figures call it: the target, or the foil in its place."""
         ...
 
     @property

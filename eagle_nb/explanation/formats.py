@@ -186,6 +186,8 @@ def _rebuild_values(record:dict, arrays:dict)->RegionValues|None:
     return RegionValues(*(arrays[f"values_{k}"] for k in _OF_VALUES), record["values_sets"])
 
 # %% ../../nbs/explanation/03_formats.ipynb #7eee2c06
+_OF_OTHERS = (".json", ".html", ".png", ".pdf", ".csv", ".npz", ".pt") # not what `save` writes
+
 class Saved:
     "How an explanation is written to a file and read back."
     def save(self, path:str|Path # the file to write, whole or not at all
@@ -195,6 +197,9 @@ class Saved:
         Arguments:
             path: the file to write, whole or not at all
         """
+        if Path(path).suffix.lower() in _OF_OTHERS:
+            raise ValueError(f"save writes safetensors, got {str(path)!r}: name it .safetensors; to_html writes a page, "
+                             "plot().savefig a figure, to_frame().to_csv a table")
         write_whole(Path(path), self.to_bytes())
         return Path(path)
 

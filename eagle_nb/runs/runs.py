@@ -395,7 +395,18 @@ def run(model:Model|str|dict|Callable, # a `Model`; a name or folder, or setting
 
     A sample that fails is in `Results.failures`, and the others go on. Give processes and clusters a model that
     each worker loads: a name, a folder, settings of `load` as a dict, or a function of a module. A `Model` travels with
-    its weights, if it can."""
+    its weights, if it can.
+
+    Arguments:
+        model: a `Model`; a name or folder, or settings of `load`; or a function that gives a model
+        data: see `samples_of`: samples, images, paths, a folder, a table, a DataFrame
+        out: a folder; with it a run can be stopped and resumed. None keeps all in memory
+        executor: where it is computed, see `executors`; None for this process
+        prompt: the question about images that come without one; None for "Describe the image."
+        retry_failed: whether samples that failed in an earlier run are tried again
+        show_progress: a bar, "json" for lines of JSON on standard error, or nothing
+        settings: of `explain`, the same for all samples: regions, fill, lam, search, budget, seed, ...
+    """
     job = _Job(model, samples_of(data, prompt).require(), out, executor, retry_failed, settings)
     store = job.resumed()
     missing = job.missing(store)

@@ -58,7 +58,7 @@ def test_run_goes_on_and_its_exit_code_tells(loaded, image, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("args, said", [
-    (["explain", "none.png"], "eagle-nb explain: no image at 'none.png'"), (["explain", "x.png", "--out", "x.doc"], "--out must end in one of"),
+    (["explain", "none.png"], "eagle-nb explain: no image at 'none.png'"), (["explain", "x.png", "--out", "x.doc"], "--out must end in one of"), (["explain", "x.png", "--out", "no folder/x.html"], "lies in a folder that is not there"),
     (["run", "none.csv", "--out", "o"], "eagle-nb run: no file at 'none.csv'"),
     (["run", "t", "--out", "o", "--workers", "0"], "workers must be a whole number"), (["run", "t", "--out", ""], "out is empty"),
     (["run", "t", "--out", "o", "--gpus", "1"], "are for Ray"), (["run", "t", "--out", "o", "--fill", "blak"], "unknown fill"),

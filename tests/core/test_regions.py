@@ -76,7 +76,7 @@ def test_labels_keep_their_values_and_cannot_be_written_to():
     (np.zeros(4, int), "shape (H, W)"),
     (np.zeros((1, 2, 2), int), "shape (H, W)"),
     (np.zeros((2, 2)), "got float64"),
-    (np.zeros((2, 2), bool), "from_masks"),
+    (np.zeros((2, 2), bool), "masks are given as a list of arrays (H, W)"),
     (np.array([[0, -1]]), "got -1"),
     (np.array([[0, 2]]), "got 1 without one (first: 1)"),
     (np.array([[1, 2]]), "(first: 0)"),
@@ -279,6 +279,16 @@ def test_masks_keep_names_and_order():
     with pytest.warns(UserWarning, match="but hidden, empty had none left"):
         r = from_masks({"hidden": everything, "top": top, "low": ~top, "empty": top & ~top})
     assert r.settings["names"] == ["top", "low"] and r.settings["masks"] == [1, 2]
+
+
+def test_an_array_of_masks_is_masks_wherever_regions_are_given():
+    top = np.zeros((8, 8), bool)
+    top[:4] = True
+    stacked, listed = np.stack([top, ~top]), from_masks([top, ~top])
+    for made in (Regions(stacked), segment(np.zeros((8, 8, 3), np.uint8), stacked)):
+        assert np.array_equal(made.labels, listed.labels)
+    with pytest.raises(ValueError, match=r"masks are given as a list of arrays \(H, W\) of bool, or an array \(M, H, W\)"):
+        Regions(stacked.astype(int))
 
 
 @pytest.mark.parametrize("call, message", [

@@ -90,7 +90,7 @@ def test_without_an_answer_the_model_gives_its_own(model, scene):
 
 def test_an_explanation_with_a_foil(model, scene):
     a = run(model, scene.image, "Yes.", foil="No")
-    assert a.target.foil == "No" and "against 'No'" in a.text()
+    assert a.target.foil == "No" and "'No' in place of 'Yes'" in a.text() and a.name == "“No”"
     assert a.token_insertion.shape[1] == len(a.target)
 
 
@@ -387,7 +387,7 @@ def test_a_warning_names_regions_that_are_cropped_away():
 
 # ---- help
 
-DOCUMENTED = [eagle_nb.explain, eagle_nb.correct,
+DOCUMENTED = [eagle_nb.explain, eagle_nb.correct, eagle_nb.load, eagle_nb.run, eagle_nb.evaluate,
               Explanation.attribution, Explanation.plot, Explanation.curve, Explanation.words,
               Explanation.save, Explanation.load, Explanation.to_html,
               Explanation.to_reference, Explanation.from_reference,

@@ -27,6 +27,12 @@ def run(model, image, answer, **kw):
 def e(model, scene): return run(model, scene.image, scene.caption, regions=9)
 
 
+@pytest.mark.parametrize("name", ["e.json", "e.HTML", "e.png"])
+def test_save_writes_no_file_under_the_name_of_another_kind(e, tmp_path, name):
+    with pytest.raises(ValueError, match="save writes safetensors, got .*: name it .safetensors; to_html writes a page"): e.save(tmp_path/name)
+    assert not list(tmp_path.iterdir())
+
+
 # ---- the web page
 
 class Tags(HTMLParser):
