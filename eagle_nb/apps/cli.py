@@ -63,9 +63,8 @@ def _check_outs(outs):
     for path in outs:
         if path.suffix.lower() not in known:
             raise ValueError(f"--out must end in one of {', '.join(known)}, got {str(path)!r}")
-        folder = path.resolve().parent
-        if not folder.is_dir(): raise ValueError(f"--out {str(path)!r} lies in a folder that is not there: make {str(folder)!r} first")
-        if not os.access(folder, os.W_OK): raise ValueError(f"--out {str(path)!r} lies in a folder that cannot be written: name another one")
+        folder = next(p for p in path.resolve().parents if p.exists()) # the others are made
+        if not os.access(folder, os.W_OK): raise ValueError(f"--out {str(path)!r} cannot be written, {str(folder)!r} is read-only: name another folder")
     return known
 
 def explain_command(a):

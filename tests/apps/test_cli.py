@@ -44,6 +44,13 @@ def test_explain_writes_what_is_asked_for(loaded, image, tmp_path, capsys):
     assert "insertion" in capsys.readouterr().out and loaded == [dict(source="scenes-llava", dtype="float32", device="cpu")]
 
 
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_computed(loaded, image, tmp_path, monkeypatch):
+    monkeypatch.setattr(cli.os, "access", lambda path, mode: path != tmp_path) # root may write anywhere
+    with pytest.raises(SystemExit, match="is read-only: name another folder"):
+        cli.main(["explain", str(image), "--out", str(tmp_path/"new"/"e.html"), *QUICK])
+    assert not loaded
+
+
 def test_run_goes_on_and_its_exit_code_tells(loaded, image, tmp_path, capsys):
     table = tmp_path/"t.csv"
     pd.DataFrame(dict(image=[str(image)]*2, key=["good", "bad"], target=["giraffe", "unicorn"])).to_csv(table, index=False)
@@ -58,7 +65,7 @@ def test_run_goes_on_and_its_exit_code_tells(loaded, image, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("args, said", [
-    (["explain", "none.png"], "eagle-nb explain: no image at 'none.png'"), (["explain", "x.png", "--out", "x.doc"], "--out must end in one of"), (["explain", "x.png", "--out", "no folder/x.html"], "lies in a folder that is not there"),
+    (["explain", "none.png"], "eagle-nb explain: no image at 'none.png'"), (["explain", "x.png", "--out", "x.doc"], "--out must end in one of"),
     (["run", "none.csv", "--out", "o"], "eagle-nb run: no file at 'none.csv'"),
     (["run", "t", "--out", "o", "--workers", "0"], "workers must be a whole number"), (["run", "t", "--out", ""], "out is empty"),
     (["run", "t", "--out", "o", "--gpus", "1"], "are for Ray"), (["run", "t", "--out", "o", "--fill", "blak"], "unknown fill"),

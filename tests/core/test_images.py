@@ -178,7 +178,7 @@ def test_damaged_bytes_give_an_image_or_a_value_error(file, data):
 
 def test_paths_and_objects_that_are_no_image_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="no image at .*check the path"): open_image(tmp_path/"none.png")
-    with pytest.raises(FileNotFoundError, match="web address must be downloaded"):
+    with pytest.raises(FileNotFoundError, match="web address .*: download it first"):
         open_image("https://example.org/a.png")
     with pytest.raises(ValueError, match="got the folder"): open_image(tmp_path)
     with pytest.raises(ValueError, match="got NoneType"): open_image(None)

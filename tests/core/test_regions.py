@@ -402,7 +402,7 @@ def test_segment_takes_numbers_names_regions_and_labels():
     (grid((48, 64)), "pixel for pixel"),
     (np.zeros((48, 64), int), "pixel for pixel"),
     (np.ones((64, 48), int), "Regions.compact"),
-    (np.zeros((2, 64, 48), bool), "from_masks"),
+    (np.zeros((2, 64, 48), bool), "masks must hold at least 1 pixel"),
     (None, "got None"),
     (6.5, "got 6.5"),
     (True, "got True"),

@@ -1,6 +1,7 @@
 "A served model gives the numbers of the same model here, whatever happens on the way; and says what it cannot."
 import json
 import random
+import signal
 import threading
 import time
 
@@ -388,13 +389,19 @@ def test_estimates_count_what_failed_and_what_nobody_counts(serve, case):
 
 
 def test_an_interrupt_ends_it_at_once(serve, case):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler) # a process in the background may ignore it
+    try: interrupted(serve, case)
+    finally: signal.signal(signal.SIGINT, before)
+
+
+def interrupted(serve, case):
     image, parts, _, word = case
     server = serve()
     m = load(server, concurrency=2)
     t = make_target(m, m.answer(image, PROMPT), word)
     server.fault = lambda k: 2.
     scorer, main = make_scorer(m, image, PROMPT, t, parts), threading.main_thread().ident
-    threading.Timer(.5, lambda: __import__("signal").pthread_kill(main, 2)).start()
+    threading.Timer(.5, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt): scorer(keeps(30))
     assert time.monotonic() - start < 1.8

@@ -272,7 +272,7 @@ def test_one_region_per_pixel(model):
     (lambda: np.where(np.arange(224)[:, None] < 100, -1, 0)*np.ones((1, 224), int), "run from 0"),
     (lambda: np.full((224, 224), 3), r"labels 0..3 must own a pixel"),
     (lambda: np.zeros((224, 224)), "must be integers, got float64"),
-    (lambda: np.zeros((4, 224, 224), bool), "from_masks"),
+    (lambda: np.zeros((4, 224, 224), bool), "masks must hold at least 1 pixel"),
     (lambda: 224*224 + 1, "at most one region a pixel"), (lambda: 0, "at least 1"), (lambda: -4, "at least 1"),
     (lambda: 2.5, "whole number"), (lambda: True, "whole number"),
     (lambda: None, "regions must be"), (lambda: "slics", "unknown regions 'slics': choose one of slico")])

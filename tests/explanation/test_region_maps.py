@@ -250,9 +250,12 @@ def test_regions_that_only_speak_against_are_named():
 def test_a_figure_says_its_scale(e):
     for fig in (e.plot(), e.plot(scale=Scale(2., unit=e.unit())), e.plot(signed=True), e.plot(contours=True)): assert_tidy(fig)
     top = f"{e.saliency.max():.2g}"
-    assert [t.get_text() for t in scale_texts(e.plot(kind="gain"))] == ["0", "1", "change of F per step"]
-    assert [t.get_text() for t in scale_texts(e.plot())][:2] == ["0", top]
-    assert [t.get_text() for t in scale_texts(e.plot(scale=Scale(2., unit=e.unit())))][:2] == ["0", "2"]
+    def said(fig):
+        first, *rest = [t.get_text() for t in scale_texts(fig)]
+        assert first.endswith(": ranked first") # under the numbered regions
+        return rest
+    assert said(e.plot(kind="gain")) == ["0", "1", "change of F per step"]
+    assert said(e.plot())[:2] == ["0", top] and said(e.plot(scale=Scale(2., unit=e.unit())))[:2] == ["0", "2"]
     with pytest.raises(ValueError, match="alpha must lie"): e.plot(alpha=1.1)
 
 
