@@ -19,6 +19,9 @@ SLOW = Path(__file__).parent/"slow.txt"  # tests that take long, as `python .ci/
 LONG = Path(__file__).parent/"long.txt"  # sessions of explorer and scene editor, and further cases of what takes long: minutes on two cores
 
 
+SESSIONS = ("test_apps.py", "test_browser.py", "test_explorer_browser.py")  # a test goes on in the browser where the one before stopped
+
+
 def pytest_addoption(parser):
     parser.addoption("--quick", action="store_true", help="leave out the tests that tests/slow.txt names")
     parser.addoption("--long", action="store_true", help="run the tests that tests/long.txt names, too")
@@ -29,9 +32,10 @@ def pytest_collection_modifyitems(config, items):
     slow = set(SLOW.read_text(encoding="utf-8").split())
     named = set() if whole else set(LONG.read_text(encoding="utf-8").splitlines())
     if quick: named |= slow
-    left_out = [i for i in items if named & {i.nodeid, function_of(i)}]  # a test, or one case of it
-    if not whole: left_out += two_of_three([i for i in items if i not in left_out and function_of(i) in slow])
-    config.hook.pytest_deselected(items=left_out)
+    left_out = {i for i in items if named & {i.nodeid, function_of(i)} or quick and i.path.name in SESSIONS}  # tests, or cases of them
+    thinned = [i for i in items if function_of(i) in slow and i.path.name not in SESSIONS and i not in left_out]
+    if not whole: left_out.update(two_of_three(thinned))
+    config.hook.pytest_deselected(items=[i for i in items if i in left_out])
     items[:] = [i for i in items if i not in left_out]
 
 
@@ -40,13 +44,8 @@ def function_of(item): return item.nodeid.split("[")[0]
 
 def two_of_three(items):
     "Of slow tests with more than three cases, all but every third case: those are among all checks, the others run with --long."
-    return [i for _, cases in groupby(items, function_of) for k, i in enumerate(few(cases)) if k % 3]
-
-
-def few(cases):
-    "The cases of one test, if they are more than three."
-    cases = list(cases)
-    return cases if len(cases) > 3 else []
+    tests = (list(cases) for _, cases in groupby(items, function_of))
+    return [i for cases in tests if len(cases) > 3 for k, i in enumerate(cases) if k % 3]
 
 
 @pytest.fixture(scope="session", autouse=True)

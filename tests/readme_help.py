@@ -2,6 +2,7 @@
 
 `python tests/readme_help.py [--regions 9]` in that folder; needs the package, and nothing else of the checkout."""
 import argparse
+import inspect
 import re
 import shlex
 import sys
@@ -34,7 +35,6 @@ def commands(code):
 
 def fewer_regions(function, n):
     "Another default for the number of regions."
-    import inspect
     given = [p for p in inspect.signature(function).parameters.values() if p.default is not p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
     function.__defaults__ = tuple(n if p.name == "regions" else p.default for p in given)
 

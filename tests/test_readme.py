@@ -1,4 +1,5 @@
 "What the README says is what happens."
+import json
 import re
 import subprocess
 import sys
@@ -35,7 +36,6 @@ def test_all_blocks_are_of_a_language_that_is_run_or_shown():
 
 def test_seconds_and_weights_are_those_that_were_measured():
     "The table of published shapes, from the file that the page on efficiency reads."
-    import json
     measured = {s["model"]: s for s in json.loads((README.parent/"figures/results/efficiency-gpu.json").read_text())["shapes"]}
     rows = re.findall(r"^\| (\S+) \| ([\d.]+) billion \| ([\d.]+) GB \| (\d+) \|$", TEXT, re.M)
     assert {name.lower() for name, *_ in rows} == set(measured)

@@ -151,12 +151,13 @@ def _sources(a)->list[dict]: # settings of `load`
 def benchmark_command(a):
     from eagle_nb.evaluation.leaderboard import MODELS, benchmark, import_method, standings
     from eagle_nb.evaluation.methods import METHODS
+    from eagle_nb.runs.executors import Processes
     if a.method is None:
         if a.against: raise ValueError(f"no method was given: put it before --against, as in eagle-nb benchmark FILE.py:FUNCTION --against {a.against[0]}")
         found = standings(a.tracks, a.model or MODELS)
     else:
         method, *against = [m if m in METHODS else import_method(m) for m in (a.method, *a.against)]
-        executor = None if a.workers == 1 else _executor(argparse.Namespace(ray=None, address=None, gpus=0, workers=a.workers))
+        executor = None if a.workers == 1 else Processes(a.workers)
         found = benchmark(method, a.tracks, _sources(a), a.n, a.out, against, a.regions, a.fill, seed=a.seed, executor=executor)
     print(found)
     if a.out is None: return

@@ -9,13 +9,12 @@ __all__ = ['TRACKS', 'MODELS', 'SETTINGS', 'COSTS', 'NAMES', 'SUMMARY', 'TOLD', 
            'benchmark']
 
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #4477be39
-import argparse, contextlib, functools, hashlib, html, importlib, importlib.util, inspect, json, math, re, sys, tempfile
+import argparse, contextlib, functools, html, importlib, importlib.util, inspect, json, math, re, sys, tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -25,7 +24,7 @@ from ..core.files import command, error_text, write_whole
 from ..core.models import Model
 from ..core.patching import patch
 from ..core.selftest import load
-from . import datasets
+from . import datasets, results
 from .comparisons import pool
 from .methods import METHODS, find_method, method_name
 from .metrics import bootstrap
@@ -33,6 +32,7 @@ from .results import METRICS, Evaluation, ResultStore, interval_text
 from .runner import evaluate, label_methods, prepare_case, run_method
 from ..explanation.formats import page_html, table_html
 from ..explanation.plots import COLUMN, INSERTION, new_figure, paper_style
+from ..runs.runs import short_digest, told
 from ..runs.samples import Dataset, check_count
 from ..runs.store import plain_json, read_lines
 
@@ -74,9 +74,8 @@ MODELS = ("scenes-llava", "scenes-qwen", "scenes-internvl")
 SETTINGS = dict(regions=64, fill="black", mode="nearest", seed=0, dtype="bfloat16") # of all results here
 COSTS = ("forwards", "backwards", "seconds")
 
-NAMES = dict(auc_gap="insertion AUC minus deletion AUC", pointing_mask="brightest spot on the object",
-             iou="overlap with the object (IoU)", correction="area removed until corrected",
-             blamed="first removed region on the trigger")
+NAMES = results.NAMES | dict(pointing_mask="brightest spot on the object", correction="area removed until corrected",
+                             blamed="first removed region on the trigger") # as the tracks ask
 
 def better(metric:str)->str: # "higher" or "lower"
     "Which values are better."
@@ -304,19 +303,11 @@ def _neighbours(path:Path, code:str, seen:set[Path])->str:
     texts = {p: p.read_text(encoding="utf-8", errors="replace") for p in found}
     return "".join(text + _neighbours(p, text, seen) for p, text in texts.items())
 
-def _carried(f)->list[str]:
+def _carried(f)->list:
     "What a function carries along: fixed arguments, defaults, what it closes over, what an object holds."
-    if isinstance(f, functools.partial): return [*_carried(f.func), _told((f.args, sorted(f.keywords.items())))]
-    if not hasattr(f, "__code__"): return [_told(sorted(vars(f).items()))] if hasattr(f, "__dict__") else []
-    cells = [c.cell_contents for c in f.__closure__ or ()]
-    return [_told((f.__defaults__, f.__kwdefaults__)), *(_told(c) for c in cells)]
-
-def _told(value)->str:
-    "A value as text that differs where the value does."
-    if isinstance(value, np.ndarray): return hashlib.sha256(value.tobytes()).hexdigest()
-    if isinstance(value, (tuple, list)): return f"({','.join(map(_told, value))})"
-    if inspect.isfunction(value) or isinstance(value, functools.partial): return _source(value) + "".join(_carried(value))
-    return repr(value)
+    if isinstance(f, functools.partial): return [*_carried(f.func), told(f.args), told(sorted(f.keywords.items()))]
+    if not hasattr(f, "__code__"): return told(sorted(getattr(f, "__dict__", {}).items()))
+    return told([f.__defaults__, f.__kwdefaults__, *(c.cell_contents for c in f.__closure__ or ())])
 
 class Outside:
     "A function from outside: its name says which version of the code it is, so that results of another are not resumed."
@@ -324,7 +315,7 @@ class Outside:
                 ):
         functools.update_wrapper(self, f)
         self.f, self.spec = f, spec
-        self.digest = hashlib.sha256((_source(f) + "".join(_carried(f))).encode()).hexdigest()[:8]
+        self.digest = short_digest(f"{_source(f)}{_carried(f)}".encode())[:8]
         self.__name__ = method_name(f)
         self.__qualname__ = f"{self.__name__} {self.digest}"
 
@@ -355,7 +346,7 @@ def _of_module(name):
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #083d757d
 def _module_name(path)->str:
     "A name that no other module has."
-    return f"outside_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    return f"outside_{path.stem}_{short_digest(str(path.resolve()).encode())[:8]}"
 
 def _of_file(path):
     "A module from a file, run anew."
@@ -489,7 +480,7 @@ def leaderboard(self:Benchmark, track:str, metric:str|None=None, # None for the 
     metric = metric or next(iter(TRACKS[track].decides))
     found = self.ranks(track, metric, model, least)
     reference = found.index[found["difference"].isna()][0]
-    rows = [{"place": r.place, NAMES.get(metric, metric): interval_text(metric, r.mean, r.lower, r.upper),
+    rows = [{"place": r.place, NAMES[metric]: interval_text(metric, r.mean, r.lower, r.upper),
              f"better than {reference} by": _difference_text(metric, r), "q": _q_text(r.q), "n": r.n} for r in found.itertuples()]
     costs = self.costs(track).reindex(found.index)
     texts = {c: [interval_text(c, v, math.nan, math.nan) for v in costs[c].astype(float)] for c in costs}
@@ -601,7 +592,7 @@ def figure(self:Benchmark, track:str, metric:str|None=None, model:str|None=None,
     most = found["n"].max()
     ax.set_yticks(range(len(found)), [m if n == most else f"{m} (n = {n})" for m, n in found["n"].items()])
     for label, mine in zip(ax.get_yticklabels(), own): label.set_fontweight("bold" if mine else "normal")
-    ax.set(xlabel=f"{NAMES.get(metric, metric)}\n({better(metric)} is better)", ylim=(len(found) - .5, -.5))
+    ax.set(xlabel=f"{NAMES[metric]}\n({better(metric)} is better)", ylim=(len(found) - .5, -.5))
     return fig
 
 # %% ../../nbs/evaluation/13_leaderboard.ipynb #434d7293

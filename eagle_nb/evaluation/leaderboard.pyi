@@ -1,11 +1,10 @@
 """Generated from leaderboard.py by .ci/stubs.py; do not edit."""
 __all__ = ['TRACKS', 'MODELS', 'SETTINGS', 'COSTS', 'NAMES', 'SUMMARY', 'TOLD', 'LEAST', 'Track', 'better', 'find_tracks', 'other_setting', 'summarize', 'write_summary', 'read_summary', 'main', 'listed', 'places', 'rank', 'check_function', 'Outside', 'import_method', 'Benchmark', 'standings', 'joined', 'method_labels', 'benchmark']
-import argparse, contextlib, functools, hashlib, html, importlib, importlib.util, inspect, json, math, re, sys, tempfile
+import argparse, contextlib, functools, html, importlib, importlib.util, inspect, json, math, re, sys, tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from .. import DATA
@@ -14,7 +13,7 @@ from ..core.files import command, error_text, write_whole
 from ..core.models import Model
 from ..core.patching import patch
 from ..core.selftest import load
-from . import datasets
+from . import datasets, results
 from .comparisons import pool
 from .methods import METHODS, find_method, method_name
 from .metrics import bootstrap
@@ -22,6 +21,7 @@ from .results import METRICS, Evaluation, ResultStore, interval_text
 from .runner import evaluate, label_methods, prepare_case, run_method
 from ..explanation.formats import page_html, table_html
 from ..explanation.plots import COLUMN, INSERTION, new_figure, paper_style
+from ..runs.runs import short_digest, told
 from ..runs.samples import Dataset, check_count
 from ..runs.store import plain_json, read_lines
 
@@ -45,7 +45,7 @@ TRACKS = {t.name: t for t in (Track('words', "an object word in the model's own 
 MODELS = ('scenes-llava', 'scenes-qwen', 'scenes-internvl')
 SETTINGS = dict(regions=64, fill='black', mode='nearest', seed=0, dtype='bfloat16')
 COSTS = ('forwards', 'backwards', 'seconds')
-NAMES = dict(auc_gap='insertion AUC minus deletion AUC', pointing_mask='brightest spot on the object', iou='overlap with the object (IoU)', correction='area removed until corrected', blamed='first removed region on the trigger')
+NAMES = results.NAMES | dict(pointing_mask='brightest spot on the object', correction='area removed until corrected', blamed='first removed region on the trigger')
 
 def better(metric: str) -> str:
     """Which values are better."""
@@ -149,12 +149,8 @@ def _neighbours(path: Path, code: str, seen: set[Path]) -> str:
     """The code of what a file imports from its own folder."""
     ...
 
-def _carried(f) -> list[str]:
+def _carried(f) -> list:
     """What a function carries along: fixed arguments, defaults, what it closes over, what an object holds."""
-    ...
-
-def _told(value) -> str:
-    """A value as text that differs where the value does."""
     ...
 
 class Outside:

@@ -221,11 +221,10 @@ def common(self:Evaluation, methods:Iterable[str]|None=None # None for all
     return Evaluation(self.frame[self.frame["key"].isin(complete) & asked], self.left_out, self.about)
 
 @patch
-def complete(self:Evaluation, share:float=1. # of the samples
-            )->Evaluation:
-    "Only the methods that have results for at least this share of the samples, so that all means rest on the same ones."
+def complete(self:Evaluation)->Evaluation:
+    "Only the methods that have results for all samples, so that all means rest on the same ones."
     counts = self.frame[self._has()].groupby("method")["key"].nunique()
-    chosen = counts.index[counts >= share*self.frame["key"].nunique()]
+    chosen = counts.index[counts == self.frame["key"].nunique()]
     return Evaluation(self.frame[self.frame["method"].isin(chosen)], self.left_out, self.about)
 
 # %% ../../nbs/evaluation/08_results.ipynb #076cbcdf

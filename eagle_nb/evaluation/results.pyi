@@ -96,8 +96,8 @@ class Evaluation:
         """Only these methods, on the samples of which every one of them has a result."""
         ...
 
-    def complete(self, share: float=1.0) -> Evaluation:
-        """Only the methods that have results for at least this share of the samples, so that all means rest on the same ones."""
+    def complete(self) -> Evaluation:
+        """Only the methods that have results for all samples, so that all means rest on the same ones."""
         ...
 
     def agreement(self, method: str, reference: str, top: int=5) -> pd.DataFrame:

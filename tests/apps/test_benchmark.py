@@ -91,7 +91,8 @@ def test_searches_are_compared_by_seconds_and_results(tmp_path, capsys):
     mean = next(m for m in found["means"] if m["search"] == "exact")
     assert mean["n"] == 2 and mean["seconds"] == pytest.approx(np.mean([r["seconds"] for r in exact]))
     assert mean["result"] == pytest.approx(np.mean([r["result"] for r in exact]))
-    assert [r["seed"] for r in exact] == [31, 32] and all(r["scoring"] > r["thinking"] >= 0 for r in exact)
+    assert [r["seed"] for r in exact] == [31, 32] and all(r["scoring"] > 0 and r["thinking"] >= 0 for r in exact)
+    assert all(r["scoring"] + r["thinking"] == pytest.approx(r["seconds"]) for r in exact)
     assert capsys.readouterr().err.count("forwards, result") == 2
 
 
