@@ -1,13 +1,14 @@
 """All checks, in the environment of `make env`: `make test`, or one alone with `make test STEP=export`.
 
 export     the package and its stubs are what the notebooks export, and the notebooks are clean
-notebooks  every notebook that is a module, and the tutorials, run from top to bottom, cells flagged slow apart
+notebooks  every notebook that is a module, the overview and the tutorials, from top to bottom, cells flagged slow apart
 paper      every page of the paper runs with its small settings
 tests      pytest; last, so that its summary is the last thing printed
 
 Not among all checks, but alone:
 quick      the export, and the tests that take less than half a second each; under two minutes
-docs       the site that `make docs` builds: links, anchors, names, nothing from a network; Sphinx is installed into .docs
+docs       what is read: the how-to pages from top to bottom, the README's snippets, and the site that `make docs` builds (links,
+           anchors, names, nothing from a network; Sphinx is installed into .docs)
 vllm       vLLM on this CPU against transformers, in an environment of its own that is made in .vllm (minutes, 4 GB)
 long       all tests, with the sessions of explorer and scene editor that take minutes (tests/long.txt)
 release    build the wheel and try it in empty environments, on every Python that is found (minutes, some GB)
@@ -50,8 +51,8 @@ def export():
     return ok
 
 
-def notebooks():
-    return call(BIN/"nbdev_test", "--n_workers", WORKERS, "--do_print", "--timing")
+def notebooks(*options):
+    return call(BIN/"nbdev_test", "--n_workers", WORKERS, "--do_print", "--timing", *(options or ("--skip_folder_re", "^([_.]|howto$)")))
 
 
 def paper():
@@ -69,7 +70,9 @@ def quick(): return export() and pytest("--quick")
 
 
 def docs():
-    return call(sys.executable, ROOT/".ci"/"docs.py", "install") and call(BIN/"python", "-m", "pytest", "tests/test_docs.py", "-q")
+    ran = notebooks("--path", "nbs/howto")
+    return call(sys.executable, ROOT/".ci"/"docs.py", "install") and \
+        call(BIN/"python", "-m", "pytest", "tests/test_docs.py", "tests/test_readme.py", "-q", "--long") and ran
 
 
 def vllm():

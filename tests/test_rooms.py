@@ -72,6 +72,7 @@ PATHS = [f"eagle_nb.{name_of(m)}" for m in MODULES] + [f"eagle_nb.{r}" for r in 
 IMPORT_EACH = """
 import importlib, json, os, sys, traceback
 import cv2, ipywidgets, matplotlib.figure, pandas, scipy.stats, skimage, torch, tqdm  # of others, once for all
+import transformers, transformers.models.llava.modeling_llava, transformers.models.qwen2_5_vl.modeling_qwen2_5_vl
 assert "eagle_nb" not in sys.modules
 for name in json.loads(sys.argv[1]):
     child = os.fork()  # which knows nothing of what another one has imported

@@ -457,10 +457,10 @@ def _tolerance(self:ModelScorer)->float: return .05 if self.model.dtype in (torc
 def find_tokens(self:ModelScorer, what:str # that needs them, as the self-test calls it
                )->ImageTokens:
     "What each image token shows of every region; an error where the self-test found it wrong, or now does."
-    if self.model.report is None: check_image_tokens(self.forward)
-    else:
-        refused = [reason for reason in self.model.report.unable if reason.startswith(what)]
-        if refused: raise ValueError(f"the self-test of {self.model.name!r} found not possible: {refused[0]}")
+    report = self.model.report
+    if report is None: check_image_tokens(self.forward)
+    elif reason := report.why_not(what, self.model):
+        raise ValueError(f"the self-test of {self.model.name!r} found not possible: {reason}")
     return image_tokens(self.forward, self._composers["pixel_values"].labels, len(self.regions))
 
 @patch

@@ -6,15 +6,16 @@
 __all__ = ['SHORTCUTS', 'Report', 'self_test', 'load']
 
 # %% ../../nbs/core/14_selftest.ipynb #9f5971c4
-import math, time, warnings
+import math, threading, time, warnings, weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from . import checkpoints, servers
+from . import checkpoints, costs, servers
 from .files import error_text
 from .layout import check_image_tokens, layout, regions_for, token_grid
 from .models import Model
@@ -42,14 +43,25 @@ class Report:
     unsafe_shortcuts:frozenset[str] # shortcuts that are wrong for this model, see `SHORTCUTS`
     errors:tuple[str, ...] # why probabilities would be wrong
     remarks:tuple[str, ...] # what else to know
-    unable:tuple[str, ...] # what this model cannot do here
     seconds:float
+    abilities:object = field(default=None, repr=False, compare=False) # what is tried when it is first asked for; None: nothing is
 
     @property
     def problems(self)->tuple[str, ...]: return self.errors + self.remarks
 
     @property
     def ok(self)->bool: return not self.problems
+
+    def why_not(self, what:str, # such as "fill='drop'"
+                model:Model # that the report is of
+               )->str|None:
+        "Why this model cannot do something here; None where it can."
+        return self.abilities and self.abilities.tried(model)[what]
+
+    @property
+    def unable(self)->tuple[str, ...]:
+        "What this model cannot do here."
+        return self.abilities.unable() if self.abilities else ()
 
 # %% ../../nbs/core/14_selftest.ipynb #0d6b1138
 def _checks(r)->list[tuple]: # what, figure, in words
@@ -86,19 +98,23 @@ class _Case:
         self.ids = self.own if len(self.own) > 1 else [*self.own, *model.read("A B").ids]
         self.keep = torch.tensor([[True]*4, [True, False, False, True], [False]*4])
         self.transport = _transported(self)
-        self.plain = torch.stack(self._plain()) # (3, T, V)
-        self.want = self.plain[:, range(len(self.ids)), self.ids] # (3, T)
 
     def scorer(self, ids:list[int]|None=None, mode:str="nearest", fill:str="black")->ModelScorer:
         "A scorer with the shortcuts that the model is thought to allow."
         target = _target(self.model, self.ids if ids is None else ids)
         return ModelScorer(self.model, self.image, servers.TRIAL, target, grid(self.image, 2, 2), fill, mode, batch_size=3)
 
-    def _plain(self)->list[Tensor]: # (T, V) for each variant
+    @cached_property
+    def plain(self)->Tensor: # (3, T, V)
         "What `generate` says about each variant."
         x = self.model.encode(self.image, servers.TRIAL)
         variants = [self.scorer().variants(k[None]) for k in self.keep]
-        return [self.model.stepwise(x | v, self.ids) for v in variants]
+        return torch.stack([self.model.stepwise(x | v, self.ids) for v in variants])
+
+    @property
+    def want(self)->Tensor: # (3, T)
+        "The probability of each token of the answer."
+        return self.plain[:, range(len(self.ids)), self.ids]
 
 # %% ../../nbs/core/14_selftest.ipynb #9e8a921c
 def _transported(case)->float:
@@ -217,23 +233,52 @@ def _remarks(model, found:dict)->list[str]:
     return remarks
 
 # %% ../../nbs/core/14_selftest.ipynb #0af5480c
-def _abilities(case)->dict[str, Callable[[], object]]:
-    "What may not be possible, as calls that raise where it is not."
+def _prompt_words(case):
+    "The words of the prompt, among its tokens."
     forward = case.scorer().forward
-    prompt = forward.inputs["input_ids"][0, :int(forward.at[0]) + 1].tolist()
-    return {"methods that read image tokens": lambda: token_grid(forward, layout(forward)),
-            "regions='tokens'": lambda: regions_for(case.model, case.image, servers.TRIAL, "tokens"),
-            "prompt_words=True": lambda: prompt_words(case.model, prompt, servers.TRIAL),
-            "fill='drop'": lambda: _try_dropping(case),
-            "screen='features'": lambda: case.scorer().screened("features")}
+    prompt_words(case.model, forward.inputs["input_ids"][0, :int(forward.at[0]) + 1].tolist(), servers.TRIAL)
 
-def _unable(case)->tuple[str, ...]:
-    "What this model cannot do here, with the reasons."
-    found = []
-    for what, call in _abilities(case).items():
-        try: call()
-        except Exception as e: found.append(f"{what} ({error_text(e)})")
-    return tuple(found)
+# what may not be possible, as calls that raise where it is not
+_ABILITIES = {"methods that read image tokens": lambda case: token_grid(f := case.scorer().forward, layout(f)),
+              "regions='tokens'": lambda case: regions_for(case.model, case.image, servers.TRIAL, "tokens"),
+              "prompt_words=True": _prompt_words,
+              "fill='drop'": lambda case: _try_dropping(case),
+              "screen='features'": lambda case: case.scorer().screened("features")}
+
+def _outcome(what:str, case:Callable[[], _Case])->str|None:
+    "Why something is not possible; None where it is."
+    try: _ABILITIES[what](case())
+    except Exception as e: return f"{what} ({error_text(e)})"
+
+_TRIAL = threading.RLock() # one trial at a time
+
+class _Abilities:
+    "What a model can do beyond probabilities, tried when it is first asked for."
+    def __init__(self, model:Model): self.model, self.found = weakref.ref(model), None # a report keeps no model in memory
+    def __getstate__(self): return dict(found=self.found)
+    def __setstate__(self, state): self.model, self.found = (lambda: None), state["found"]
+
+    def tried(self, model:Model)->dict[str, str|None]:
+        "Why each of them is not possible; None where it is."
+        with _TRIAL:
+            if self.found is None: self.found = _try_all(model)
+        return self.found
+
+    def unable(self)->tuple[str, ...]:
+        "All that is not possible, with the reasons."
+        model = self.model()
+        if self.found is None and model is None: return ("not tried, since the model of this report is gone",)
+        return tuple(filter(None, self.tried(model).values()))
+
+def _try_all(model:Model)->dict[str, str|None]:
+    "The outcome of each trial."
+    report, before = model.report, dict(costs.spent)
+    model.report = None # scorers look for themselves
+    case = lru_cache(lambda: _Case(model))
+    try: return {what: _outcome(what, case) for what in _ABILITIES}
+    finally:
+        model.report = report
+        costs.spent.update(before)
 
 # %% ../../nbs/core/14_selftest.ipynb #38663a73
 @torch.inference_mode()
@@ -255,13 +300,13 @@ def _examine(model)->dict:
     found = dict(batched=gap, leak=leak, repeat=repeat, image=_largest(case.want[0], case.want[2]),
                  transport=case.transport, positions=_finds_itself_likely(case), images=tuple(case.scorer().forward.images))
     return found | dict(errors=tuple(_errors(model, found, why)), remarks=tuple(_remarks(model, found)),
-                        unable=() if why else _unable(case))
+                        abilities=None if why else _Abilities(model))
 
 def _failed(e:Exception)->dict:
     "The report of a model with which not even the case can be made."
     nothing = dict.fromkeys(("batched", "leak", "repeat", "image", "transport"), math.nan)
     return nothing | dict(positions=False, images=(), errors=(f"the self-test failed with {error_text(e)}",),
-                          remarks=(), unable=())
+                          remarks=())
 
 # %% ../../nbs/core/14_selftest.ipynb #0db6d247
 def self_test(model:Model # its `unsafe_shortcuts` and `report` are set

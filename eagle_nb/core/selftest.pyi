@@ -1,12 +1,13 @@
 """Generated from selftest.py by .ci/stubs.py; do not edit."""
 __all__ = ['SHORTCUTS', 'Report', 'self_test', 'load']
-import math, time, warnings
+import math, threading, time, warnings, weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 import torch
 from torch import Tensor
-from . import checkpoints, servers
+from . import checkpoints, costs, servers
 from .files import error_text
 from .layout import check_image_tokens, layout, regions_for, token_grid
 from .models import Model
@@ -30,8 +31,8 @@ class Report:
     unsafe_shortcuts: frozenset[str]
     errors: tuple[str, ...]
     remarks: tuple[str, ...]
-    unable: tuple[str, ...]
     seconds: float
+    abilities: object = field(default=None, repr=False, compare=False)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -39,6 +40,15 @@ class Report:
 
     @property
     def ok(self) -> bool:
+        ...
+
+    def why_not(self, what: str, model: Model) -> str | None:
+        """Why this model cannot do something here; None where it can."""
+        ...
+
+    @property
+    def unable(self) -> tuple[str, ...]:
+        """What this model cannot do here."""
         ...
 
     def __str__(self) -> str:
@@ -63,8 +73,14 @@ class _Case:
         """A scorer with the shortcuts that the model is thought to allow."""
         ...
 
-    def _plain(self) -> list[Tensor]:
+    @cached_property
+    def plain(self) -> Tensor:
         """What `generate` says about each variant."""
+        ...
+
+    @property
+    def want(self) -> Tensor:
+        """The probability of each token of the answer."""
         ...
 
 def _transported(case) -> float:
@@ -132,12 +148,38 @@ def _remarks(model, found: dict) -> list[str]:
     """What else to know."""
     ...
 
-def _abilities(case) -> dict[str, Callable[[], object]]:
-    """What may not be possible, as calls that raise where it is not."""
+def _prompt_words(case):
+    """The words of the prompt, among its tokens."""
     ...
+_ABILITIES = {'methods that read image tokens': lambda case: token_grid((f := case.scorer().forward), layout(f)), "regions='tokens'": lambda case: regions_for(case.model, case.image, servers.TRIAL, 'tokens'), 'prompt_words=True': _prompt_words, "fill='drop'": lambda case: _try_dropping(case), "screen='features'": lambda case: case.scorer().screened('features')}
 
-def _unable(case) -> tuple[str, ...]:
-    """What this model cannot do here, with the reasons."""
+def _outcome(what: str, case: Callable[[], _Case]) -> str | None:
+    """Why something is not possible; None where it is."""
+    ...
+_TRIAL = threading.RLock()
+
+class _Abilities:
+    """What a model can do beyond probabilities, tried when it is first asked for."""
+
+    def __init__(self, model: Model):
+        ...
+
+    def __getstate__(self):
+        ...
+
+    def __setstate__(self, state):
+        ...
+
+    def tried(self, model: Model) -> dict[str, str | None]:
+        """Why each of them is not possible; None where it is."""
+        ...
+
+    def unable(self) -> tuple[str, ...]:
+        """All that is not possible, with the reasons."""
+        ...
+
+def _try_all(model: Model) -> dict[str, str | None]:
+    """The outcome of each trial."""
     ...
 
 @torch.inference_mode()

@@ -1,7 +1,10 @@
 "The self-test: sound families pass, each fault that is put in is found, and the scorer is right despite it."
 import functools
+import gc
 import inspect
+import pickle
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from conftest import PROMPT, official
 
 import eagle_nb
 from eagle_nb import scenes
-from eagle_nb.core import checkpoints
+from eagle_nb.core import checkpoints, costs
 from eagle_nb.core.regions import grid
 from eagle_nb.core.scores import ModelScorer
 from eagle_nb.core.selftest import SHORTCUTS, self_test
@@ -221,3 +224,26 @@ def test_an_answer_that_is_seen_in_half_precision_is_told(monkeypatch):
     try: r = self_test(model)
     finally: hook.remove()
     assert not r.ok and "dtype='float32' to tell" in " ".join(r.problems), str(r)
+
+
+def test_what_a_model_cannot_do_is_tried_when_it_is_asked_for():
+    m = eagle_nb.load("scenes-llava", device="cpu")
+    report = m.report
+    assert report.abilities.found is None, "loading does not wait for it"
+    before = costs.spent.copy()
+    assert report.unable == () and report.why_not("fill='drop'", m) is None
+    assert report.abilities.found is not None and costs.spent == before and m.report is report
+
+
+def test_a_report_keeps_no_model_and_a_copy_tries_for_itself():
+    m = eagle_nb.load("scenes-llava", device="cpu")
+    copy, report = pickle.loads(pickle.dumps(m)), m.report
+    assert len(pickle.dumps(report)) < 2000 and copy.report == report
+    gone = weakref.ref(m)
+    gc.disable() # a model is freed at once, not when cycles are collected
+    try:
+        del m
+        assert gone() is None
+    finally: gc.enable()
+    for r in (report, copy.report): assert r.unable == ("not tried, since the model of this report is gone",)
+    assert copy.report.why_not("screen='features'", copy) is None and copy.report.unable == ()
