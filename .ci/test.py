@@ -7,8 +7,8 @@ tests      pytest; last, so that its summary is the last thing printed
 
 Not among all checks, but alone:
 quick      the export, and the tests that take less than half a second each; under two minutes
-docs       what is read: the how-to pages from top to bottom, the README's snippets, and the site that `make docs` builds (links,
-           anchors, names, nothing from a network; Sphinx is installed into .docs)
+docs       the how-to pages from top to bottom, and the site that `make docs` builds: links, anchors, names, nothing from a
+           network; Sphinx is installed into .docs
 vllm       vLLM on this CPU against transformers, in an environment of its own that is made in .vllm (minutes, 4 GB)
 long       all tests, with the sessions of explorer and scene editor that take minutes (tests/long.txt)
 release    build the wheel and try it in empty environments, on every Python that is found (minutes, some GB)
@@ -71,8 +71,7 @@ def quick(): return export() and pytest("--quick")
 
 def docs():
     ran = notebooks("--path", "nbs/howto")
-    return call(sys.executable, ROOT/".ci"/"docs.py", "install") and \
-        call(BIN/"python", "-m", "pytest", "tests/test_docs.py", "tests/test_readme.py", "-q", "--long") and ran
+    return call(sys.executable, ROOT/".ci"/"docs.py", "install") and call(BIN/"python", "-m", "pytest", "tests/test_docs.py", "-q") and ran
 
 
 def vllm():
