@@ -6,10 +6,10 @@
 __all__ = ['SHORTCUTS', 'Report', 'self_test', 'load']
 
 # %% ../../nbs/core/14_selftest.ipynb #9f5971c4
-import math, threading, time, warnings, weakref
+import copy, math, threading, time, warnings, weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -59,7 +59,7 @@ class Report:
         return self.abilities and self.abilities.tried(model)[what]
 
     @property
-    def unable(self)->tuple[str, ...]:
+    def unable(self)->tuple[str, ...]|None: # None: not tried, and the model is gone
         "What this model cannot do here."
         return self.abilities.unable() if self.abilities else ()
 
@@ -82,7 +82,12 @@ def __str__(self:Report)->str:
                  for name, words in SHORTCUTS.items()]
     more = [f"  error: {e}" for e in self.errors] + [f"  note: {e}" for e in self.remarks]
     return "\n".join([f"self-test: {outcome}, in {self.seconds:.1f} s", *checks, "shortcuts", *shortcuts, *more,
-                      *(f"  not possible: {e}" for e in self.unable)])
+                      *_not_possible(self)])
+
+def _not_possible(r)->list[str]:
+    "What cannot be done."
+    if r.unable is None: return ["  not tried: what else the model can do (it is gone, and so nothing can be tried)"]
+    return [f"  not possible: {e}" for e in r.unable]
 
 # %% ../../nbs/core/14_selftest.ipynb #cecbfc40
 def _target(model, ids:list[int])->Target:
@@ -245,10 +250,10 @@ _ABILITIES = {"methods that read image tokens": lambda case: token_grid(f := cas
               "fill='drop'": lambda case: _try_dropping(case),
               "screen='features'": lambda case: case.scorer().screened("features")}
 
-def _outcome(what:str, case:Callable[[], _Case])->str|None:
-    "Why something is not possible; None where it is."
-    try: _ABILITIES[what](case())
-    except Exception as e: return f"{what} ({error_text(e)})"
+def _error(call:Callable[[], object])->Exception|None:
+    "The error of a call, if there is one."
+    try: call()
+    except Exception as e: return e
 
 _TRIAL = threading.RLock() # one trial at a time
 
@@ -256,29 +261,38 @@ class _Abilities:
     "What a model can do beyond probabilities, tried when it is first asked for."
     def __init__(self, model:Model): self.model, self.found = weakref.ref(model), None # a report keeps no model in memory
     def __getstate__(self): return dict(found=self.found)
-    def __setstate__(self, state): self.model, self.found = (lambda: None), state["found"]
+    def __setstate__(self, state): self.model, self.found = None, state["found"]
 
     def tried(self, model:Model)->dict[str, str|None]:
         "Why each of them is not possible; None where it is."
+        if self.model is None: self.model = weakref.ref(model) # of a copy, or of another process
+        if self.model() is not model: return _reasons(_try_all(model)) # shares the report, but not its settings
         with _TRIAL:
-            if self.found is None: self.found = _try_all(model)
-        return self.found
+            if self.found is not None: return self.found
+            errors = _try_all(model)
+            if not any(isinstance(e, _SHORT_OF_MEMORY) for e in errors.values()): self.found = _reasons(errors)
+            return _reasons(errors)
 
-    def unable(self)->tuple[str, ...]:
-        "All that is not possible, with the reasons."
-        model = self.model()
-        if self.found is None and model is None: return ("not tried, since the model of this report is gone",)
-        return tuple(filter(None, self.tried(model).values()))
+    def unable(self)->tuple[str, ...]|None:
+        "All that is not possible, with the reasons; None where nothing can be tried."
+        model = self.model and self.model()
+        if self.found is None and model is None: return None
+        return tuple(filter(None, (self.found or self.tried(model)).values()))
 
-def _try_all(model:Model)->dict[str, str|None]:
-    "The outcome of each trial."
-    report, before = model.report, dict(costs.spent)
-    model.report = None # scorers look for themselves
-    case = lru_cache(lambda: _Case(model))
-    try: return {what: _outcome(what, case) for what in _ABILITIES}
-    finally:
-        model.report = report
-        costs.spent.update(before)
+_SHORT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
+
+def _try_all(model:Model)->dict[str, Exception|None]:
+    "The error of each trial; None where it is possible."
+    trial = copy.copy(model) # which another thread does not see
+    trial.report = None # its scorers look for themselves
+    with costs.uncounted():
+        try: case = _Case(trial)
+        except Exception as e: return dict.fromkeys(_ABILITIES, e)
+        return {what: _error(lambda: call(case)) for what, call in _ABILITIES.items()}
+
+def _reasons(errors:dict)->dict[str, str|None]:
+    "Errors as text."
+    return {what: f"{what} ({error_text(e)})" if e else None for what, e in errors.items()}
 
 # %% ../../nbs/core/14_selftest.ipynb #38663a73
 @torch.inference_mode()

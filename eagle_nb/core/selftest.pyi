@@ -1,9 +1,9 @@
 """Generated from selftest.py by .ci/stubs.py; do not edit."""
 __all__ = ['SHORTCUTS', 'Report', 'self_test', 'load']
-import math, threading, time, warnings, weakref
+import copy, math, threading, time, warnings, weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 import torch
 from torch import Tensor
@@ -47,7 +47,7 @@ class Report:
         ...
 
     @property
-    def unable(self) -> tuple[str, ...]:
+    def unable(self) -> tuple[str, ...] | None:
         """What this model cannot do here."""
         ...
 
@@ -57,6 +57,10 @@ class Report:
 
 def _checks(r) -> list[tuple]:
     """What was checked."""
+    ...
+
+def _not_possible(r) -> list[str]:
+    """What cannot be done."""
     ...
 
 def _target(model, ids: list[int]) -> Target:
@@ -153,8 +157,8 @@ def _prompt_words(case):
     ...
 _ABILITIES = {'methods that read image tokens': lambda case: token_grid((f := case.scorer().forward), layout(f)), "regions='tokens'": lambda case: regions_for(case.model, case.image, servers.TRIAL, 'tokens'), 'prompt_words=True': _prompt_words, "fill='drop'": lambda case: _try_dropping(case), "screen='features'": lambda case: case.scorer().screened('features')}
 
-def _outcome(what: str, case: Callable[[], _Case]) -> str | None:
-    """Why something is not possible; None where it is."""
+def _error(call: Callable[[], object]) -> Exception | None:
+    """The error of a call, if there is one."""
     ...
 _TRIAL = threading.RLock()
 
@@ -174,12 +178,17 @@ class _Abilities:
         """Why each of them is not possible; None where it is."""
         ...
 
-    def unable(self) -> tuple[str, ...]:
-        """All that is not possible, with the reasons."""
+    def unable(self) -> tuple[str, ...] | None:
+        """All that is not possible, with the reasons; None where nothing can be tried."""
         ...
+_SHORT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 
-def _try_all(model: Model) -> dict[str, str | None]:
-    """The outcome of each trial."""
+def _try_all(model: Model) -> dict[str, Exception | None]:
+    """The error of each trial; None where it is possible."""
+    ...
+
+def _reasons(errors: dict) -> dict[str, str | None]:
+    """Errors as text."""
     ...
 
 @torch.inference_mode()

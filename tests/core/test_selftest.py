@@ -1,8 +1,10 @@
 "The self-test: sound families pass, each fault that is put in is found, and the scorer is right despite it."
+import copy
 import functools
 import gc
 import inspect
 import pickle
+import threading
 import warnings
 import weakref
 
@@ -237,13 +239,40 @@ def test_what_a_model_cannot_do_is_tried_when_it_is_asked_for():
 
 def test_a_report_keeps_no_model_and_a_copy_tries_for_itself():
     m = eagle_nb.load("scenes-llava", device="cpu")
-    copy, report = pickle.loads(pickle.dumps(m)), m.report
-    assert len(pickle.dumps(report)) < 2000 and copy.report == report
+    other, report = pickle.loads(pickle.dumps(m)), m.report
+    assert len(pickle.dumps(report)) < 2000 and other.report == report
     gone = weakref.ref(m)
     gc.disable() # a model is freed at once, not when cycles are collected
     try:
         del m
         assert gone() is None
     finally: gc.enable()
-    for r in (report, copy.report): assert r.unable == ("not tried, since the model of this report is gone",)
-    assert copy.report.why_not("screen='features'", copy) is None and copy.report.unable == ()
+    for r in (report, other.report): assert r.unable is None and "  not tried: " in str(r) and "not possible" not in str(r)
+    assert other.report.why_not("screen='features'", other) is None and other.report.unable == ()
+
+
+def test_a_trial_that_lacks_memory_is_tried_again(monkeypatch):
+    m = eagle_nb.load("scenes-llava", device="cpu")
+    plain, left = ModelScorer.all_tokens, [1]
+    def short(self, keep):
+        if left.pop() if left else 0: raise torch.OutOfMemoryError("none left")
+        return plain(self, keep)
+    monkeypatch.setattr(ModelScorer, "all_tokens", short)
+    assert "none left" in m.report.why_not("fill='drop'", m)
+    assert m.report.why_not("fill='drop'", m) is None and m.report.unable == ()
+
+
+def test_a_trial_leaves_other_threads_and_copies_alone():
+    m = eagle_nb.load("scenes-llava", device="cpu")
+    shared = copy.copy(m)
+    shared.model = copy.copy(m.model) # another network under the same report
+    shared.model.forward = None
+    assert shared.report is m.report and m.report.why_not("fill='drop'", shared)
+    assert m.report.why_not("fill='drop'", m) is None, "what is true of the copy is not said of the model"
+    fresh, image = eagle_nb.load("scenes-llava", device="cpu"), scenes.sample(18).image
+    asked = threading.Thread(target=lambda: fresh.report.unable)
+    with costs.measured() as cost:
+        asked.start()
+        e = eagle_nb.explain(m, image, PROMPT, regions=4, search="random", show_progress=False)
+        asked.join()
+    assert cost["forwards"] >= e.forwards > 0
