@@ -1,5 +1,5 @@
 """Generated from scores.py by .ci/stubs.py; do not edit."""
-__all__ = ['MODES', 'SCREENS', 'insight', 'necessity', 'objective', 'Scorer', 'packed', 'mates', 'FunctionScorer', 'BatchMemory', 'ModelScorer', 'FeatureScorer']
+__all__ = ['MODES', 'SCREENS', 'insight', 'necessity', 'objective', 'Scorer', 'packed', 'mates', 'short_of_memory', 'FunctionScorer', 'BatchMemory', 'ModelScorer', 'FeatureScorer']
 import contextlib, copy, time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -105,7 +105,7 @@ def mates(keep: np.ndarray) -> np.ndarray:
     """Where the complement of each set is."""
     ...
 
-def _short_of_memory(e) -> bool:
+def short_of_memory(e: Exception) -> bool:
     """Does this error mean that the device, or the CPU, is short of memory?"""
     ...
 

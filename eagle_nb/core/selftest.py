@@ -22,7 +22,7 @@ from .models import Model
 from .patching import patch
 from .prompts import prompt_words
 from .regions import grid
-from .scores import ModelScorer
+from .scores import ModelScorer, short_of_memory
 from .targets import Target
 
 # %% ../../nbs/core/14_selftest.ipynb #a60c46eb
@@ -270,7 +270,7 @@ class _Abilities:
         with _TRIAL:
             if self.found is not None: return self.found
             errors = _try_all(model)
-            if not any(isinstance(e, _SHORT_OF_MEMORY) for e in errors.values()): self.found = _reasons(errors)
+            if not any(e and short_of_memory(e) for e in errors.values()): self.found = _reasons(errors)
             return _reasons(errors)
 
     def unable(self)->tuple[str, ...]|None:
@@ -278,8 +278,6 @@ class _Abilities:
         model = self.model and self.model()
         if self.found is None and model is None: return None
         return tuple(filter(None, (self.found or self.tried(model)).values()))
-
-_SHORT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 
 def _try_all(model:Model)->dict[str, Exception|None]:
     "The error of each trial; None where it is possible."

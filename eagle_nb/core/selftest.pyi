@@ -14,7 +14,7 @@ from .models import Model
 from .patching import patch
 from .prompts import prompt_words
 from .regions import grid
-from .scores import ModelScorer
+from .scores import ModelScorer, short_of_memory
 from .targets import Target
 SHORTCUTS = {'tiles': 'equal tiles are computed once', 'head': 'the output head runs at the answer alone', 'batch': 'several images in one forward pass', 'labels': 'variants are composed from the label map', 'windows': 'a vision tower computes windows of one size in one call'}
 
@@ -181,7 +181,6 @@ class _Abilities:
     def unable(self) -> tuple[str, ...] | None:
         """All that is not possible, with the reasons; None where nothing can be tried."""
         ...
-_SHORT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 
 def _try_all(model: Model) -> dict[str, Exception | None]:
     """The error of each trial; None where it is possible."""

@@ -251,11 +251,12 @@ def test_a_report_keeps_no_model_and_a_copy_tries_for_itself():
     assert other.report.why_not("screen='features'", other) is None and other.report.unable == ()
 
 
-def test_a_trial_that_lacks_memory_is_tried_again(monkeypatch):
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("none left"), RuntimeError("can't allocate memory: none left")], ids=["gpu", "cpu"])
+def test_a_trial_that_lacks_memory_is_tried_again(monkeypatch, error):
     m = eagle_nb.load("scenes-llava", device="cpu")
     plain, left = ModelScorer.all_tokens, [1]
     def short(self, keep):
-        if left.pop() if left else 0: raise torch.OutOfMemoryError("none left")
+        if left.pop() if left else 0: raise error
         return plain(self, keep)
     monkeypatch.setattr(ModelScorer, "all_tokens", short)
     assert "none left" in m.report.why_not("fill='drop'", m)
